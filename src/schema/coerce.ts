@@ -1,0 +1,51 @@
+import { pointer } from './pointer.ts'
+
+interface TextSchema {
+  type?: string
+  items?: TextSchema
+  properties?: Record<string, TextSchema>
+}
+
+interface TextFault {
+  path: string
+  code: string
+  message: string
+}
+
+/**
+ * Turns the text of a query, path or header into the types that its schema declares, in place.
+ * Only the plain spelling of a number or boolean is taken: Ajv's own coercion reads "0x10" as 16 and " 7 " as 7.
+ * A list is comma-separated, or repeated: `a=1,2` or `a=1&a=2` (repeated values may contain commas).
+ * @returns the values that no database can store: with a NUL or a lone surrogate in them.
+ */
+export function coerce(data: Record<string, unknown>, schema: TextSchema): TextFault[] {
+  const faults: TextFault[] = []
+  for (const name in data) {
+    const value = data[name]
+    const property = schema.properties?.[name]
+    if ([value].flat().some((text) => typeof text === 'string' && !isCleanText(text))) {
+      faults.push({ path: `/${pointer(name)}`, code: 'text', message: 'must not contain NUL or lone surrogates' })
+    } else if (property) {
+      data[name] = fromText(value, property)
+    }
+  }
+  return faults
+}
+
+/** Whether a string can be stored as PostgreSQL text. */
+export function isCleanText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
+}
+
+function fromText(value: unknown, schema: TextSchema): unknown {
+  if (schema.type === 'array') {
+    const parts = Array.isArray(value) ? value : value === '' ? [] : String(value).split(',')
+    return parts.map((part) => fromText(part, schema.items ?? {}))
+  }
+  if (typeof value !== 'string') return value
+  if (schema.type === 'integer' || schema.type === 'number') {
+    return /^-?(0|[1-9]\d*)(\.\d+)?$/.test(value) ? Number(value) : value
+  }
+  if (schema.type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
+  return value
+}

@@ -1,0 +1,129 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import addFormats from 'ajv-formats'
+import { type ApiError, type Fault, validationFailed } from '../errors.ts'
+import { coerce } from './coerce.ts'
+import { contentOf } from './content.ts'
+import { pointer } from './pointer.ts'
+
+/** The parts of a request as Fastify names them. */
+export type HttpPart = 'body' | 'querystring' | 'params' | 'headers'
+
+type Schema = Record<string, unknown>
+type Compiled = { content: string; check: ValidateFunction; checkAll?: ValidateFunction }
+type Validator = (data: unknown) => true | { error: ApiError }
+
+const PART_NAMES = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const
+const MOST_FAULTS = 100
+// The second pass visits every value, so a body made to be slow is told its first fault only.
+const MOST_NODES = 20_000
+
+const RULES = {
+  useDefaults: true,
+  // Without it 1e400, which JSON.parse reads as Infinity, passes as a number.
+  strictNumbers: true,
+  strictTypes: false,
+  strictRequired: false,
+  ownProperties: true,
+  validateSchema: false
+} as const
+const first = withVocabulary(new Ajv({ ...RULES, allErrors: false }))
+const every = withVocabulary(new Ajv({ ...RULES, allErrors: true }))
+const compiled = new Map<string, Compiled>()
+
+/**
+ * The validator of one part of a request. Bodies are strict; the text of a query, path or header is coerced first to
+ * the type that its schema declares. Compiled on first use, and once for all schemas of the same content.
+ * On failure every fault is listed, at most 100.
+ */
+export function compileValidator(schema: Schema, part: HttpPart): Validator {
+  const isText = part !== 'body'
+  let known: Compiled | undefined
+  return function validate(data) {
+    known ??= compile(schema)
+    const textFaults = isText ? coerce(data as Record<string, unknown>, schema) : []
+    if (textFaults.length === 0 && known.check(data)) return true
+    const errors = textFaults.length === 0 ? allErrors(known, data) : []
+    const faults = [...textFaults, ...errors.slice(0, MOST_FAULTS).map(describe)].slice(0, MOST_FAULTS)
+    return { error: validationFailed(faults.map((fault) => ({ in: PART_NAMES[part], ...fault }))) }
+  }
+}
+
+function compile(schema: Schema): Compiled {
+  const content = JSON.stringify(contentOf(schema))
+  let known = compiled.get(content)
+  if (!known) {
+    known = { content, check: first.compile(JSON.parse(content)) }
+    compiled.set(content, known)
+  }
+  return known
+}
+
+function allErrors(known: Compiled, data: unknown): ErrorObject[] {
+  const firstErrors = known.check.errors as ErrorObject[]
+  if (!isSmall(data)) return firstErrors
+  known.checkAll ??= every.compile(JSON.parse(known.content))
+  known.checkAll(data)
+  // A union reports each of its branches and itself: the branch errors are noise unless they are all there is.
+  const errors = known.checkAll.errors as ErrorObject[]
+  const unions = errors.filter((error) => error.keyword === 'anyOf')
+  return errors.filter((error) => !unions.some((union) => error.schemaPath.startsWith(`${union.schemaPath}/`)))
+}
+
+function isSmall(data: unknown): boolean {
+  let count = 0
+  const pending = [data]
+  while (pending.length > 0 && count <= MOST_NODES) {
+    const value = pending.pop()
+    count += 1
+    if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) pending.push(inner)
+  }
+  return count <= MOST_NODES
+}
+
+function describe(error: ErrorObject): Omit<Fault, 'in'> {
+  const { keyword, instancePath, params, message } = error
+  switch (keyword) {
+    case 'required':
+      return { path: `${instancePath}/${pointer(params.missingProperty)}`, code: 'required', message: 'is required' }
+    case 'additionalProperties':
+      return {
+        path: `${instancePath}/${pointer(params.additionalProperty)}`,
+        code: 'unknown',
+        message: 'is not a field that can be sent here'
+      }
+    case 'enum':
+      return {
+        path: instancePath,
+        code: 'enum',
+        message: `must be one of ${params.allowedValues.map(String).join(', ')}`
+      }
+    case 'type':
+      return { path: instancePath, code: 'type', message: `must be ${[params.type].flat().join(' or ')}` }
+    default:
+      return { path: instancePath, code: keyword, message: message as string }
+  }
+}
+
+function withVocabulary(ajv: Ajv): Ajv {
+  addFormats.default(ajv, ['date', 'email', 'uri'])
+  // ajv-formats takes `urn:uuid:…` and upper case, which come back from PostgreSQL in another spelling.
+  ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
+  ajv.addFormat('date-time', { type: 'string', validate: isTimestamp })
+  return ajv
+}
+
+const TIMESTAMP =
+  /^(?!0000)(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
+
+/** RFC 3339, without year 0000 and leap seconds, which PostgreSQL does not store as they were written. */
+function isTimestamp(text: string): boolean {
+  const parts = TIMESTAMP.exec(text)
+  if (!parts) return false
+  const [, year, month, day] = parts.map(Number)
+  // Day 0 of the next month is the last day of this one.
+  const days = new Date(Date.UTC(2000, month as number, 0))
+  days.setUTCFullYear(year as number, month as number, 0)
+  return (
+    (month as number) >= 1 && (month as number) <= 12 && (day as number) >= 1 && (day as number) <= days.getUTCDate()
+  )
+}

@@ -1,0 +1,113 @@
+import { type Static, type TObject, type TOptional, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { isNullable, type TDefault, type TNullable, type TReadOnly, type TWriteOnly } from './fields.ts'
+
+type Writable<P extends TProperties> = { [K in keyof P as P[K] extends TReadOnly<TSchema> ? never : K]: P[K] }
+type Readable<P extends TProperties> = { [K in keyof P as P[K] extends TWriteOnly<TSchema> ? never : K]: P[K] }
+type Omittable<T extends TSchema> = T extends TDefault<TSchema> | TNullable<TSchema> ? TOptional<T> : T
+type CreateProperties<P extends TProperties> = { [K in keyof Writable<P>]: Omittable<Writable<P>[K]> }
+type UpdateProperties<P extends TProperties> = { [K in keyof Writable<P>]: TOptional<Writable<P>[K]> }
+
+/** The schemas that follow from a resource's own: what it answers, and what create, update and replace take. */
+export interface Variants<P extends TProperties = TProperties> {
+  Response: TObject<Readable<P>>
+  Sparse: TObject
+  Create: TObject<CreateProperties<P>>
+  Update: TObject<UpdateProperties<P>>
+  Replace: TObject<CreateProperties<P>>
+}
+
+/** A resource as answers carry it. */
+export type Answer<S extends TObject> = S extends TObject<infer P> ? Static<TObject<Readable<P>>> : never
+
+const cache = new WeakMap<object, Variants>()
+
+/**
+ * The variants of a resource schema, made once for each.
+ * Create: read-only fields gone; defaults and nullables may be left out. Update: everything optional, no defaults (RFC 7396).
+ * Replace: as create, but a write-only field may be left out, since no answer lets a caller send it back.
+ */
+export function variantsOf<P extends TProperties>(schema: TObject<P>): Variants<P> {
+  let variants = cache.get(schema)
+  if (!variants) {
+    variants = build(schema as unknown as TObject)
+    cache.set(schema, variants)
+  }
+  return variants as unknown as Variants<P>
+}
+
+/** The same, under the names that other files import: `ProductCreate`, `ProductUpdate`, `ProductReplace`. */
+export function variants<N extends string, P extends TProperties>(name: N, schema: TObject<P>) {
+  const { Create, Update, Replace } = variantsOf(schema)
+  return { [`${name}Create`]: Create, [`${name}Update`]: Update, [`${name}Replace`]: Replace } as {
+    [K in 'Create' | 'Update' | 'Replace' as `${N}${K}`]: Variants<P>[K]
+  }
+}
+
+function build(schema: TObject): Variants {
+  const all = Object.entries(schema.properties)
+  const fields = (suffix: string, isKept: (field: TSchema) => boolean) =>
+    all
+      .filter(([, field]) => isKept(field))
+      .map(([name, field]): [string, TSchema] => [name, inside(field, suffix, isKept)])
+  const create = fields('Create', isWritable).map(([name, field]): [string, TSchema] => [name, omittable(field)])
+  const update = fields('Update', isWritable).map(([name, field]): [string, TSchema] => [name, patchable(field)])
+  const readable = fields('', isReadable)
+  return {
+    Response: strict(schema, '', readable),
+    Sparse: strict(
+      schema,
+      'Sparse',
+      readable.map(([name, field]) => [name, Type.Optional(field)])
+    ),
+    Create: strict(schema, 'Create', create),
+    Update: strict(
+      schema,
+      'Update',
+      update.map(([name, field]) => [name, Type.Optional(field)])
+    ),
+    Replace: strict(
+      schema,
+      'Replace',
+      create.map(([name, field]) => [name, field.writeOnly ? Type.Optional(field) : field])
+    )
+  } as Variants
+}
+
+const isWritable = (field: TSchema) => !field.readOnly
+const isReadable = (field: TSchema) => !field.writeOnly
+
+function strict({ $id }: TSchema, suffix: string, fields: [string, TSchema][]): TObject {
+  const name = $id && $id + suffix
+  return Type.Object(Object.fromEntries(fields), {
+    ...(name && { $id: name, title: name }),
+    additionalProperties: false
+  })
+}
+
+// What holds for a resource holds for the objects inside it: strict, without the fields of the other direction.
+function inside(field: TSchema, suffix: string, isKept: (field: TSchema) => boolean): TSchema {
+  if (field.type === 'array') return { ...field, items: inside(field.items, suffix, isKept) }
+  if (field.type !== 'object' || !field.properties) return field
+  const kept = Object.entries(field.properties as TProperties).filter(([, one]) => isKept(one))
+  return strict(
+    field,
+    suffix,
+    kept.map(([name, one]) => [name, inside(one, suffix, isKept)])
+  )
+}
+
+// What create and replace take when a field is left out: its default, or null where null is allowed.
+function omittable(field: TSchema): TSchema {
+  if ('default' in field) return Type.Optional(field)
+  return isNullable(field) ? Type.Optional({ ...field, default: null }) : field
+}
+
+// A merge patch changes what it names (RFC 7396): no defaults, and an object inside is patched too, not replaced.
+function patchable(field: TSchema): TSchema {
+  const { default: _default, ...rest } = field
+  if (rest.type !== 'object' || !rest.properties) return rest as TSchema
+  const inner = Object.entries(rest.properties as TProperties)
+  return Type.Object(Object.fromEntries(inner.map(([name, one]) => [name, Type.Optional(patchable(one))])), {
+    additionalProperties: false
+  })
+}

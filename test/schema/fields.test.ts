@@ -1,0 +1,62 @@
+import { Type } from '@sinclair/typebox'
+import t from 'tap'
+import {
+  bare,
+  Currency,
+  Default,
+  Id,
+  isNullable,
+  Nullable,
+  ReadOnly,
+  Reference,
+  Timestamp,
+  WriteOnly
+} from '#src/schema/fields.ts'
+import { compileValidator } from '#src/schema/validate.ts'
+
+const takes = (schema: object, value: unknown) => compileValidator(schema as never, 'body')(value) === true
+const Letters = Type.Union([Type.Literal('a'), Type.Literal('b')])
+
+t.test('an id is read-only by nature; a reference to another is not', async (t) => {
+  t.equal(Id().readOnly, true)
+  t.notOk('readOnly' in Reference())
+  t.match(Timestamp(), { type: 'string', format: 'date-time' })
+  t.equal(takes(Currency(), 'EUR'), true)
+  t.equal(takes(Currency(), 'eur'), false)
+})
+
+t.test('marks do not change the schema that they are given', async (t) => {
+  const schema = Type.Integer()
+  t.equal(ReadOnly(schema).readOnly, true)
+  t.equal(WriteOnly(schema).writeOnly, true)
+  t.equal(Default(schema, 3).default, 3)
+  t.same({ ...schema }, { ...Type.Integer() })
+})
+
+t.test('a nullable field takes null and what it took before, and 0 stays 0', async (t) => {
+  const listed = Type.Unsafe<string>({ type: 'string', enum: ['a', 'b'] })
+  for (const [schema, value] of [
+    [Type.Integer(), 0],
+    [listed, 'a'],
+    [Letters, 'b']
+  ] as const) {
+    const nullable = Nullable(schema)
+    t.equal(isNullable(schema), false)
+    t.equal(isNullable(nullable), true)
+    t.equal(takes(schema, null), false)
+    t.equal(takes(nullable, null), true)
+    const body = { value }
+    t.equal(takes(Type.Object({ value: nullable }), body), true)
+    t.same(body, { value })
+    t.equal(takes(nullable, 'other'), false)
+  }
+})
+
+t.test('a bare schema has no null and no marks', async (t) => {
+  const listed = Type.Unsafe<string>({ type: 'string', enum: ['a', 'b'] })
+  t.same(bare(Nullable(Default(ReadOnly(Type.Integer({ minimum: 1 })), 3))), Type.Integer({ minimum: 1 }))
+  t.same(bare(WriteOnly(Nullable(listed))), listed)
+  t.equal(takes(bare(Nullable(Letters)), null), false)
+  t.equal(takes(bare(Nullable(Letters)), 'a'), true)
+  t.same(bare(Letters), Letters)
+})

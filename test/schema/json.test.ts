@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { ApiError } from '#src/errors.ts'
+import { parseJson } from '#src/schema/json.ts'
+
+function refusal(body: string | Buffer): ApiError {
+  try {
+    parseJson(Buffer.from(body as string))
+  } catch (error) {
+    if (error instanceof ApiError) return error
+    throw error
+  }
+  throw new Error(`was parsed: ${body}`)
+}
+
+t.test('parses every JSON that holds only what can be stored', async (t) => {
+  const clean = fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('\0', '').replace(/proto|const/g, ''))
+  const leaf = fc.oneof(clean, fc.maxSafeInteger(), fc.boolean(), fc.constant(null), fc.constant(0.1))
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof({ maxDepth: 5 }, leaf, fc.array(tie('tree')), fc.dictionary(clean, tie('tree')))
+  }))
+  const survives = fc.property(tree, (value) => {
+    const text = JSON.stringify(value)
+    return JSON.stringify(parseJson(Buffer.from(text))) === text
+  })
+  t.doesNotThrow(() => fc.assert(survives))
+})
+
+t.test('400 for what is not JSON, not UTF-8, or reaches for a prototype', async (t) => {
+  for (const body of [
+    '',
+    '{',
+    '{"a":1,}',
+    '{a:1}',
+    'nul',
+    '{"__proto__":{}}',
+    '{"a":[{"constructor":{"prototype":1}}]}'
+  ]) {
+    t.match(refusal(body), { code: 'INVALID_JSON', statusCode: 400 }, body)
+  }
+  const broken = refusal(Buffer.from([0x22, 0xff, 0x22]))
+  t.match(broken, { code: 'INVALID_JSON', message: 'The body is not valid UTF-8.' })
+})
+
+t.test('422 for text that cannot be stored, naming where it is', async (t) => {
+  const error = refusal('{"a":{"b":["fine","\\u0000"]},"x/y":"\\ud800"}')
+  t.equal(error.statusCode, 422)
+  t.same(
+    error.faults.map(({ path, code }) => ({ path, code })),
+    [
+      { path: '/x~1y', code: 'text' },
+      { path: '/a/b/1', code: 'text' }
+    ]
+  )
+  t.match(refusal('{"a":{"\\u0000":1}}').faults, [{ path: '/a', code: 'text' }])
+  t.same(parseJson(Buffer.from('{"a":"\\u00e9"}')), { a: 'é' })
+})
+
+t.test('422 for an integer that a double cannot hold; the largest that it can is taken', async (t) => {
+  t.match(refusal('[9007199254740992]').faults, [{ path: '/0', code: 'integer' }])
+  t.match(refusal('{"a":-1e300}').faults, [{ path: '/a', code: 'integer' }])
+  t.same(parseJson(Buffer.from('[9007199254740991,-9007199254740991,0.5]')), [2 ** 53 - 1, 1 - 2 ** 53, 0.5])
+})
+
+t.test('422 for nesting beyond 64 levels, with a path that stays short', async (t) => {
+  const nested = (depth: number) => `${'{"level":'.repeat(depth - 1)}{}${'}'.repeat(depth - 1)}`
+  t.ok(parseJson(Buffer.from(nested(64))))
+  const error = refusal(nested(65))
+  t.match(error.faults, [{ code: 'depth' }])
+  t.ok((error.faults[0]?.path.length ?? 999) <= 200)
+  t.match(refusal(`${'['.repeat(100_000)}${']'.repeat(100_000)}`).faults, [{ code: 'depth' }])
+})
+
+t.test('no more than 100 faults are listed, however many there are', async (t) => {
+  t.equal(refusal(`[${'9007199254740993,'.repeat(50_000)}0]`).faults.length, 100)
+})
+
+t.test('a body that is no object is passed on to the validator', async (t) => {
+  t.equal(parseJson(Buffer.from('7')), 7)
+  t.equal(parseJson(Buffer.from('null')), null)
+})
