@@ -1,0 +1,142 @@
+import type { PGlite } from '@electric-sql/pglite'
+import type { Sql, TransactionSql } from 'postgres'
+import { ApiError } from '../errors.ts'
+import { withDeadline } from './deadline.ts'
+import { isLostConnection } from './errors.ts'
+import type { Gate } from './gate.ts'
+
+/** How long a statement may take on PostgreSQL: the server ends it then, and we stop waiting a little later. */
+export const STATEMENT_TIMEOUT_MS = 10_000
+
+type Query = ReturnType<Sql['unsafe']>
+type Run = (start: () => PromiseLike<unknown>) => Promise<unknown>
+
+type Work = (tx: unknown) => Promise<unknown>
+
+interface Connection {
+  isLost: boolean
+}
+
+interface GuardedPostgres {
+  /** The part of a postgres.js client that drizzle uses. */
+  client: Sql
+  /** Ends every connection, after the statements that run. */
+  end(): Promise<void>
+}
+
+/**
+ * postgres.js as drizzle uses it, each statement and transaction behind the gate.
+ * Every statement settles: when the server does not answer, and did not end the statement itself, it is a 503, and the
+ * pool is replaced, because its dead connections would keep their places until the network gives them up, for minutes.
+ * @param connect makes a pool of connections.
+ */
+export function guardPostgres(
+  connect: () => Sql,
+  gate: Gate,
+  timeoutMs: number = STATEMENT_TIMEOUT_MS + 500
+): GuardedPostgres {
+  let pool = connect()
+  const { options } = pool
+
+  function replace(silent: Sql): void {
+    if (silent !== pool) return
+    pool = connect()
+    // drizzle sets how values are read and written on the pool that it was given.
+    Object.assign(pool.options.parsers, options.parsers)
+    Object.assign(pool.options.serializers, options.serializers)
+    void silent.end({ timeout: 1 })
+  }
+
+  async function answered<T>(from: Sql, answer: PromiseLike<T>): Promise<T> {
+    try {
+      return await withDeadline(answer, timeoutMs, () => replace(from))
+    } catch (error) {
+      // postgres.js: a connection that closed with something left to write never writes again, and keeps its place.
+      if ((error as { code?: unknown }).code === 'CONNECT_TIMEOUT') replace(from)
+      throw error
+    }
+  }
+
+  // In three steps, each with its deadline; how long the work itself takes is up to its statements.
+  async function transact(work: Work): Promise<unknown> {
+    const used = pool
+    const connection = { isLost: false }
+    const opened = Promise.withResolvers<void>()
+    const worked = Promise.withResolvers<void>()
+    const ended = used.begin((tx) => {
+      opened.resolve()
+      const guarded = guardTransaction(tx, connection, (query) => answered(used, query))
+      return whileConnected(connection, work(guarded)).finally(worked.resolve)
+    })
+    ended.catch((error) => {
+      connection.isLost = true
+      opened.reject(error)
+      worked.resolve()
+    })
+    await answered(used, opened.promise)
+    await worked.promise
+    return answered(used, ended)
+  }
+
+  const unsafe = statements(
+    // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
+    (...args) => pool.unsafe(...args),
+    (start) => gate.run(() => answered(pool, start()))
+  )
+  const begin = (work: Work) => gate.run(() => transact(work))
+  // postgres.js takes a connection that was cut in a statement for one that still runs it, and waits.
+  const end = () => pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
+  return { client: { options, unsafe, begin } as unknown as Sql, end }
+}
+
+// The gate let the transaction in: its statements wait for nobody, but for no longer than others.
+function guardTransaction(
+  tx: TransactionSql,
+  connection: Connection,
+  answered: (query: PromiseLike<unknown>) => Promise<unknown>
+): unknown {
+  async function run(start: () => PromiseLike<unknown>): Promise<unknown> {
+    if (connection.isLost) throw new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
+    try {
+      return await answered(start())
+    } catch (error) {
+      if (isLostConnection(error)) connection.isLost = true
+      throw error
+    }
+  }
+  return {
+    // biome-ignore lint/plugin: as above
+    unsafe: statements((...args) => tx.unsafe(...args), run),
+    savepoint: (work: Work) =>
+      tx.savepoint((inner) => whileConnected(connection, work(guardTransaction(inner, connection, answered))))
+  }
+}
+
+/**
+ * What a transaction's work comes to; never, when its connection was lost. postgres.js would send a rollback then, to a
+ * socket that is gone, and that exception is thrown where nobody can catch it: it would end the process.
+ */
+function whileConnected<T>(connection: Connection, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    work.then(
+      (value) => connection.isLost || resolve(value),
+      (error) => connection.isLost || reject(error)
+    )
+  })
+}
+
+function statements(query: (...args: Parameters<Sql['unsafe']>) => Query, run: Run) {
+  return (...args: Parameters<Sql['unsafe']>) => ({
+    // biome-ignore lint/suspicious/noThenProperty: drizzle awaits the statement itself when it returns no rows
+    then: (done: () => unknown, failed: () => unknown) => run(() => query(...args)).then(done, failed),
+    values: () => run(() => query(...args).values())
+  })
+}
+
+/** A PGlite client as drizzle uses it, behind the same gate: its own queue has no bound. */
+export function guardEmbedded(client: PGlite, gate: Gate): PGlite {
+  return {
+    query: (...args: Parameters<PGlite['query']>) => gate.run(() => client.query(...args)),
+    transaction: (...args: Parameters<PGlite['transaction']>) => gate.run(() => client.transaction(...args))
+  } as unknown as PGlite
+}

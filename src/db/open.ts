@@ -1,0 +1,141 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PGlite } from '@electric-sql/pglite'
+import { sql } from 'drizzle-orm'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import postgres from 'postgres'
+import { ApiError } from '../errors.ts'
+import { Gate } from './gate.ts'
+import { guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './guard.ts'
+import { lockDirectory } from './lock.ts'
+import { migrateEmbedded, migratePostgres } from './migrate.ts'
+import type { Listen, Listener } from './notify.ts'
+import { textArray } from './text-array.ts'
+
+/** What the rest of the house sees of a database, whichever driver is below. */
+export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>
+
+/** The same inside a transaction. A statement on the database itself in there would wait for ever on PGlite. */
+export type Transaction = Database
+
+export interface OpenDatabase {
+  db: Database
+  kind: 'postgres' | 'embedded'
+  gate: Gate
+  /** Applies pending migrations. Instances that do so at once take turns. */
+  migrate(): Promise<void>
+  /** Settles when a statement was answered. */
+  ping(): Promise<void>
+  listen: Listen
+  /** Ends every connection and gives the data directory back. */
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** `postgres://…`; without it the data lives in PGlite under `dataDir`. */
+  url?: string | undefined
+  poolMax: number
+  dataDir: string
+}
+
+const LISTEN_PATIENCE_MS = 3000
+// Without it postgres.js prints them.
+const ignoreNotice = () => {}
+// Measured at 64 connections: a queue this long is worked off in well under the two seconds that one may wait in it.
+const WAITING = { waiting: 1000, waitMs: 2000 }
+
+/**
+ * Opens the database.
+ * @throws DirectoryInUseError when another process has the embedded database open.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
+  return options.url ? openPostgres(options.url, options.poolMax) : openEmbedded(options.dataDir)
+}
+
+async function openPostgres(url: string, poolMax: number): Promise<OpenDatabase> {
+  const connect = () =>
+    postgres(url, {
+      max: poolMax,
+      // Its own back-off lets queries wait for up to 15 s, and 11 s after the database is back.
+      backoff: () => 0.05,
+      connect_timeout: 2,
+      idle_timeout: 60,
+      // A connection that is cut while it asks for the types ends in a rejection that nobody can catch.
+      fetch_types: false,
+      types: { textArray },
+      onnotice: ignoreNotice,
+      connection: { TimeZone: 'UTC', statement_timeout: STATEMENT_TIMEOUT_MS, application_name: 'tenon' }
+    })
+  const gate = new Gate({ inFlight: poolMax, ...WAITING })
+  const { drizzle } = await import('drizzle-orm/postgres-js')
+  const { client, end } = guardPostgres(connect, gate)
+  const db = drizzle({ client }) as unknown as Database
+  return {
+    db,
+    kind: 'postgres',
+    gate,
+    migrate: () => migratePostgres(url),
+    ping: () => ping(db),
+    listen: (channel, onMessage) => listenPostgres(url, channel, onMessage),
+    close: end
+  }
+}
+
+async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
+  const unlock = lockDirectory(dataDir)
+  const { drizzle } = await import('drizzle-orm/pglite')
+  const client = await openPglite(dataDir).catch((error) => {
+    unlock()
+    throw error
+  })
+  const gate = new Gate({ inFlight: 1, ...WAITING })
+  const db = drizzle({ client: guardEmbedded(client, gate) }) as unknown as Database
+  return {
+    db,
+    kind: 'embedded',
+    gate,
+    migrate: () => migrateEmbedded(client),
+    ping: () => ping(db),
+    async listen(channel, onMessage) {
+      const unlisten = await client.listen(channel, onMessage)
+      return { close: () => unlisten() }
+    },
+    async close() {
+      await client.close()
+      unlock()
+    }
+  }
+}
+
+async function openPglite(dataDir: string): Promise<PGlite> {
+  const { PGlite } = await import('@electric-sql/pglite')
+  const client = await PGlite.create(join(dataDir, 'pglite'), { relaxedDurability: false })
+  await client.exec("SET TIME ZONE 'UTC'")
+  return client
+}
+
+// Statements of the pool would have to wait for it, so it has a connection of its own; postgres.js opens it again.
+async function listenPostgres(url: string, ...[channel, onMessage]: Parameters<Listen>): Promise<Listener> {
+  const client = postgres(url, {
+    max: 1,
+    backoff: () => 0.05,
+    connect_timeout: 2,
+    fetch_types: false,
+    onnotice: ignoreNotice,
+    connection: { application_name: 'tenon listen' }
+  })
+  const end = () => client.end({ timeout: 1 })
+  const listening = client.listen(channel, onMessage).then(() => true)
+  try {
+    // What is cut while it starts up never settles (postgres.js issue 1193).
+    if (await Promise.race([listening, sleep(LISTEN_PATIENCE_MS, false, { ref: false })])) return { close: end }
+    throw new ApiError('UNAVAILABLE', 'The database did not answer in time.', { headers: { 'retry-after': '1' } })
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+async function ping(db: Database): Promise<void> {
+  await db.execute(sql`select 1`)
+}

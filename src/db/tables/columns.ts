@@ -1,0 +1,36 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { type AnyPgColumn, customType, index, integer, type PgTable, uuid } from 'drizzle-orm/pg-core'
+import { v7 } from 'uuid'
+
+/**
+ * A moment, as RFC 3339 text in UTC with milliseconds.
+ * No Date in between: the connection's time zone is UTC, so "2026-01-31 09:30:00.5+00" only needs rewriting.
+ */
+export const timestamp = customType<{ data: string; driverData: string }>({
+  dataType: () => 'timestamp (3) with time zone',
+  fromDriver: (text) => {
+    const [seconds, fraction = ''] = text.slice(11, -3).split('.')
+    return `${text.slice(0, 10)}T${seconds}.${fraction.padEnd(3, '0')}Z`
+  }
+})
+
+/** The columns that every resource has: a UUIDv7 made here (PostgreSQL makes them from 18 on), times, and a version. */
+export const resourceColumns = () => ({
+  id: uuid('id').primaryKey().$defaultFn(v7),
+  createdAt: timestamp('created_at').notNull().default(sql`now()`),
+  updatedAt: timestamp('updated_at').notNull().default(sql`now()`),
+  /** Counts the changes; the ETag is made from it. */
+  version: integer('version').notNull().default(1)
+})
+
+/** The text that `q` searches, as an expression that an index can hold. Written one way only, or the index is not used. */
+export function searchDocument(columns: AnyPgColumn[]): SQL {
+  const texts = columns.map((column) => sql`coalesce(${column}, '')`)
+  return sql`to_tsvector('simple'::regconfig, ${sql.join(texts, sql` || ' ' || `)})`
+}
+
+/** The index behind `list.search`: name it after its table, and give the columns in the order of the declaration. */
+export const searchIndex = (name: string, ...columns: AnyPgColumn[]) =>
+  index(name).using('gin', searchDocument(columns))
+
+export type ResourceTable = PgTable & { [K in keyof ReturnType<typeof resourceColumns>]: AnyPgColumn }

@@ -1,0 +1,13 @@
+// The type text[] of PostgreSQL.
+const TEXT_ARRAY = 1009
+
+/** How postgres.js reads a `text[]`; drizzle, left to it, drops backslashes. Writes what drizzle made of it already. */
+export const textArray = { to: TEXT_ARRAY, from: [TEXT_ARRAY], serialize: (text: string) => text, parse }
+
+function parse(text: string): (string | null)[] {
+  const elements = text.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|[^,]+/gs)
+  return [...elements].map(([plain, quoted]) => {
+    if (quoted !== undefined) return quoted.replace(/\\(.)/gs, '$1')
+    return plain === 'NULL' ? null : plain
+  })
+}

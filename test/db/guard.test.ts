@@ -1,0 +1,196 @@
+import { sql } from 'drizzle-orm'
+import { integer, pgTable } from 'drizzle-orm/pg-core'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+import t, { type Test } from 'tap'
+import { toApiError } from '#src/db/errors.ts'
+import { Gate } from '#src/db/gate.ts'
+import { guardPostgres } from '#src/db/guard.ts'
+import { startServer, startWire } from '#test/support/wire.ts'
+
+const numbers = pgTable('numbers', { n: integer('n').primaryKey() })
+const unavailable = { code: 'UNAVAILABLE', statusCode: 503, headers: { 'retry-after': '1' } }
+const idle = { running: 0, waiting: 0 }
+
+/** A database whose server may take this long to answer. */
+function connectTo(t: Test, url: string, timeoutMs: number) {
+  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 60_000 })
+  const { client, end } = guardPostgres(
+    () => postgres(url, { max: 1, fetch_types: false, backoff: () => 0.01 }),
+    gate,
+    timeoutMs
+  )
+  t.teardown(end)
+  return { db: drizzle({ client }), gate, end }
+}
+
+const wire = await startWire(t)
+
+async function startNumbers(t: Test, timeoutMs: number) {
+  await wire.speak()
+  const { db, gate, end } = connectTo(t, wire.url, timeoutMs)
+  await db.execute(sql`drop table if exists numbers`)
+  await db.execute(sql`create table numbers (n integer primary key)`)
+  const all = async () => (await db.select().from(numbers).orderBy(numbers.n)).map(({ n }) => n)
+  return { db, gate, end, all }
+}
+
+/** What the caller of a statement is answered. */
+const answerOf = (statement: PromiseLike<unknown>) =>
+  statement.then(
+    () => 'an answer',
+    (error) => toApiError(error, () => undefined) ?? error
+  )
+
+t.test('statements and transactions do what they do without a guard', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  await db.insert(numbers).values({ n: 1 })
+  t.same(await db.insert(numbers).values({ n: 2 }).returning(), [{ n: 2 }])
+  const made = await db.transaction(async (tx) => {
+    await tx.insert(numbers).values({ n: 3 })
+    await tx.transaction((inner) => inner.insert(numbers).values({ n: 4 }))
+    await t.rejects(
+      tx.transaction(async (inner) => {
+        await inner.insert(numbers).values({ n: 5 })
+        throw new Error('undone')
+      }),
+      { message: 'undone' }
+    )
+    return tx.$count(numbers)
+  })
+  t.equal(made, 4)
+  t.same(await all(), [1, 2, 3, 4])
+  t.same(gate.load, idle)
+})
+
+t.test('a transaction that fails keeps nothing and says why', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  const failing = db.transaction(async (tx) => {
+    await tx.insert(numbers).values({ n: 1 })
+    await tx.insert(numbers).values({ n: 1 })
+  })
+  t.match(await answerOf(failing), { code: 'CONFLICT' })
+  const refused = db.transaction(async (tx) => {
+    await tx.insert(numbers).values({ n: 2 })
+    throw new RangeError('ours')
+  })
+  await t.rejects(refused, { name: 'RangeError', message: 'ours' })
+  t.same(await all(), [])
+  t.same(gate.load, idle)
+})
+
+for (const place of ['insert', 'begin', 'commit']) {
+  t.test(`a server that falls silent at ${place} is a 503, and the next caller has a new connection`, async (t) => {
+    const { db, gate, all } = await startNumbers(t, 300)
+    wire.silenceAt(place)
+    const change = db.transaction((tx) => tx.insert(numbers).values({ n: 1 }))
+    t.match(await answerOf(change), unavailable)
+    t.same(gate.load, idle)
+    await wire.speak()
+    t.same(await all(), [])
+    await db.insert(numbers).values({ n: 2 })
+    t.same(await all(), [2])
+  })
+}
+
+t.test('ending waits for the statements that run, and lets no more in', async (t) => {
+  const { end, all } = await startNumbers(t, 60_000)
+  const running = all()
+  await new Promise((resolve) => setImmediate(resolve))
+  await end()
+  t.same(await running, [])
+  t.match(await answerOf(all()), unavailable)
+})
+
+t.test('a statement without an answer is a 503, and those behind it too, with nobody left waiting', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 300)
+  wire.silence()
+  const answers = [all(), all(), db.execute(sql`select 1`)].map(answerOf)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(gate.load, { running: 1, waiting: 2 })
+  for (const answer of await Promise.all(answers)) t.match(answer, unavailable)
+  t.same(gate.load, idle)
+  await wire.speak()
+  t.same(await all(), [])
+})
+
+t.test('a server that closes every connection as it starts is a 503', async (t) => {
+  const { url } = await startServer(t, (socket) => socket.destroy())
+  const { db, gate } = connectTo(t, url, 300)
+  t.match(await answerOf(db.execute(sql`select 1`)), unavailable)
+  t.same(gate.load, idle)
+})
+
+t.test('a server that refuses connections is a 503 at once', async (t) => {
+  const { url, stop } = await startServer(t, () => {})
+  await stop()
+  const { db, gate } = connectTo(t, url, 60_000)
+  t.match(await answerOf(db.execute(sql`select 1`)), unavailable)
+  t.match(await answerOf(db.transaction((tx) => tx.execute(sql`select 1`))), unavailable)
+  t.same(gate.load, idle)
+})
+
+t.test('a server that never starts a connection is a 503, and the next caller has a new pool', async (t) => {
+  const { url } = await startServer(t, () => {})
+  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 60_000 })
+  let pools = 0
+  const connect = () => {
+    pools += 1
+    return postgres(url, { max: 1, fetch_types: false, connect_timeout: 0.1 })
+  }
+  const { client, end } = guardPostgres(connect, gate)
+  t.teardown(end)
+  t.match(await answerOf(drizzle({ client }).execute(sql`select 1`)), unavailable)
+  t.equal(pools, 2)
+  t.same(gate.load, idle)
+})
+
+t.test('a connection cut in a statement is a 503, and the next caller has a new one', async (t) => {
+  const { gate, all } = await startNumbers(t, 60_000)
+  wire.silenceAt('numbers')
+  const statement = answerOf(all())
+  await wire.hasFallenSilent()
+  wire.cut()
+  t.match(await statement, unavailable)
+  await wire.speak()
+  t.same(await all(), [])
+  t.same(gate.load, idle)
+})
+
+for (const isNested of [false, true]) {
+  const where = isNested ? 'a transaction inside a transaction' : 'a transaction'
+  t.test(`a connection cut in ${where} is a 503, whatever is tried in it then`, async (t) => {
+    const { db, gate, all } = await startNumbers(t, 2500)
+    const change = db.transaction(async (tx) => {
+      const work = async (inner: typeof tx) => {
+        await inner.insert(numbers).values({ n: 1 })
+        wire.silenceAt('select')
+        const statement = answerOf(inner.$count(numbers))
+        await wire.hasFallenSilent()
+        wire.cut()
+        t.match(await statement, unavailable)
+        t.match(await answerOf(inner.insert(numbers).values({ n: 3 })), { code: 'UNAVAILABLE' })
+        throw new Error('given up')
+      }
+      await (isNested ? tx.transaction(work) : work(tx))
+    })
+    t.match(await answerOf(change), unavailable)
+    await wire.speak()
+    t.same(await all(), [])
+    t.same(gate.load, idle)
+  })
+}
+
+t.test('a connection cut between two statements of a transaction is a 503', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 2500)
+  const change = db.transaction(async (tx) => {
+    await tx.insert(numbers).values({ n: 1 })
+    wire.silence()
+    wire.cut()
+    await tx.insert(numbers).values({ n: 2 })
+  })
+  t.match(await answerOf(change), unavailable)
+  await wire.speak()
+  t.same(await all(), [])
+  t.same(gate.load, idle)
+})

@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
+import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
+import t from 'tap'
+import { startApp } from '#test/support/app.ts'
+
+const folder = (name: string) => new URL(`../../${name}/`, import.meta.url).pathname
+const tableFiles = readdirSync(folder('src/db/tables'))
+const modules = await Promise.all(tableFiles.map((file) => import(`${folder('src/db/tables')}${file}`)))
+
+t.test('the migrations make exactly the tables: nothing is left to generate', async (t) => {
+  const snapshots = readdirSync(folder('migrations/meta')).filter((file) => file.endsWith('_snapshot.json'))
+  const last = JSON.parse(readFileSync(folder('migrations/meta') + snapshots.sort().at(-1), 'utf8'))
+  const now = generateDrizzleJson(Object.assign({}, ...modules), last.id)
+  t.same(await generateMigration(last, now), [])
+})
+
+t.test('every filter and sort that a resource declares has an index to start from', async (t) => {
+  const { app } = await startApp(t)
+  const resources = new Set(app.routeTable.flatMap(({ config }) => config?.resource ?? []))
+  t.ok(resources.size >= 5)
+  for (const { name, table, fields, declaration } of resources) {
+    const leading = leadingColumns(table)
+    for (const field of new Set([...(declaration.list?.filter ?? []), ...(declaration.list?.sort ?? [])])) {
+      const column = fields.get(field)?.column.name as string
+      t.ok(leading.has(column), `${name}: ${field}`)
+    }
+  }
+})
+
+function leadingColumns(table: PgTable): Set<string> {
+  const { indexes, columns, primaryKeys } = getTableConfig(table)
+  const first = indexes.map(({ config }) => (config.columns[0] as { name?: string }).name)
+  const unique = columns.filter((column) => column.isUnique || column.primary).map(({ name }) => name)
+  return new Set(
+    [...first, ...unique, ...primaryKeys.map((key) => key.columns[0]?.name)].filter((name) => name !== undefined)
+  )
+}
