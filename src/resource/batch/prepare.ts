@@ -1,0 +1,80 @@
+import { type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { ApiError, validationFailed } from '../../errors.ts'
+import { compileValidator } from '../../schema/validate.ts'
+import type { Resource } from '../resource.ts'
+import { ruleFaults } from '../rules.ts'
+import { toColumns } from '../write.ts'
+import type { Columns } from './sql.ts'
+
+/** One item of many, ready to be written, or what is wrong with it. */
+export type Prepared<T> = { value: T } | { error: ApiError }
+
+export type Prepare<T> = (body: unknown) => Promise<Prepared<T>>
+
+/** Makes what a create makes of its body, of one item: validated, its rules checked, as column values with an id. */
+export function prepareCreate(resource: Resource): (ownerId: string | undefined) => Prepare<Columns> {
+  const validate = compileValidator(resource.variants.Create, 'body')
+  const { owner } = resource.declaration
+  const made = Object.entries(resource.columns).filter(([, column]) => column.defaultFn)
+  return (ownerId) =>
+    async function prepare(body) {
+      const valid = validate(body)
+      if (valid !== true) return valid
+      const faults = ruleFaults(resource, body)
+      if (faults.length > 0) return { error: validationFailed(faults) }
+      const columns = await transformed(resource, body)
+      if ('error' in columns) return columns
+      const { value } = columns
+      if (owner) value[owner] = ownerId
+      for (const [key, { defaultFn }] of made) value[key] ??= defaultFn?.()
+      return { value }
+    }
+}
+
+// A transform may refuse its value: that is the fault of one item.
+async function transformed(resource: Resource, body: unknown): Promise<Prepared<Columns>> {
+  try {
+    return { value: await toColumns(resource, body as Record<string, unknown>) }
+  } catch (error) {
+    if (error instanceof ApiError) return { error }
+    throw error
+  }
+}
+
+/** The schema of a patch that names its row: `{ id, … }`. */
+export function patchItem({ variants: { Update } }: Resource): TObject {
+  const name = `${Update.$id}Item`
+  return Type.Object(
+    { id: Type.String({ format: 'uuid', description: 'The row to change.' }), ...Update.properties },
+    { $id: name, title: name, additionalProperties: false }
+  )
+}
+
+/** A patch of one row: as it was sent, and as column values with the id of the row. */
+export interface Patch {
+  body: object
+  columns: Columns & { id: string }
+}
+
+/** Makes of one item a patch, validated. */
+export function preparePatch(resource: Resource): Prepare<Patch> {
+  const validate = compileValidator(patchItem(resource), 'body')
+  return async function prepare(body) {
+    const valid = validate(body)
+    if (valid !== true) return valid
+    const { id, ...patch } = body as { id: string }
+    const columns = await transformed(resource, patch)
+    return 'error' in columns
+      ? columns
+      : { value: { body: patch, columns: { ...columns.value, id: id.toLowerCase() } } }
+  }
+}
+
+/** An id, checked. */
+export function prepareId(schema: TSchema): Prepare<string> {
+  const validate = compileValidator(schema, 'body')
+  return async function prepare(body) {
+    const valid = validate(body)
+    return valid === true ? { value: (body as string).toLowerCase() } : valid
+  }
+}

@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify'
+import { Bounded } from '../bounded.ts'
+import type { Database, Transaction } from '../db/open.ts'
+import type { Resource } from './resource.ts'
+
+/** A row as it was selected: the wire's fields, and under `@…` names what only the server needs. */
+export type Row = Record<string, unknown> & { id: string; '@version': number; '@key'?: unknown }
+
+/** A resource at work: its declaration and the database that it lives in. */
+export interface ResourceContext {
+  resource: Resource
+  db: Database
+  statements: StatementCache
+  cursorKey: Buffer
+}
+
+/** Puts a resource to work on an application's database. */
+export function makeContext(
+  { db, cursorKey }: Pick<FastifyInstance, 'db' | 'cursorKey'>,
+  resource: Resource
+): ResourceContext {
+  return { resource, db, cursorKey, statements: new Bounded(MOST_STATEMENTS) }
+}
+
+/** The same resource inside a transaction, with statements of its own: prepared ones belong to a connection's session. */
+export function inTransaction(context: ResourceContext, tx: Transaction): ResourceContext {
+  return { ...context, db: tx, statements: new Bounded(MOST_STATEMENTS) }
+}
+
+interface Statement {
+  execute(values?: Record<string, unknown>): Promise<unknown>
+}
+
+// Building a statement anew at each request costs more than the query: 9.6 against 22.2 thousand requests a second.
+const MOST_STATEMENTS = 500
+
+/** Prepared statements by their shape. */
+export type StatementCache = Bounded<Statement>

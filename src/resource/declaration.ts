@@ -1,0 +1,133 @@
+import type { Static, TObject } from '@sinclair/typebox'
+import type { SQL } from 'drizzle-orm'
+import type { PgTable } from 'drizzle-orm/pg-core'
+import type { Database } from '../db/open.ts'
+import type { ResourceTable } from '../db/tables/columns.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { Access } from '../identity/scopes.ts'
+
+/** What a resource can do. */
+export type Verb =
+  | 'list'
+  | 'aggregate'
+  | 'export'
+  | 'read'
+  | 'create'
+  | 'bulkCreate'
+  | 'import'
+  | 'update'
+  | 'bulkUpdate'
+  | 'updateWhere'
+  | 'replace'
+  | 'remove'
+  | 'bulkRemove'
+  | 'removeWhere'
+
+/** Rows of another table that an answer can carry, loaded with one statement for a whole page. */
+export interface Include {
+  table: PgTable
+  schema: TObject
+  /** The column that points: of this table to one row there; with `many`, of that table, or the one between, to this row. */
+  by: string
+  many?: true
+  /** The table between two that have many of each other, and its column that points to the rows that are included. */
+  through?: { table: PgTable; to: string }
+  /** The column that `many` rows are sorted by. */
+  sort?: string
+  /** Who may ask for it, where that is not everybody who may read the resource. */
+  access?: Access
+  /** The column that holds the user an included row belongs to: others do not get it, as they do not from its list. */
+  owner?: string
+  /** What the included rows can carry in turn, at most three levels deep: `include=lines.product`. */
+  include?: Record<string, Include>
+}
+
+/** What an operation written by hand is called with. */
+export interface Call<Body = unknown> {
+  db: Database
+  principal: Principal
+  body: Body
+  /** The row that the path names, where it names one. */
+  id: string
+  /** Whose rows the caller may touch; undefined for anybody's. */
+  ownerId: string | undefined
+}
+
+/** An operation written by hand. The row that it names is the answer. */
+export type Operation<Body = never> = (call: Call<Body>) => Promise<{ id: string }>
+
+/** A step that a row can take: `POST /<id>/<name>`, answered with the row. */
+export interface Action {
+  summary: string
+  run: Operation
+}
+
+/** The end of something, announced ahead. Dates are RFC 3339. */
+export interface Deprecation {
+  /** When it was, or will be, deprecated. */
+  since: string
+  /** When it stops working. */
+  sunset?: string
+  /** The path of what comes after it: `/api/v2/products`. */
+  successor?: string
+}
+
+/** What must hold between the fields of a body, seen after validation with defaults filled in; of a patch, merged. */
+export interface Rule {
+  /** The field to name, as a JSON pointer: `/endsAt`. */
+  path: string
+  code: string
+  message: string
+  check: (body: never) => boolean
+}
+
+/** The value of a read-only field that no column holds: SQL over the columns of the table, or made from the row. */
+export type Computed = SQL | ((row: never) => unknown)
+
+/** A resource, as data. Everything else follows from it. */
+export interface Declaration<S extends TObject = TObject> {
+  /** The wire: what callers read and write. Its `$id` names the resource in the OpenAPI document. */
+  schema: S
+  table: ResourceTable
+  /** Who may read (list and read), write (create, update, replace) and delete. */
+  access: { read: Access; write: Access; delete: Access }
+  /** What a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. */
+  list?: { filter?: FieldPath<S>[]; sort?: FieldPath<S>[]; search?: string[] }
+  /**
+   * What answers can carry besides their own fields, on `include=<name>`. One that has the name of a field of the schema
+   * is that field, and always there.
+   */
+  include?: Record<string, Include>
+  /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
+  owner?: string
+  /** How long caches may give a public answer again without asking: a change shows there that much later. */
+  cache?: { ttlSeconds: number }
+  /** Whether a change must name the version it is a change of: 428 without `If-Match`. */
+  requireIfMatch?: boolean
+  /** Where the wire and the table differ: `{ password: 'passwordHash' }`, `{ price: { amount: 'priceCents' } }`. */
+  columns?: Record<string, string | Record<string, string>>
+  /** What becomes of a field's value on its way in: `{ password: hashPassword }`. */
+  transform?: { [K in keyof Static<S>]?: (value: never) => unknown }
+  /** Fields of the schema, read-only ones, that are worked out instead of stored. */
+  computed?: { [K in keyof Static<S>]?: Computed }
+  /** What must hold between fields. */
+  rules?: Rule[]
+  /** The unique field by which bulk and import know a row again; not needed where there is only one. */
+  upsert?: FieldPath<S>
+  /**
+   * Changes and deletes over a filter (`PATCH` and `DELETE` of the collection) are there only where this says so;
+   * changes not where there are rules between fields.
+   */
+  bulk?: { byFilter: true }
+  /** Operations that this resource does not have (`false`), or has in its own way. */
+  operations?: { [V in Verb]?: V extends 'create' ? false | Operation : false }
+  /** The announced end of the whole resource, or of single operations by their verb or the name of their action. */
+  deprecated?: Deprecation | { [operation: string]: Deprecation }
+  /** Steps beyond the usual verbs, by their name in the path. They need the scope to write. */
+  actions?: Record<string, Action>
+}
+
+/** The name of a field, with a dot into an object: `price.amount`. */
+export type FieldPath<S extends TObject> =
+  | (keyof S['properties'] & string)
+  | `${keyof S['properties'] & string}.${string}`

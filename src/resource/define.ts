@@ -1,0 +1,148 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { changeHandler } from './change.ts'
+import { isGuarded } from './compile-includes.ts'
+import { makeContext } from './context.ts'
+import type { Declaration, FieldPath, Verb } from './declaration.ts'
+import { announce, deprecationOf } from './deprecation.ts'
+import { actionRoute } from './operations/act.ts'
+import { aggregateRoute } from './operations/aggregate.ts'
+import { bulkCreateRoute } from './operations/bulk-create.ts'
+import { bulkRemoveRoute } from './operations/bulk-remove.ts'
+import { bulkUpdateRoute } from './operations/bulk-update.ts'
+import { createRoute } from './operations/create.ts'
+import { exportRoute } from './operations/export.ts'
+import { importRoute } from './operations/import.ts'
+import { listRoute } from './operations/list.ts'
+import { readRoute } from './operations/read.ts'
+import { removeRoute } from './operations/remove.ts'
+import { removeWhereRoute } from './operations/remove-where.ts'
+import { replaceRoute, updateRoute } from './operations/update.ts'
+import { updateWhereRoute } from './operations/update-where.ts'
+import { compileResource, type Resource } from './resource.ts'
+import type { MakeRoute, VerbRoute } from './route.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The resource that the route belongs to. */
+    resource?: Resource
+    /** The route takes `Idempotency-Key` and `Prefer`. */
+    takesKey?: boolean
+  }
+}
+
+const verbs: Record<Verb, MakeRoute> = {
+  list: listRoute,
+  aggregate: aggregateRoute,
+  export: exportRoute,
+  read: readRoute,
+  create: createRoute,
+  bulkCreate: bulkCreateRoute,
+  import: importRoute,
+  update: updateRoute,
+  bulkUpdate: bulkUpdateRoute,
+  updateWhere: updateWhereRoute,
+  replace: replaceRoute,
+  remove: removeRoute,
+  bulkRemove: bulkRemoveRoute,
+  removeWhere: removeWhereRoute
+}
+
+// What does for many what another verb does for one is there when that one is, and is the engine's own.
+const FOLLOWS: Partial<Record<Verb, Verb>> = {
+  aggregate: 'list',
+  export: 'list',
+  bulkCreate: 'create',
+  import: 'create',
+  bulkUpdate: 'update',
+  updateWhere: 'update',
+  bulkRemove: 'remove',
+  removeWhere: 'remove'
+}
+
+/**
+ * A resource as a Fastify plugin, from its declaration alone: the default export of `routes/<path>/index.ts`.
+ * The path of the folder is the path of the resource.
+ * @throws DeclarationError at start, naming what does not fit together.
+ */
+export function defineResource<const D extends Declaration>(
+  declaration: D & { list?: { filter?: FieldPath<D['schema']>[]; sort?: FieldPath<D['schema']>[] } }
+): FastifyPluginAsync {
+  return async function resourceRoutes(app) {
+    const { actions = {}, access, schema } = declaration as Declaration
+    const { name, operationId } = namesOf(app.prefix, schema.$id as string)
+    const resource = compileResource(name, declaration as Declaration)
+    const context = makeContext(app, resource)
+    const faultOf = (constraint: string) => resource.faults.get(constraint)
+    const routes: [string, MakeRoute][] = [
+      ...Object.entries(verbs).filter(([verb]) => has(declaration as Declaration, verb as Verb)),
+      ...Object.entries(actions).map(([action, one]): [string, MakeRoute] => [action, actionRoute(action, one)])
+    ]
+    for (const [verb, makeRoute] of routes) {
+      const route = makeRoute(context, app.prefix)
+      const isChange = 'change' in route
+      const deprecation = deprecationOf(resource.declaration, verb)
+      const whole = {
+        method: route.method,
+        url: route.url,
+        ...(route.bodyLimit && { bodyLimit: route.bodyLimit }),
+        handler: isChange ? changeHandler(context, route.change) : route.handler,
+        config: {
+          access: access[route.access],
+          faultOf,
+          takesKey: isChange,
+          resource,
+          errors: errorsOf(route, resource),
+          ...(resource.declaration.cache && { ttlSeconds: resource.declaration.cache.ttlSeconds })
+        },
+        schema: {
+          ...route.schema,
+          operationId: operationId(verb),
+          tags: [name],
+          ...(deprecation && { deprecated: true })
+        },
+        ...(deprecation && { onSend: announce(deprecation) })
+      }
+      if ('streams' in route) app.register(async (inner) => acceptStreams(inner, route.streams).route(whole))
+      else app.route(whole)
+    }
+  }
+}
+
+// Beside what follows from the schema: a change without `If-Match`, an include that is not for every reader.
+function errorsOf({ method, schema, errors = [] }: VerbRoute, { declaration, includes }: Resource): number[] {
+  if (method !== 'GET') return declaration.requireIfMatch && schema.headers ? [428, ...errors] : errors
+  return isGuarded(includes) ? [401, 403, ...errors] : errors
+}
+
+/** Whether a resource has a verb: not switched off, and neither is what it follows from, nor done in another way. */
+function has({ operations = {}, bulk, rules }: Declaration, verb: Verb): boolean {
+  if (operations[verb] === false) return false
+  // One patch for many rows would have to be merged into each of them for the rules to see it.
+  if (verb === 'updateWhere' && rules) return false
+  if ((verb === 'updateWhere' || verb === 'removeWhere') && !bulk?.byFilter) return false
+  const followed = FOLLOWS[verb]
+  return !followed || operations[followed] === undefined
+}
+
+// In a context of its own, so that all other routes go on taking JSON only, and this one none.
+function acceptStreams(app: FastifyInstance, types: string[]): FastifyInstance {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(types, (_request, body, done) => done(null, body))
+  return app
+}
+
+const DELETES = /^remove|(?<=[a-z])Remove/
+const OF_MANY = /^(list|aggregate|export|import|bulk)|Where$/
+
+// `/api/v2/order-lines` is the resource `order-lines`; its operations are `listOrderLinesV2`, `readOrderLineV2`, ….
+function namesOf(prefix: string, singular: string) {
+  const name = prefix.slice(prefix.lastIndexOf('/') + 1)
+  const version = /\/v([2-9]|\d\d+)\//.exec(prefix)?.[1]
+  const plural = name.replace(/(^|-)(\w)/g, (_, _dash, letter: string) => letter.toUpperCase())
+  const operationId = (verb: string) => {
+    const done = verb.replace(DELETES, (text) => (text === 'remove' ? 'delete' : 'Delete'))
+    if (!OF_MANY.test(verb)) return `${done}${singular}`
+    return `${done.replace(/Where$/, '')}${plural}${version ? `V${version}` : ''}${done.endsWith('Where') ? 'Where' : ''}`
+  }
+  return { name, operationId }
+}

@@ -1,0 +1,84 @@
+import type { TSchema } from '@sinclair/typebox'
+import { stringify } from 'csv-stringify/sync'
+import { type Fault, validationFailed } from '../../errors.ts'
+import { coerce } from '../../schema/coerce.ts'
+import { bare, isNullable } from '../../schema/fields.ts'
+import { pointer } from '../../schema/pointer.ts'
+
+/** One column of a CSV: a field, with a dot into an object. */
+export interface CsvColumn {
+  name: string
+  path: string[]
+  schema: TSchema
+}
+
+/** The columns of an object: one for each field, and for each field of the objects inside. Lists are one column. */
+export function csvColumns(properties: Record<string, TSchema>, above: string[] = []): CsvColumn[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const path = [...above, name]
+    return schema.type === 'object' ? csvColumns(schema.properties, path) : [{ name: path.join('.'), path, schema }]
+  })
+}
+
+/** The header row. */
+export const csvHeader = (columns: CsvColumn[]): string => stringify([columns.map(({ name }) => name)])
+
+/** Rows as CSV (RFC 4180, lines ending in \n). Null is an empty cell, an empty text a quoted one, a list is JSON. */
+export function toCsv(columns: CsvColumn[], rows: object[]): string {
+  const cells = rows.map((row) => columns.map(({ path }) => cellOf(path.reduce<unknown>(step, row))))
+  return stringify(cells, { cast: { string: quoteEmpty } })
+}
+
+const quoteEmpty = (value: string) => (value === '' ? { value, quoted_empty: true } : value)
+
+const step = (value: unknown, name: string) => (value as Record<string, unknown>)[name]
+
+function cellOf(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value)
+  return typeof value === 'string' || value === null ? value : String(value)
+}
+
+/** A cell as it was written: whether it was quoted tells an empty text from null. */
+export interface Cell {
+  text: string
+  isQuoted: boolean
+}
+
+/**
+ * Makes a body of a record: each cell in the type of its column. An empty cell is null where the field takes null, and
+ * else left out, so that its default comes in.
+ * @throws ApiError VALIDATION_FAILED for cells that are no value of their column.
+ */
+export function fromCsv(columns: CsvColumn[], cells: Cell[]): Record<string, unknown> {
+  const body: Record<string, unknown> = {}
+  const faults: Fault[] = []
+  for (const [index, { path, schema }] of columns.entries()) {
+    const { text, isQuoted } = cells[index] as Cell
+    const isEmpty = text === '' && !isQuoted
+    if (isEmpty && !isNullable(schema)) continue
+    const { value, fault } = isEmpty ? { value: null } : readValue(text, bare(schema))
+    if (fault) faults.push({ in: 'body', path: `/${path.map(pointer).join('/')}`, ...fault })
+    const holder = path.slice(0, -1).reduce((inner, name) => {
+      inner[name] ??= {}
+      return inner[name] as Record<string, unknown>
+    }, body)
+    holder[path.at(-1) as string] = value
+  }
+  if (faults.length > 0) throw validationFailed(faults)
+  return body
+}
+
+type ValueFault = Pick<Fault, 'code' | 'message'>
+
+function readValue(text: string, schema: TSchema): { value?: unknown; fault?: ValueFault } {
+  if (schema.type === 'array' || schema.type === 'object') {
+    try {
+      return { value: JSON.parse(text) }
+    } catch {
+      return { fault: { code: 'json', message: 'must be JSON, a list in brackets or an object in braces' } }
+    }
+  }
+  const data = { value: text as unknown }
+  const [fault] = coerce(data, { properties: { value: schema as object } })
+  return fault ? { fault: { code: fault.code, message: fault.message } } : data
+}

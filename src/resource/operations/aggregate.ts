@@ -1,0 +1,135 @@
+import { type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { asc, type SQL, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { validationFailed } from '../../errors.ts'
+import { bare, Nullable } from '../../schema/fields.ts'
+import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
+import { filterSql } from '../query/filter.ts'
+import type { Field, Resource } from '../resource.ts'
+import { type MakeRoute, ownerOf } from '../route.ts'
+
+const MOST_GROUPS = 1000
+const MOST_GROUP_FIELDS = 4
+
+type Function = 'sum' | 'avg' | 'min' | 'max'
+
+const FUNCTIONS: Record<Function, (field: Field) => SQL> = {
+  sum: ({ column }) => sql`sum(${column})`.mapWith(Number),
+  avg: ({ column }) => sql`avg(${column})`.mapWith(Number),
+  min: ({ column }) => sql`min(${column})`.mapWith(column),
+  max: ({ column }) => sql`max(${column})`.mapWith(column)
+}
+
+interface AggregateQuery extends ConditionQuery, Partial<Record<Function, string[]>> {
+  groupBy?: string[]
+}
+
+/** `GET /aggregate`: the matching rows counted, summed and compared, all together or by groups. */
+export const aggregateRoute: MakeRoute = (context) => {
+  const { resource, db } = context
+  const choices = choicesOf(resource)
+  const parseConditions = makeParseConditions(resource)
+  const { $id } = resource.declaration.schema
+  return {
+    method: 'GET',
+    url: '/aggregate',
+    access: 'read',
+    schema: {
+      summary: `Aggregate ${resource.name}`,
+      description: `\`count\` always, and what is asked for: \`?sum=a&max=a,b&groupBy=c\`. One entry, or with \`groupBy\` one for each group, sorted by it. Takes the filters of the list. More than ${MOST_GROUPS} groups are refused.`,
+      querystring: Type.Object(
+        { ...parameters(choices), ...conditionParameters(resource) },
+        { additionalProperties: false }
+      ),
+      response: { 200: answerSchema(choices, `${$id}Aggregate`) }
+    },
+    async handler(request) {
+      const query = request.query as AggregateQuery
+      const filter = parseConditions(query, ownerOf(request, resource))
+      const groups = fieldsOf(resource, query.groupBy)
+      const selection: Record<string, unknown> = { count: sql`count(*)`.mapWith(Number) }
+      if (groups.length > 0) selection.group = Object.fromEntries(groups.map(({ name, column }) => [name, column]))
+      for (const [name, apply] of Object.entries(FUNCTIONS)) {
+        const fields = fieldsOf(resource, query[name as Function])
+        if (fields.length > 0) selection[name] = Object.fromEntries(fields.map((field) => [field.name, apply(field)]))
+      }
+      const columns = groups.map(({ column }) => column)
+      const data = await db
+        .select(selection as Record<string, AnyPgColumn>)
+        .from(resource.table)
+        .where(filterSql(resource, filter, (_name, value) => value))
+        .groupBy(...columns)
+        .orderBy(...columns.map((column) => asc(column)))
+        .limit(MOST_GROUPS + 1)
+      if (data.length > MOST_GROUPS) throw tooManyGroups()
+      return { data }
+    }
+  }
+}
+
+const fieldsOf = ({ fields }: Resource, names: string[] = []) => names.map((name) => fields.get(name) as Field)
+
+function tooManyGroups() {
+  const message = `makes more than ${MOST_GROUPS} groups: filter, or group by less`
+  return validationFailed([{ in: 'query', path: '/groupBy', code: 'maxGroups', message }])
+}
+
+type Choices = Record<Function | 'groupBy', Field[]>
+
+// What a list can be sorted or filtered by is what a caller may know about, and what has an order or a sum by its type.
+function choicesOf({ declaration: { list = {} }, fields }: Resource): Choices {
+  const names = new Set([...(list.filter ?? []), ...(list.sort ?? [])])
+  const declared = [...names].map((name) => fields.get(name) as Field)
+  const typed = (isKept: (schema: TSchema) => boolean) => declared.filter(({ schema }) => isKept(bare(schema)))
+  const numbers = typed(({ type }) => type === 'integer' || type === 'number')
+  const ordered = typed(
+    ({ type, format }) => (type === 'string' && format !== 'uuid') || type === 'integer' || type === 'number'
+  )
+  return { sum: numbers, avg: numbers, min: ordered, max: ordered, groupBy: typed(({ type }) => type !== 'array') }
+}
+
+const DESCRIPTIONS: Record<keyof Choices, string> = {
+  sum: 'Fields to add up, comma-separated. Null over no rows.',
+  avg: 'Fields to take the mean of. Null over no rows.',
+  min: 'Fields to take the least value of.',
+  max: 'Fields to take the greatest value of.',
+  groupBy: 'Fields whose values make the groups.'
+}
+
+function parameters(choices: Choices): Record<string, TSchema> {
+  return Object.fromEntries(
+    Object.entries(choices)
+      .filter(([, fields]) => fields.length > 0)
+      .map(([name, fields]) => {
+        const one = Type.Unsafe<string>({ type: 'string', enum: fields.map((field) => field.name) })
+        const maxItems = name === 'groupBy' ? Math.min(MOST_GROUP_FIELDS, fields.length) : fields.length
+        const description = DESCRIPTIONS[name as keyof Choices]
+        return [name, Type.Optional(Type.Array(one, { minItems: 1, maxItems, uniqueItems: true, description }))]
+      })
+  )
+}
+
+function answerSchema(choices: Choices, name: string): TObject {
+  const all = (key: keyof Choices, schema: (field: Field) => TSchema) =>
+    choices[key].length === 0
+      ? {}
+      : { [key === 'groupBy' ? 'group' : key]: Type.Optional(valuesOf(choices[key], schema)) }
+  const own = ({ schema }: Field) => Nullable(bare(schema))
+  const one = Type.Object(
+    {
+      ...all('groupBy', own),
+      count: Type.Integer({ examples: [3] }),
+      ...all('sum', () => Nullable(Type.Number())),
+      ...all('avg', () => Nullable(Type.Number())),
+      ...all('min', own),
+      ...all('max', own)
+    },
+    { $id: name, title: name, additionalProperties: false }
+  )
+  return Type.Object({ data: Type.Array(one) }, { additionalProperties: false })
+}
+
+const valuesOf = (fields: Field[], schema: (field: Field) => TSchema) =>
+  Type.Object(Object.fromEntries(fields.map((field) => [field.name, Type.Optional(schema(field))])), {
+    additionalProperties: false
+  })

@@ -1,0 +1,56 @@
+import { Type } from '@sinclair/typebox'
+import { documentedAs } from '../../schema/fields.ts'
+import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, listBody, runBulk } from '../batch/bulk.ts'
+import { insertMany, type OnConflict } from '../batch/insert.ts'
+import { type Keys, keysOf } from '../batch/keys.ts'
+import { prepareCreate } from '../batch/prepare.ts'
+import { type MakeRoute, ownerOf } from '../route.ts'
+
+/** `POST /bulk`: up to 1,000 new rows in one statement. */
+export const bulkCreateRoute: MakeRoute = (context) => {
+  const { resource } = context
+  const keys = keysOf(resource)
+  const prepare = prepareCreate(resource)
+  return {
+    method: 'POST',
+    url: '/bulk',
+    access: 'write',
+    bodyLimit: BULK_BODY_LIMIT,
+    schema: {
+      summary: `Create many ${resource.name}`,
+      description: 'Up to 1,000 in one statement, with one result for each.',
+      querystring: BulkQuery,
+      body: listBody('items', documentedAs(Type.Unknown(), resource.variants.Create), {
+        onConflict: onConflictSchema(keys)
+      }),
+      response: { 200: BulkAnswer }
+    },
+    async change(on, request) {
+      const { items, onConflict } = request.body as { items: unknown[]; onConflict: OnConflict }
+      const body = await runBulk({
+        resource,
+        db: on.db,
+        bodies: items,
+        path: '/items',
+        mode: (request.query as { mode: 'atomic' | 'partial' }).mode,
+        prepare: prepare(request.principal?.userId),
+        write: insertMany({ resource, keys, onConflict, ownerId: ownerOf(request, resource) })
+      })
+      return { status: 200, headers: {}, body }
+    }
+  }
+}
+
+/** The choice of what becomes of items whose key is taken; `update` where there is a key to find the row by. */
+export function onConflictSchema({ upsert }: Keys) {
+  const update =
+    upsert && `\`update\`: the stored row with the same \`${upsert.fault.path.slice(1)}\` gets all fields of the item.`
+  return Type.Unsafe<OnConflict>({
+    type: 'string',
+    enum: ['fail', 'skip', ...(upsert ? ['update'] : [])],
+    default: 'fail',
+    description: ['`fail`: an item whose unique value is taken is refused. `skip`: it is passed over.', update]
+      .filter(Boolean)
+      .join(' ')
+  })
+}

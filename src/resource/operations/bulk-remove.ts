@@ -1,0 +1,40 @@
+import { Type } from '@sinclair/typebox'
+import { documentedAs } from '../../schema/fields.ts'
+import { BulkAnswer, BulkQuery, listBody, runBulk } from '../batch/bulk.ts'
+import { removeMany } from '../batch/change.ts'
+import { prepareId } from '../batch/prepare.ts'
+import { type MakeRoute, ownerOf } from '../route.ts'
+
+const Id = Type.String({ format: 'uuid', description: 'The row to delete.' })
+
+/** `DELETE /bulk`: up to 1,000 rows deleted by their ids in one statement. */
+export const bulkRemoveRoute: MakeRoute = (context) => {
+  const { resource } = context
+  const prepare = prepareId(Id)
+  return {
+    method: 'DELETE',
+    url: '/bulk',
+    access: 'delete',
+    errors: [404],
+    schema: {
+      summary: `Delete many ${resource.name}`,
+      description: 'Up to 1,000 in one statement, by their ids.',
+      querystring: BulkQuery,
+      body: listBody('ids', documentedAs(Type.Unknown(), Id)),
+      response: { 200: BulkAnswer }
+    },
+    async change(on, request) {
+      const body = await runBulk({
+        resource,
+        db: on.db,
+        bodies: (request.body as { ids: unknown[] }).ids,
+        path: '/ids',
+        mode: (request.query as { mode: 'atomic' | 'partial' }).mode,
+        prepare,
+        write: removeMany({ resource, ownerId: ownerOf(request, resource) }),
+        identity: { of: (id) => id, path: '' }
+      })
+      return { status: 200, headers: {}, body }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { Type } from '@sinclair/typebox'
+import { documentedAs } from '../../schema/fields.ts'
+import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, listBody, runBulk } from '../batch/bulk.ts'
+import { changeMany } from '../batch/change.ts'
+import { keysOf } from '../batch/keys.ts'
+import { patchItem, preparePatch } from '../batch/prepare.ts'
+import { withRules } from '../batch/with-rules.ts'
+import { type MakeRoute, ownerOf } from '../route.ts'
+
+/** `PATCH /bulk`: up to 1,000 rows changed by their ids in one statement, each in its own way. */
+export const bulkUpdateRoute: MakeRoute = (context) => {
+  const { resource } = context
+  const keys = keysOf(resource)
+  const prepare = preparePatch(resource)
+  return {
+    method: 'PATCH',
+    url: '/bulk',
+    access: 'write',
+    bodyLimit: BULK_BODY_LIMIT,
+    errors: [404],
+    schema: {
+      summary: `Change many ${resource.name}`,
+      description: 'Up to 1,000 in one statement: each item names its row by `id`, and what it names is changed.',
+      querystring: BulkQuery,
+      body: listBody('items', documentedAs(Type.Unknown(), patchItem(resource))),
+      response: { 200: BulkAnswer }
+    },
+    async change(on, request) {
+      const ownerId = ownerOf(request, resource)
+      const body = await runBulk({
+        resource,
+        db: on.db,
+        bodies: (request.body as { items: unknown[] }).items,
+        path: '/items',
+        mode: (request.query as { mode: 'atomic' | 'partial' }).mode,
+        prepare,
+        write: withRules(resource, ownerId, changeMany({ resource, keys, ownerId })),
+        identity: { of: ({ columns }) => columns.id, path: '/id' }
+      })
+      return { status: 200, headers: {}, body }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { Readable } from 'node:stream'
+import { type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { compileSerializer } from '../../schema/serialize.ts'
+import type { ResourceContext, Row } from '../context.ts'
+import { csvColumns, csvHeader, toCsv } from '../formats/csv.ts'
+import { negotiate } from '../formats/negotiate.ts'
+import { attachIncludes } from '../includes.ts'
+import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
+import { fieldsParameter, SparseSerializers } from '../query/fields.ts'
+import type { ListFilter } from '../query/filter.ts'
+import { type Order, parseSort, sortParameter } from '../query/sort.ts'
+import { type MakeRoute, ownerOf } from '../route.ts'
+import { selectRows, sortValues } from './list.ts'
+
+export const NDJSON = 'application/x-ndjson'
+export const CSV = 'text/csv'
+
+// Large enough that a batch costs more than its round trip, small enough that 20 exports fit into the memory.
+const BATCH = 1000
+
+interface ExportQuery extends ConditionQuery {
+  sort?: string[]
+  fields?: string[]
+}
+
+/**
+ * `GET /export`: every matching row. By batches, each from where the last one ended, and not by a server-side cursor:
+ * that would hold a connection and a transaction for as long as the slowest reader takes. So an export is not one
+ * snapshot: a row that is there throughout is in it exactly once, one that comes or goes meanwhile may be.
+ */
+export const exportRoute: MakeRoute = (context) => {
+  const { resource } = context
+  const parseConditions = makeParseConditions(resource)
+  const serializers = new SparseSerializers(resource.answer, (one) => one)
+  const whole = compileSerializer(resource.answer)
+  const { properties } = resource.variants.Response
+  return {
+    method: 'GET',
+    url: '/export',
+    access: 'read',
+    errors: [406],
+    schema: {
+      summary: `Export ${resource.name}`,
+      description:
+        'Every matching row as a stream: NDJSON, or CSV where `Accept` says `text/csv`. In CSV null is an empty cell, an empty text a quoted one (`""`), a list is JSON, and a field of an object has a dot in its name. Texts are not altered: one that begins with `=` may be a formula to a spreadsheet.',
+      querystring: Type.Object(
+        { sort: sortParameter(resource), fields: fieldsParameter(resource), ...conditionParameters(resource) },
+        { additionalProperties: false }
+      ),
+      response: { 200: { description: 'The rows.', content: streamsOf(resource.answer) } }
+    },
+    async handler(request, reply) {
+      const query = request.query as ExportQuery
+      const type = negotiate(request.headers.accept, [NDJSON, CSV])
+      const names = query.fields ?? Object.keys(properties)
+      const batches = readBatches(
+        context,
+        parseConditions(query, ownerOf(request, resource)),
+        parseSort(resource, query.sort)
+      )
+      // What is wrong with the query shows in the first batch, while there still is a status to tell it with.
+      const first = await batches.next()
+      const picked = Object.fromEntries(names.map((name) => [name, properties[name] as TSchema]))
+      const write = type === CSV ? csvWriter(picked) : ndjsonWriter(query.fields ? serializers.get(names) : whole)
+      reply.header('vary', 'Accept').type(type === CSV ? 'text/csv; charset=utf-8; header=present' : NDJSON)
+      return Readable.from(texts(first, batches, write), { objectMode: false })
+    }
+  }
+}
+
+const streamsOf = ({ $id }: TObject) => ({
+  [NDJSON]: { schema: Type.String({ description: `One ${$id} as JSON on each line.` }) },
+  [CSV]: { schema: Type.String({ description: 'A header row, then one row on each line.' }) }
+})
+
+interface Writer {
+  header: string
+  rows: (rows: Row[]) => string
+}
+
+function csvWriter(properties: Record<string, TSchema>): Writer {
+  const columns = csvColumns(properties)
+  return { header: csvHeader(columns), rows: (rows) => toCsv(columns, rows) }
+}
+
+const ndjsonWriter = (serialize: (row: unknown) => string): Writer => ({
+  header: '',
+  rows: (rows) => `${rows.map(serialize).join('\n')}\n`
+})
+
+// The next batch is read only when the reader has taken this one: no connection is held meanwhile.
+async function* texts(first: IteratorResult<Row[]>, batches: AsyncIterator<Row[]>, { header, rows }: Writer) {
+  if (header) yield header
+  for (let next = first; !next.done; next = await batches.next()) yield rows(next.value)
+}
+
+async function* readBatches(
+  context: ResourceContext,
+  filter: ListFilter,
+  orders: Order[]
+): AsyncGenerator<Row[], undefined> {
+  let last: Row | undefined
+  do {
+    const place = last && { direction: 'next' as const, values: sortValues(last, orders) }
+    const rows = await selectRows(context, { filter, orders, place, limit: BATCH, offset: 0 })
+    const hasMore = rows.length > BATCH
+    if (hasMore) rows.length = BATCH
+    if (rows.length > 0) {
+      await attachIncludes(context, rows)
+      yield rows
+    }
+    last = hasMore ? rows.at(-1) : undefined
+  } while (last)
+}

@@ -1,0 +1,208 @@
+import { type TObject, Type } from '@sinclair/typebox'
+import { and, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { validationFailed } from '../../errors.ts'
+import type { Principal } from '../../identity/principal.ts'
+import { documentedAs } from '../../schema/fields.ts'
+import { pageOf } from '../../schema/page.ts'
+import type { ResourceContext, Row } from '../context.ts'
+import { attachIncludes } from '../includes.ts'
+import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
+import { countExactly, countRoughly } from '../query/count.ts'
+import { decodeCursor, encodeCursor, type Place } from '../query/cursor.ts'
+import { fieldsParameter, includeParameter, SparseSerializers } from '../query/fields.ts'
+import { filterKey, filterSql, filterValues, type ListFilter } from '../query/filter.ts'
+import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
+import type { Resource } from '../resource.ts'
+import { type MakeRoute, orSparse, ownerOf, serializeWith } from '../route.ts'
+
+const DEFAULT_LIMIT = 50
+const MOST_OFFSET = 1_000_000
+
+/** A validated query of a list: the parameters below, and the filters. */
+export interface ListQuery extends ConditionQuery {
+  limit?: number
+  cursor?: string
+  offset?: number
+  sort?: string[]
+  count?: 'exact' | 'estimated'
+  fields?: string[]
+  include?: string[]
+}
+
+/** One page, and the cursors to its neighbours. */
+export interface Page {
+  data: Row[]
+  page: { limit: number; next: string | null; previous: string | null; total?: number }
+}
+
+/** The query parameters of a resource's list. */
+export function listParameters(resource: Resource): TObject {
+  return Type.Object(
+    {
+      limit: Type.Integer({
+        minimum: 1,
+        maximum: 200,
+        default: DEFAULT_LIMIT,
+        description: 'How many rows a page has.'
+      }),
+      cursor: Type.Optional(Type.String({ maxLength: 2000, description: '`page.next` or `page.previous` of a page.' })),
+      offset: Type.Optional(
+        Type.Integer({ minimum: 0, maximum: MOST_OFFSET, description: 'Rows to skip. Cursors are faster and stable.' })
+      ),
+      sort: sortParameter(resource),
+      fields: fieldsParameter(resource),
+      ...includeParameter(resource),
+      count: Type.Optional(
+        Type.Unsafe<string>({
+          type: 'string',
+          enum: ['exact', 'estimated'],
+          description: 'Adds `page.total`: counted, or as the planner of the database expects it.'
+        })
+      ),
+      ...conditionParameters(resource)
+    },
+    { additionalProperties: false }
+  )
+}
+
+/** `GET /`: one page. */
+export const listRoute: MakeRoute = (context) => {
+  const { resource } = context
+  const list = makeList(context)
+  const sparse = new SparseSerializers(resource.answer, (one) => pageOf(one))
+  const { $id } = resource.declaration.schema
+  return {
+    method: 'GET',
+    url: '',
+    access: 'read',
+    schema: {
+      summary: `List ${resource.name}`,
+      description: 'Filtered, sorted and paged. Follow `page.next` until it is null.',
+      querystring: listParameters(resource),
+      response: {
+        200: documentedAs(pageOf(resource.answer), pageOf(orSparse(resource), `${$id}Page`))
+      }
+    },
+    async handler(request, reply) {
+      const query = request.query as ListQuery
+      const page = await list(query, ownerOf(request, resource), request.principal)
+      const links = linksOf(request.url, page.page)
+      if (links) reply.header('link', links)
+      if (query.fields) serializeWith(reply, sparse.get([...query.fields, ...(query.include ?? [])]))
+      return page
+    }
+  }
+}
+
+// RFC 8288. Relative, since only a proxy in front knows the name under which callers reach us.
+function linksOf(url: string, { next, previous }: Page['page']): string {
+  const [path, search] = url.split('?')
+  const link = (cursor: string | null, relation: string) => {
+    if (cursor === null) return []
+    const parameters = new URLSearchParams(search)
+    parameters.delete('offset')
+    parameters.set('cursor', cursor)
+    return `<${path}?${parameters}>; rel="${relation}"`
+  }
+  return [link(next, 'next'), link(previous, 'prev')].flat().join(', ')
+}
+
+/** Makes the list operation of a resource: what does not depend on the request is worked out once. */
+export function makeList(context: ResourceContext) {
+  const { resource } = context
+  const parseConditions = makeParseConditions(resource)
+
+  /** One page of the rows that match, of one owner or of all. */
+  return async function list(
+    query: ListQuery,
+    ownerId: string | undefined,
+    principal: Principal | null
+  ): Promise<Page> {
+    const filter = parseConditions(query, ownerId)
+    refuseContradictions(query)
+    const orders = parseSort(resource, query.sort)
+    const scope = `${resource.name} ${orderKey(orders)}`
+    const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor, scope, context.cursorKey)
+    const limit = query.limit as number
+    const [rows, total] = await Promise.all([
+      selectRows(context, { filter, orders, place, limit, offset: query.offset ?? 0 }),
+      query.count && countRows(context, query.count, filter)
+    ])
+    const hasMore = rows.length > limit
+    if (hasMore) rows.length = limit
+    if (place?.direction === 'previous') rows.reverse()
+    await attachIncludes(context, rows, { include: query.include, principal })
+    const cursors = neighbours(rows, hasMore, place, (query.offset ?? 0) > 0)
+    const write = (direction: Place['direction'], row: Row | undefined) =>
+      row ? encodeCursor({ direction, values: sortValues(row, orders) }, scope, context.cursorKey) : null
+    return {
+      data: rows,
+      page: {
+        limit,
+        next: write('next', cursors.next),
+        previous: write('previous', cursors.previous),
+        ...(query.count && { total: total as number })
+      }
+    }
+  }
+}
+
+function refuseContradictions(query: ListQuery): void {
+  if (query.cursor !== undefined && query.offset !== undefined) {
+    const message = 'cannot be used together with cursor'
+    throw validationFailed([{ in: 'query', path: '/offset', code: 'contradiction', message }])
+  }
+}
+
+interface Selection {
+  filter: ListFilter
+  orders: Order[]
+  place: Place | undefined
+  limit: number
+  offset: number
+}
+
+/** The rows after a place in an order. One more than the limit tells whether there are others, without counting. */
+export async function selectRows(
+  context: ResourceContext,
+  { filter, orders, place, limit, offset }: Selection
+): Promise<Row[]> {
+  const walked = place?.direction === 'previous' ? reverse(orders) : orders
+  const placeKey = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? ''
+  const statement = context.statements.get(`list ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`, () => {
+    const { resource, db } = context
+    return db
+      .select(resource.selection as Record<string, AnyPgColumn>)
+      .from(resource.table)
+      .where(
+        and(
+          filterSql(resource, filter, (name) => sql.placeholder(name)),
+          place && afterSql(walked, place.values)
+        )
+      )
+      .orderBy(...orderSql(walked))
+      .limit(sql.placeholder('limit'))
+      .offset(sql.placeholder('offset'))
+      .prepare('list')
+  })
+  const values: Record<string, unknown> = { ...filterValues(filter), limit: limit + 1, offset }
+  for (const [index, value] of (place?.values ?? []).entries()) values[`c${index}`] = value
+  return (await statement.execute(values)) as Row[]
+}
+
+function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated', filter: ListFilter): Promise<number> {
+  const where = filterSql(resource, filter, (_name, value) => value)
+  return how === 'exact' ? countExactly(db, resource, where) : countRoughly(db, resource, where)
+}
+
+/** What a row has in the fields of an order: its place in the list. */
+export const sortValues = (row: Row, orders: Order[]) =>
+  orders.map(({ field }) => field.path.reduce<unknown>((value, step) => (value as Row)[step], row))
+
+// Where a cursor came from there is a row on the other side of it, so that way needs no look.
+function neighbours(rows: Row[], hasMore: boolean, place: Place | undefined, isBehindOffset: boolean) {
+  const [first, last] = [rows[0], rows.at(-1)]
+  if (place?.direction === 'previous') return { next: last, previous: hasMore ? first : undefined }
+  return { next: hasMore ? last : undefined, previous: place || isBehindOffset ? first : undefined }
+}

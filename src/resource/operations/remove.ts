@@ -1,0 +1,56 @@
+import { and, eq } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
+import type { ResourceContext } from '../context.ts'
+import { ownerColumn } from '../query/filter.ts'
+import { IdParams, IfMatch, type MakeRoute, NoContent, ownerOf } from '../route.ts'
+import { notFound, readRow } from './read.ts'
+
+/** `DELETE /:id`. */
+export const removeRoute: MakeRoute = (context) => {
+  const { resource } = context
+  const isRequired = resource.declaration.requireIfMatch
+  return {
+    method: 'DELETE',
+    url: '/:id',
+    access: 'delete',
+    schema: {
+      summary: `Delete ${resource.noun}`,
+      params: IdParams,
+      headers: IfMatch,
+      response: { 204: NoContent }
+    },
+    async change(on, request) {
+      const { id } = request.params as { id: string }
+      await removeRow(on, id, ownerOf(request, resource), preconditionOf(request.headers, isRequired))
+      return { status: 204, headers: {} }
+    }
+  }
+}
+
+/**
+ * Deletes a row.
+ * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
+ */
+export async function removeRow(
+  context: ResourceContext,
+  id: string,
+  ownerId: string | undefined,
+  precondition: Precondition | undefined
+): Promise<void> {
+  const { resource, db } = context
+  const removed = await db
+    .delete(resource.table)
+    .where(
+      and(
+        eq(resource.columns.id as AnyPgColumn, id),
+        ownerId === undefined ? undefined : eq(ownerColumn(resource), ownerId),
+        precondition && preconditionSql(precondition, resource.columns.version as AnyPgColumn)
+      )
+    )
+    .returning({ id: resource.columns.id as AnyPgColumn })
+  if (removed.length > 0) return
+  if (precondition === undefined) throw notFound(context)
+  await readRow(context, id, ownerId)
+  throw preconditionFailed()
+}

@@ -1,0 +1,123 @@
+import type { TObject } from '@sinclair/typebox'
+import { and, eq, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { readForAnswer } from '../../db/gate.ts'
+import { answerOf } from '../answer.ts'
+import { isMet, type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
+import { inTransaction, type ResourceContext, type Row } from '../context.ts'
+import { attachIncludes } from '../includes.ts'
+import { ownerColumn } from '../query/filter.ts'
+import { VERSION } from '../resource.ts'
+import { type ChangeRoute, IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
+import { assertRules, mergePatch } from '../rules.ts'
+import { toColumns } from '../write.ts'
+import { notFound, readRow } from './read.ts'
+
+/** `PATCH /:id`: what the body names is changed (RFC 7396). */
+export const updateRoute: MakeRoute = (context) => ({
+  ...changeRoute(context, context.resource.variants.Update),
+  method: 'PATCH'
+})
+
+/** `PUT /:id`: the whole row is replaced; fields that were left out get their defaults. */
+export const replaceRoute: MakeRoute = (context) => ({
+  ...changeRoute(context, context.resource.variants.Replace),
+  method: 'PUT'
+})
+
+function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute, 'method'> {
+  const { resource } = context
+  const isRequired = resource.declaration.requireIfMatch
+  const isPatch = body === resource.variants.Update
+  return {
+    url: '/:id',
+    access: 'write',
+    schema: {
+      summary: `${isPatch ? 'Change' : 'Replace'} ${resource.noun}`,
+      ...(isPatch && { consumes: ['application/json', 'application/merge-patch+json'] }),
+      params: IdParams,
+      headers: IfMatch,
+      body,
+      response: { 200: resource.answer }
+    },
+    async change(on, request) {
+      const { id } = request.params as { id: string }
+      const change = {
+        id,
+        body: request.body as object,
+        ownerId: ownerOf(request, resource),
+        precondition: preconditionOf(request.headers, isRequired)
+      }
+      if (isPatch) return answerOf(await patchRow(on, change))
+      assertRules(resource, request.body)
+      return answerOf(await updateRow(on, change))
+    }
+  }
+}
+
+interface Change {
+  id: string
+  /** A merge patch (RFC 7396) or a whole replacement: what it names is set. */
+  body: object
+  ownerId: string | undefined
+  precondition: Precondition | undefined
+}
+
+/**
+ * Changes what a patch names. Where the resource has rules they are checked on the row with the patch merged into it,
+ * which is locked meanwhile, so that two patches that are right by themselves cannot be wrong together.
+ * @throws ApiError as `updateRow` does, and VALIDATION_FAILED naming the rules that the merged row would break.
+ */
+export async function patchRow(context: ResourceContext, change: Change): Promise<Row> {
+  const { resource, db } = context
+  if (!resource.declaration.rules) return updateRow(context, change)
+  const id = resource.columns.id as AnyPgColumn
+  return db.transaction(async (tx) => {
+    const on = inTransaction(context, tx)
+    await tx.select({ id }).from(resource.table).where(eq(id, change.id)).for('update')
+    const row = await readUnchanged(on, change.id, change.ownerId, change.precondition)
+    assertRules(resource, mergePatch(row, change.body))
+    return updateRow(on, change)
+  })
+}
+
+/**
+ * Changes a row, in one statement that also checks who owns it and which version it has.
+ * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
+ */
+export async function updateRow(context: ResourceContext, { id, body, ownerId, precondition }: Change): Promise<Row> {
+  const { resource, db } = context
+  const values = await toColumns(resource, body as Record<string, unknown>)
+  if (Object.keys(values).length === 0) return readUnchanged(context, id, ownerId, precondition)
+  const version = resource.columns.version as AnyPgColumn
+  const [row] = (await db
+    .update(resource.table)
+    .set({ ...values, updatedAt: sql`now()`, version: sql`${version} + 1` })
+    .where(
+      and(
+        eq(resource.columns.id as AnyPgColumn, id),
+        ownerId === undefined ? undefined : eq(ownerColumn(resource), ownerId),
+        precondition && preconditionSql(precondition, version)
+      )
+    )
+    .returning(resource.selection as Record<string, AnyPgColumn>)) as (Row | undefined)[]
+  if (row) {
+    await readForAnswer(() => attachIncludes(context, [row]))
+    return row
+  }
+  if (precondition === undefined) throw notFound(context)
+  await readRow(context, id, ownerId)
+  throw preconditionFailed()
+}
+
+// As it is, when it still has the version that the caller read. An empty patch changes nothing, so it ends here.
+async function readUnchanged(
+  context: ResourceContext,
+  id: string,
+  ownerId: string | undefined,
+  precondition: Precondition | undefined
+) {
+  const row = await readRow(context, id, ownerId)
+  if (precondition && !isMet(precondition, row[VERSION])) throw preconditionFailed()
+  return row
+}

@@ -1,0 +1,50 @@
+import { ApiError } from '../errors.ts'
+import type { Answer } from './answer.ts'
+
+/** What a caller prefers (RFC 7240), of what can be preferred here. */
+export interface Preferences {
+  return?: 'minimal' | 'representation'
+  tx?: 'commit' | 'rollback'
+  handling?: 'strict' | 'lenient'
+}
+
+const KNOWN = new Map([
+  ['return', ['minimal', 'representation']],
+  ['tx', ['commit', 'rollback']],
+  ['handling', ['strict', 'lenient']]
+])
+
+/**
+ * Reads `Prefer`. What is not known here is passed over, and of what is said twice the first counts (RFC 7240, section 2).
+ * @throws ApiError UNKNOWN_PREFERENCE when the caller wants `handling=strict` and something that is not known.
+ */
+export function parsePrefer(header: string | string[] | undefined): Preferences {
+  if (header === undefined) return {}
+  const preferences: Record<string, string> = {}
+  const unknown: string[] = []
+  for (const text of String(header).split(',')) {
+    if (text.trim() === '') continue
+    // What follows a semicolon are parameters, of which no preference here has any.
+    const [name = '', value = ''] = (text.split(';')[0] as string).split('=').map((part) => part.trim())
+    const [key, wanted] = [name.toLowerCase(), value.replace(/^"(.*)"$/, '$1')]
+    if (KNOWN.get(key)?.includes(wanted)) preferences[key] ??= wanted
+    else unknown.push(text.trim())
+  }
+  if (preferences.handling === 'strict' && unknown.length > 0) {
+    throw new ApiError('UNKNOWN_PREFERENCE', `This is not known here: ${unknown.join(', ')}.`, { facts: { unknown } })
+  }
+  return preferences
+}
+
+/** An answer as it is preferred, and what of that was done in `Preference-Applied`. */
+export function applyPreferences({ status, headers, body }: Answer, preferences: Preferences): Answer {
+  const applied = Object.entries(preferences).map(([name, value]) => `${name}=${value}`)
+  if (applied.length === 0) return { status, headers, body }
+  const isMinimal = preferences.return === 'minimal'
+  return {
+    // 201 says where the new row is, also without its body; any other success has nothing left to say.
+    status: isMinimal && status === 200 ? 204 : status,
+    headers: { ...headers, 'preference-applied': applied.join(', ') },
+    body: isMinimal ? undefined : body
+  }
+}

@@ -1,0 +1,185 @@
+import { type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { getTableColumns, type SQL } from 'drizzle-orm'
+import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
+import { constraintsOf } from '../db/constraints.ts'
+import type { Fault } from '../errors.ts'
+import { isNullable } from '../schema/fields.ts'
+import { type Variants, variantsOf } from '../schema/variants.ts'
+import { compileIncludes, includedFields, pointers } from './compile-includes.ts'
+import type { Computed, Declaration, Include } from './declaration.ts'
+
+/** One value of the wire and the column that holds it. */
+export interface Field {
+  /** The name on the wire, with a dot into an object: `price.amount`. */
+  name: string
+  path: string[]
+  schema: TSchema
+  column: AnyPgColumn
+  /** The name of the column in the table object. */
+  key: string
+  isNullable: boolean
+}
+
+/** A drizzle selection in the shape of the wire. */
+export type Selection = { [name: string]: AnyPgColumn | SQL | Selection }
+
+/** A declared include, with what loading it needs. */
+export interface CompiledInclude extends Include {
+  selection: Selection
+  isAlways: boolean
+  /** What it can carry in turn. */
+  includes: Map<string, CompiledInclude>
+}
+
+/** A declaration, checked, with everything that follows from it worked out once. */
+export interface Resource {
+  name: string
+  /** For sentences: `a product`. */
+  noun: string
+  declaration: Declaration
+  table: PgTable
+  fields: Map<string, Field>
+  columns: Record<string, AnyPgColumn>
+  selection: Selection
+  includes: Map<string, CompiledInclude>
+  /** Computed fields that are made from the row. */
+  computed: [name: string, from: (row: object) => unknown][]
+  variants: Variants
+  /** The schema of one answer: the response variant and what `include` may add. */
+  answer: TObject
+  /** What a violated constraint of the table means to a caller, by the constraint's name. */
+  faults: Map<string, Fault>
+}
+
+/** A declaration that cannot work. It stops the start; the message names the resource and the field. */
+export class DeclarationError extends Error {
+  override name = 'DeclarationError'
+}
+
+/** The names under which a selected row carries what the server needs and never sends. */
+export const VERSION = '@version'
+export const OWN_KEY = '@key'
+
+/**
+ * Checks a declaration and works out its fields, columns and schemas.
+ * @throws DeclarationError for a field that has no column, or a list, owner or include that names what is not there.
+ */
+export function compileResource(name: string, declaration: Declaration): Resource {
+  const { schema, table } = declaration
+  if (!schema.$id) throw new DeclarationError(`${name}: the schema needs an $id, such as 'Product'`)
+  const columns = getTableColumns(table) as Record<string, AnyPgColumn>
+  const includes = compileIncludes(name, declaration)
+  const computed = computedOf(name, declaration)
+  const fields = new Map<string, Field>()
+  for (const [property, one] of Object.entries(schema.properties)) {
+    if (includes.has(property) || property in (declaration.computed ?? {})) continue
+    for (const field of leaves(property, one, declaration.columns?.[property] ?? property)) {
+      const column = columns[field.key]
+      if (!column)
+        throw new DeclarationError(`${name}: field '${field.name}' has no column '${field.key}' in its table`)
+      fields.set(field.name, { ...field, column })
+    }
+  }
+  const { filter = [], sort = [], search = [] } = declaration.list ?? {}
+  for (const one of [...filter, ...sort]) {
+    const field = fields.get(one)
+    if (!field) throw new DeclarationError(`${name}: list names '${one}', which is not a field of its schema`)
+    // An order by a secret would tell it, one comparison at a time.
+    if (field.schema.writeOnly) throw new DeclarationError(`${name}: list names '${one}', which nobody may read`)
+  }
+  for (const one of [...search, ...(declaration.owner ? [declaration.owner] : [])]) {
+    if (!columns[one]) throw new DeclarationError(`${name}: '${one}' is not a column of its table`)
+  }
+  if (declaration.cache && declaration.access.read !== 'public') {
+    throw new DeclarationError(`${name}: cache is for what everybody may read`)
+  }
+  const variants = variantsOf(schema)
+  const readable = [...fields.values()].filter((field) => !schema.properties[field.path[0] as string]?.writeOnly)
+  return {
+    name,
+    noun: nounOf(schema.$id),
+    faults: faultsOf(table, fields),
+    declaration,
+    table,
+    fields,
+    columns,
+    includes,
+    computed: computed.made,
+    variants,
+    selection: {
+      ...select(readable),
+      ...computed.selection,
+      [VERSION]: columns.version as AnyPgColumn,
+      ...pointers(includes, columns)
+    },
+    answer: Type.Object(
+      { ...variants.Response.properties, ...Object.fromEntries(includedFields(includes)) },
+      { ...variants.Response, properties: undefined, required: undefined }
+    )
+  }
+}
+
+function nounOf(id: string): string {
+  const words = id
+    .replace(/V\d+$/, '')
+    .replace(/(?<=.)[A-Z]/g, ' $&')
+    .toLowerCase()
+  return `${/^[aeio]/.test(words) ? 'an' : 'a'} ${words}`
+}
+
+// Where a computed field comes from: SQL is selected with the columns, a function is called with the row that was read.
+function computedOf(name: string, { schema, computed = {} }: Declaration) {
+  const selection: Selection = {}
+  const made: Resource['computed'] = []
+  for (const [field, from] of Object.entries(computed as Record<string, Computed>)) {
+    if (!schema.properties[field]?.readOnly)
+      throw new DeclarationError(`${name}: computed '${field}' is not a read-only field of its schema`)
+    if (typeof from === 'function') made.push([field, from as (row: object) => unknown])
+    else selection[field] = from
+  }
+  return { selection, made }
+}
+
+function* leaves(
+  name: string,
+  schema: TSchema,
+  target: string | Record<string, string>
+): Iterable<Omit<Field, 'column'>> {
+  if (typeof target === 'string') {
+    yield { name, path: name.split('.'), schema, key: target, isNullable: isNullable(schema) }
+    return
+  }
+  for (const [inner, one] of Object.entries(schema.properties as Record<string, TSchema>)) {
+    yield* leaves(`${name}.${inner}`, one, target[inner] ?? inner)
+  }
+}
+
+/** A selection in the shape of the wire, from where each column goes in it. */
+export function select(fields: Iterable<{ path: string[]; column: AnyPgColumn }>): Selection {
+  const selection: Selection = {}
+  for (const { path, column } of fields) {
+    let place = selection
+    for (const step of path.slice(0, -1)) {
+      place[step] ??= {}
+      place = place[step] as Selection
+    }
+    place[path.at(-1) as string] = column
+  }
+  return selection
+}
+
+const FAULT_MESSAGES = {
+  unique: 'is already taken',
+  reference: 'names nothing that exists',
+  check: 'breaks a rule of this resource'
+}
+
+function faultsOf(table: PgTable, fields: Map<string, Field>): Map<string, Fault> {
+  const faults = new Map<string, Fault>()
+  for (const [name, { kind, columns }] of constraintsOf(table)) {
+    const field = [...fields.values()].find(({ key }) => columns.includes(key))
+    if (field)
+      faults.set(name, { in: 'body', path: `/${field.path.join('/')}`, code: kind, message: FAULT_MESSAGES[kind] })
+  }
+  return faults
+}

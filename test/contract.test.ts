@@ -1,0 +1,275 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { RouteOptions } from 'fastify'
+import t from 'tap'
+import { buildApp } from '#src/app.ts'
+import { startApp, testConfig } from '#test/support/app.ts'
+import { createDatabase } from '#test/support/database.ts'
+import { sampleOf } from '#test/support/samples.ts'
+
+const run = promisify(execFile)
+const { app, send, someone } = await startApp(t)
+const admin = await someone('admin')
+const document = app.swagger() as unknown as OpenApi
+
+interface OpenApi {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, JsonSchema> }
+}
+interface Operation {
+  operationId: string
+  tags: string[]
+  summary: string
+  security: unknown[]
+  requestBody?: { content: Record<string, { schema: JsonSchema }> }
+}
+interface JsonSchema {
+  $ref?: string
+  properties?: Record<string, JsonSchema>
+}
+
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation }))
+)
+
+t.test('the document lists every route, and no other', async (t) => {
+  const documented = operations.map(({ method, path }) => `${method} ${path}`)
+  const served = app.routeTable
+    .filter(({ method, url, schema }) => method !== 'HEAD' && url !== '*' && !(schema as { hide?: boolean })?.hide)
+    .map(({ method, url }: RouteOptions) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`)
+  t.same(documented.sort(), served.sort())
+})
+
+t.test('every operation has an id of its own, a tag, a summary and a policy', async (t) => {
+  const ids = operations.map(({ operation }) => operation.operationId)
+  t.equal(new Set(ids).size, ids.length)
+  for (const { method, path, operation } of operations) {
+    t.ok(operation.tags.length === 1 && operation.summary && operation.security, `${method} ${path}`)
+  }
+})
+
+t.test('components have the names of the schemas', async (t) => {
+  const names = Object.keys(document.components.schemas)
+  t.notOk(names.some((name) => /^def-/.test(name)))
+  for (const name of ['Product', 'ProductCreate', 'ProductUpdate', 'ProductReplace', 'ProductPage', 'Problem']) {
+    t.ok(names.includes(name), name)
+  }
+})
+
+t.test('Redocly and Spectral find no error in the document', async (t) => {
+  const folder = t.testdir({ 'rules.json': JSON.stringify({ extends: ['spectral:oas'] }) })
+  const file = join(folder, 'openapi.json')
+  writeFileSync(file, JSON.stringify(document, null, 1))
+  const tool = (name: string) => new URL(`../node_modules/.bin/${name}`, import.meta.url).pathname
+  await t.resolves(run(tool('redocly'), ['lint', file]))
+  await t.resolves(run(tool('spectral'), ['lint', '-r', join(folder, 'rules.json'), '--fail-severity', 'error', file]))
+})
+
+t.test('silly bodies are refused, place by place, and nothing is silently changed', async (t) => {
+  const withBody = operations.filter(({ operation }) => operation.requestBody?.content['application/json'])
+  t.ok(withBody.length >= 10)
+  for (const { method, path, operation } of withBody) {
+    const url = path.replace(/\{\w+\}/g, '01890000-0000-7000-8000-000000000000')
+    const schema = resolve(operation.requestBody?.content['application/json']?.schema as JsonSchema)
+    const good = sampleOf(schema, resolve) as Record<string, unknown>
+    const wrong: string[] = []
+    const headers = { 'content-type': 'application/json' }
+    const refuse = async (name: string, body: string | Buffer, statuses: number[], place?: string) => {
+      const { status, body: answer } = await send(method, url, { as: admin.token, body, headers })
+      const where = `${method} ${path}: ${name}`
+      if (!statuses.includes(status)) wrong.push(`${where} is ${status}`)
+      if (place === undefined || status !== 422) return
+      const places = answer.details.map((fault: { path: string }) => fault.path)
+      const isNamed = places.some((one: string) => one === place || one.startsWith(`${place}/`))
+      if (!isNamed) wrong.push(`${where} does not name ${place}`)
+    }
+    for (const whole of ['null', 'true', '[5]', '"0x10"', '7', '', '{', '{"a":1}}', 'NaN', "{'a':1}"]) {
+      await refuse(whole, whole, [400, 422])
+    }
+    await refuse('deep', '['.repeat(10_000) + ']'.repeat(10_000), [400, 422])
+    await refuse('deep object', `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`, [400, 422])
+    await refuse('__proto__', '{"__proto__":{"admin":true}}', [400])
+    await refuse('constructor', '{"constructor":{"prototype":{"admin":true}}}', [400, 422])
+    await refuse('broken UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), [400])
+    await refuse('too large', `{"a":"${'x'.repeat(limitOf(method, path) - 8 + 1)}"}`, [413])
+    await refuse('unknown field', JSON.stringify({ ...good, nobodyKnowsThis: 1 }), [422], '/nobodyKnowsThis')
+    await refuse(
+      'read-only field',
+      JSON.stringify({ ...good, id: '01890000-0000-7000-8000-000000000000' }),
+      [422],
+      '/id'
+    )
+    for (const { place, leaf } of leaves(schema, good, '')) {
+      for (const json of [...SILLY_VALUES, ...BAD_TEXTS]) {
+        if (fits(leaf, json) && !BAD_TEXTS.includes(json)) continue
+        await refuse(`${place} = ${json}`, replaceValue(good, place, json), [422], place)
+      }
+    }
+    t.same(wrong, [], `${method} ${path}`)
+  }
+})
+
+function limitOf(method: string, path: string): number {
+  const url = path.replace(/\{(\w+)\}/g, ':$1')
+  const route = app.routeTable.find((one) => one.method === method && one.url === url) as RouteOptions
+  return route.bodyLimit ?? 1_048_576
+}
+
+const SILLY_VALUES = [
+  'null',
+  'true',
+  '[5]',
+  '"0x10"',
+  '" 7 "',
+  '"Infinity"',
+  '1e400',
+  '-1e400',
+  '9007199254740993',
+  '{}',
+  '1.5',
+  '[[]]'
+]
+const BAD_TEXTS = ['"a\\u0000b"', '"\\ud800"', '"\\udfff\\ud800"']
+
+interface Leaf extends JsonSchema {
+  type?: string | string[]
+  format?: string
+  pattern?: string
+  enum?: string[]
+  minLength?: number
+  items?: JsonSchema
+}
+
+/** Every place of a body where a value can stand, into its objects and the first element of its lists. */
+function* leaves(
+  schema: JsonSchema,
+  good: Record<string, unknown>,
+  path: string
+): Iterable<{ place: string; leaf: Leaf }> {
+  for (const [name, one] of Object.entries(schema.properties ?? {})) {
+    const leaf = resolve(one) as Leaf
+    const place = `${path}/${name}`
+    yield { place, leaf }
+    const inner = leaf.items ? (resolve(leaf.items) as Leaf) : undefined
+    const value = good[name]
+    if (leaf.properties && value) yield* leaves(leaf, value as Record<string, unknown>, place)
+    if (inner && Array.isArray(value)) yield { place: `${place}/0`, leaf: inner }
+    if (inner?.properties && Array.isArray(value)) yield* leaves(inner, value[0], `${place}/0`)
+  }
+}
+
+// Whether a silly value is, for once, of the field's own type: a name may well be "0x10".
+function fits({ type, format, pattern, enum: values, minLength = 0, properties }: Leaf, json: string): boolean {
+  const types = [type].flat()
+  const value = JSON.parse(json)
+  if (value === null) return types.includes('null')
+  if (typeof value === 'boolean') return types.includes('boolean')
+  if (typeof value === 'string') {
+    return types.includes('string') && !format && !pattern && !values && minLength <= value.length
+  }
+  // An empty patch of an object changes nothing.
+  return json === '{}' && (properties !== undefined || types.includes('object'))
+}
+
+function replaceValue(good: Record<string, unknown>, place: string, json: string): string {
+  const body = structuredClone(good)
+  const steps = place.slice(1).split('/')
+  const last = steps.pop() as string
+  const holder = steps.reduce<Record<string, unknown>>((inner, step) => inner[step] as Record<string, unknown>, body)
+  holder[last] = 'REPLACED'
+  return JSON.stringify(body).replace('"REPLACED"', json)
+}
+
+function resolve(schema: JsonSchema): JsonSchema {
+  const name = schema.$ref?.split('/').at(-1)
+  return name ? (document.components.schemas[name] as JsonSchema) : schema
+}
+
+t.test('what cannot be a body is 415, what is none is 400', async (t) => {
+  const path = '/api/v1/products'
+  for (const type of [
+    'text/plain',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=a'
+  ]) {
+    const answer = await send('POST', path, { as: admin.token, body: 'a=1', headers: { 'content-type': type } })
+    t.match(answer, { status: 415, body: { error: { code: 'UNSUPPORTED_MEDIA_TYPE' } } }, type)
+  }
+  t.match(await send('POST', path, { as: admin.token, body: '' }), {
+    status: 400,
+    body: { error: { code: 'INVALID_JSON' } }
+  })
+})
+
+t.test('a path with another method is 405 and says which it has; no path at all is 404', async (t) => {
+  const answer = await send('DELETE', '/api/v1/products', { as: admin.token })
+  t.match(answer, {
+    status: 405,
+    headers: { allow: 'GET, HEAD, POST' },
+    body: { error: { code: 'METHOD_NOT_ALLOWED' } }
+  })
+  t.match(await send('OPTIONS', '/api/v1/products'), { status: 204, headers: { allow: 'GET, HEAD, POST' } })
+  t.match(await send('GET', '/api/v1/nothing'), { status: 404, body: { error: { code: 'NOT_FOUND' } } })
+  t.match(await send('GET', '/api/v1/products/%zz'), { status: 400 })
+  t.match(await send('GET', '/api/v1/products/not-an-id'), {
+    status: 422,
+    body: { details: [{ in: 'path', path: '/id' }] }
+  })
+})
+
+t.test('every answer names its request, tells its time, and carries the security headers', async (t) => {
+  for (const url of ['/livez', '/api/v1/products', '/nothing', '/api/v1/items']) {
+    const { headers } = await send('GET', url)
+    t.match(
+      headers,
+      { 'x-request-id': /^req-/, 'server-timing': /^app;dur=\d/, 'x-content-type-options': 'nosniff' },
+      url
+    )
+  }
+  t.match(await send('GET', '/livez', { headers: { 'x-request-id': 'mine-1' } }), {
+    headers: { 'x-request-id': 'mine-1' }
+  })
+  t.match(await send('GET', '/livez', { headers: { 'x-request-id': 'a b\tc' } }), {
+    headers: { 'x-request-id': /^req-/ }
+  })
+})
+
+t.test('HEAD mirrors GET', async (t) => {
+  const [get, head] = [await send('GET', '/api/v1/categories'), await send('HEAD', '/api/v1/categories')]
+  t.equal(head.status, 200)
+  t.equal(head.text, '')
+  t.equal(head.headers['content-length'], get.headers['content-length'])
+})
+
+t.test('a route without a policy stops the start, with its name', async (t) => {
+  const routes = t.testdir({ 'open.ts': "export default async (app) => void app.get('/open', async () => 'x')" })
+  await t.rejects(startWith(routes), /GET \/open has no access policy/)
+})
+
+t.test('a route whose answer has no schema stops the start, with its name', async (t) => {
+  const routes = t.testdir({
+    'loose.ts':
+      "export default async (app) => void app.get('/loose', { config: { access: 'public' } }, async () => 'x')"
+  })
+  await t.rejects(startWith(routes), /GET \/loose/)
+})
+
+t.test('an answer of any shape stops the start, with its name', async (t) => {
+  const route = (schema: string) => `export default async (app) =>
+    void app.get('/any', { config: { access: 'public' }, schema: { response: { 200: ${schema} } } }, async () => ({}))`
+  for (const schema of [
+    '{}',
+    "{ type: 'object', additionalProperties: true }",
+    "{ type: 'array', items: {} }",
+    "{ type: 'object', properties: { a: {} } }"
+  ]) {
+    await t.rejects(startWith(t.testdir({ 'any.ts': route(schema) })), /GET \/any 200/, schema)
+  }
+})
+
+async function startWith(routes: string) {
+  return buildApp(testConfig(await createDatabase(t)), { routes })
+}

@@ -1,0 +1,134 @@
+import t from 'tap'
+import { startApp } from '#test/support/app.ts'
+import { fixtures } from '#test/support/fixtures.ts'
+
+const { send, someone } = await startApp(t)
+const admin = await someone('admin')
+const nothing = '/api/v1/categories/01890000-0000-7000-8000-000000000000'
+
+async function category(name: string): Promise<string> {
+  const { body } = await send('POST', '/api/v1/categories', { as: admin.token, body: { name } })
+  return `/api/v1/categories/${body.id}`
+}
+const change = (method: string, path: string, headers: Record<string, string>) =>
+  send(method, path, { as: admin.token, headers, ...(method !== 'DELETE' && { body: { name: `changed ${path}` } }) })
+
+t.test('a caller that has the current version gets 304 and no body', async (t) => {
+  const path = await category('read')
+  for (const tag of ['"1"', 'W/"1"', '"7", "1"', '*']) {
+    const answer = await send('GET', path, { headers: { 'if-none-match': tag } })
+    t.match(answer, { status: 304, text: '', headers: { etag: '"1"' } }, tag)
+  }
+  for (const tag of ['"2"', '1', '']) {
+    t.equal((await send('GET', path, { headers: { 'if-none-match': tag } })).status, 200, tag)
+  }
+})
+
+t.test('a change of a version that is no longer current is 412 and changes nothing', async (t) => {
+  for (const method of ['PATCH', 'PUT', 'DELETE']) {
+    const path = await category(`stale ${method}`)
+    for (const tag of ['"2"', 'W/"1"', '"x"', 'nonsense']) {
+      const answer = await change(method, path, { 'if-match': tag })
+      t.match(answer, { status: 412, body: { error: { code: 'PRECONDITION_FAILED' } } }, `${method} ${tag}`)
+    }
+    t.match(await send('GET', path), { body: { name: `stale ${method}` }, headers: { etag: '"1"' } })
+    t.match(await change(method, path, { 'if-match': '"5", "1"' }), { status: method === 'DELETE' ? 204 : 200 })
+    t.equal((await change(method, nothing, { 'if-match': '"1"' })).status, 404)
+    t.equal((await change(method, nothing, { 'if-match': '*' })).status, 404)
+  }
+})
+
+t.test('of a hundred replacements of one version, one wins', async (t) => {
+  const path = await category('race')
+  const body = (index: number) => ({ name: `winner ${index}` })
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, index) =>
+      send('PUT', path, { as: admin.token, body: body(index), headers: { 'if-match': '"1"' } })
+    )
+  )
+  const statuses = answers.map(({ status }) => status)
+  t.equal(statuses.filter((status) => status === 200).length, 1)
+  t.equal(statuses.filter((status) => status === 412).length, 99)
+})
+
+t.test('an empty patch changes nothing, not even the version', async (t) => {
+  const path = await category('still')
+  const patch = (headers = {}) => send('PATCH', path, { as: admin.token, body: {}, headers })
+  t.match(await patch(), { status: 200, headers: { etag: '"1"' } })
+  t.match(await patch({ 'if-match': '"1"' }), { status: 200 })
+  t.match(await patch({ 'if-match': '"2"' }), { status: 412 })
+  t.match(await patch({ 'content-type': 'application/merge-patch+json' }), { status: 200 })
+})
+
+t.test('a merge patch sets null, and leaves what it does not name', async (t) => {
+  const { body } = await send('POST', '/api/v1/categories', {
+    as: admin.token,
+    body: { name: 'merge', description: 'old' }
+  })
+  const path = `/api/v1/categories/${body.id}`
+  t.match((await send('PATCH', path, { as: admin.token, body: { description: null } })).body, {
+    name: 'merge',
+    description: null
+  })
+  t.match(await send('PATCH', path, { as: admin.token, body: { name: null } }), { status: 422 })
+})
+
+t.test('a patch of an object changes the part it names', async (t) => {
+  const body = { sku: 'V2', name: 'Priced', price: { amount: 500, currency: 'EUR' } }
+  const created = await send('POST', '/api/v2/products', { as: admin.token, body })
+  t.match(created, {
+    status: 201,
+    headers: { location: /^\/api\/v2\/products\// },
+    body: { price: { amount: 500, currency: 'EUR' } }
+  })
+  const path = `/api/v2/products/${created.body.id}`
+  const patch = (price: object) => send('PATCH', path, { as: admin.token, body: { price } })
+  t.match((await patch({ amount: 7 })).body, { price: { amount: 7, currency: 'EUR' } })
+  t.match(await patch({}), { status: 200, headers: { etag: '"2"' } })
+  t.match(await patch({ amount: null }), { status: 422, body: { details: [{ path: '/price/amount' }] } })
+  t.match(await send('GET', path.replace('v2', 'v1')), { body: { priceCents: 7, currency: 'EUR' } })
+})
+
+t.test('a change on condition that there is none, or not this one, is 412 when there is', async (t) => {
+  for (const method of ['PATCH', 'PUT', 'DELETE']) {
+    const path = await category(`none ${method}`)
+    for (const tag of ['*', '"1"', 'W/"1"', '"7", "1"']) {
+      const answer = await change(method, path, { 'if-none-match': tag })
+      t.match(answer, { status: 412, body: { error: { code: 'PRECONDITION_FAILED' } } }, `${method} ${tag}`)
+    }
+    const contradiction = { 'if-match': '"1"', 'if-none-match': '*' }
+    t.equal((await change(method, path, contradiction)).status, 412)
+    t.match(await send('GET', path), { body: { name: `none ${method}` }, headers: { etag: '"1"' } })
+    t.equal((await change(method, nothing, { 'if-none-match': '*' })).status, 404)
+    t.ok((await change(method, path, { 'if-none-match': '"2", "x"' })).status < 300)
+  }
+  const path = await category('none empty')
+  const patch = (tag: string) => send('PATCH', path, { as: admin.token, body: {}, headers: { 'if-none-match': tag } })
+  t.equal((await patch('"1"')).status, 412)
+  t.equal((await patch('*')).status, 412)
+  t.equal((await patch('"2"')).status, 200)
+})
+
+t.test('a new row replaces none, so nothing is asked of it', async (t) => {
+  const headers = { 'if-none-match': '*' }
+  t.equal((await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'New' }, headers })).status, 201)
+})
+
+t.test('where If-Match is required a change without it is 428 and changes nothing', async (t) => {
+  const { send, someone, app } = await startApp(t, {}, fixtures)
+  const careful = await someone('admin')
+  const created = await send('POST', '/api/v1/careful', { as: careful.token, body: { name: 'careful' } })
+  const path = created.headers.location as string
+  const attempt = (method: string, headers: Record<string, string>) =>
+    send(method, path, { as: careful.token, headers, ...(method !== 'DELETE' && { body: { name: method } }) })
+  for (const method of ['PATCH', 'PUT', 'DELETE']) {
+    for (const headers of [{}, { 'if-none-match': '"9"' }] as Record<string, string>[]) {
+      const refused = await attempt(method, headers)
+      t.match(refused, { status: 428, body: { error: { code: 'PRECONDITION_REQUIRED' } } }, method)
+    }
+    const { etag } = (await send('GET', path)).headers
+    t.ok((await attempt(method, { 'if-match': etag as string })).status < 300, method)
+  }
+  const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, { responses: object }>> }
+  t.match(paths['/api/v1/careful/{id}']?.put?.responses, { 428: Object }, 'and is documented')
+})

@@ -1,0 +1,102 @@
+import t from 'tap'
+import { parsePrefer } from '#src/resource/prefer.ts'
+import { startApp } from '#test/support/app.ts'
+import { declaredResources, has, newBody } from '#test/support/resources.ts'
+
+const { app, send, someone } = await startApp(t)
+const admin = await someone('admin')
+const all = declaredResources(app)
+
+for (const declared of all.filter((one) => has(one, 'POST', ''))) {
+  const { path } = declared
+  const list = async () => (await send('GET', `${path}?count=exact`, { as: admin.token })).body.page.total
+
+  t.test(`${path}: return=minimal leaves the body out, and keeps where and which version`, async (t) => {
+    const headers = { prefer: 'return=minimal' }
+    const body = await newBody(all, declared, send, admin.token)
+    const created = await send('POST', path, { as: admin.token, body, headers })
+    t.match(created, { status: 201, text: '', headers: { etag: '"1"', 'preference-applied': 'return=minimal' } })
+    t.notOk(created.headers['content-type'])
+    const one = created.headers.location as string
+    t.equal((await send('GET', one, { as: admin.token })).status, 200)
+    for (const method of ['PATCH', 'PUT', 'DELETE']) {
+      if (!has(declared, method, '/:id')) continue
+      const answer = await send(method, one, { as: admin.token, headers, ...(method !== 'DELETE' && { body }) })
+      t.match(answer, { status: 204, text: '', headers: { 'preference-applied': 'return=minimal' } }, method)
+      if (method !== 'DELETE') t.match(answer.headers.etag, /^"\d+"$/)
+    }
+  })
+
+  t.test(`${path}: tx=rollback answers as if, and keeps nothing`, async (t) => {
+    const headers = { prefer: 'tx=rollback' }
+    const body = await newBody(all, declared, send, admin.token)
+    const before = await list()
+    const rehearsed = await send('POST', path, { as: admin.token, body, headers })
+    t.match(rehearsed, { status: 201, headers: { etag: '"1"', 'preference-applied': 'tx=rollback' } })
+    t.equal(await list(), before)
+    t.equal((await send('GET', rehearsed.headers.location as string, { as: admin.token })).status, 404)
+    const one = (await send('POST', path, { as: admin.token, body })).headers.location as string
+    for (const method of ['PATCH', 'PUT', 'DELETE']) {
+      if (!has(declared, method, '/:id')) continue
+      const answer = await send(method, one, { as: admin.token, headers, ...(method !== 'DELETE' && { body }) })
+      t.ok(answer.status < 300, method)
+      t.match(await send('GET', one, { as: admin.token }), { status: 200, headers: { etag: '"1"' } }, method)
+    }
+  })
+}
+
+t.test('a rehearsal refuses what the performance would, and uses no key up', async (t) => {
+  const headers = { prefer: 'tx=rollback', 'idempotency-key': 'rehearsal' }
+  const post = (name: string | number, more = headers as Record<string, string>) =>
+    send('POST', '/api/v1/categories', { as: admin.token, body: { name }, headers: more })
+  t.equal((await post('Rehearsed')).status, 201)
+  t.equal((await post('Rehearsed', { 'idempotency-key': 'rehearsal' })).status, 201)
+  t.match(await post('Rehearsed'), { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
+  t.equal((await post(7)).status, 422)
+})
+
+t.test('a repeated answer is the one that was preferred first', async (t) => {
+  const post = (prefer: string) =>
+    send('POST', '/api/v1/categories', {
+      as: admin.token,
+      body: { name: 'Preferred' },
+      headers: { prefer, 'idempotency-key': 'preferred' }
+    })
+  const first = await post('return=minimal')
+  const again = await post('return=representation')
+  t.match(again, {
+    status: 201,
+    text: '',
+    headers: { location: first.headers.location, 'idempotency-replayed': 'true' }
+  })
+})
+
+t.test('what is not known is passed over, unless the caller is strict', async (t) => {
+  const post = (prefer: string) =>
+    send('POST', '/api/v1/categories', { as: admin.token, body: { name: `Prefer ${prefer}` }, headers: { prefer } })
+  const lenient = await post('respond-async, wait=10, return=headers-only')
+  t.equal(lenient.status, 201)
+  t.notOk(lenient.headers['preference-applied'])
+  t.match(await post('handling=strict, wait=10, return=minimal'), {
+    status: 400,
+    body: { error: { code: 'UNKNOWN_PREFERENCE', details: { unknown: ['wait=10'] } } }
+  })
+  t.match(await post('handling=strict, return=representation'), {
+    status: 201,
+    headers: { 'preference-applied': 'handling=strict, return=representation' }
+  })
+})
+
+t.test('reads Prefer as RFC 7240 writes it', async (t) => {
+  const cases: [header: string | undefined, preferences: object][] = [
+    [undefined, {}],
+    ['', {}],
+    ['return=minimal', { return: 'minimal' }],
+    ['Return="minimal"', { return: 'minimal' }],
+    [' return = minimal ; foo=bar , tx=rollback', { return: 'minimal', tx: 'rollback' }],
+    ['return=minimal, return=representation', { return: 'minimal' }],
+    ['return; tx', {}],
+    ['__proto__=x, constructor=x, =, tx="', {}]
+  ]
+  for (const [header, preferences] of cases) t.same(parsePrefer(header), preferences, String(header))
+})

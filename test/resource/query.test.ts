@@ -1,0 +1,116 @@
+import t from 'tap'
+import { startApp } from '#test/support/app.ts'
+
+const { send, someone } = await startApp(t)
+const [admin, ada, bob] = [await someone('admin'), await someone(), await someone()]
+const path = '/api/v1/products'
+const { id: category } = (await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'Desks' } })).body
+const items = [
+  { sku: 'A', name: 'Desk, oak', priceCents: 300, stock: 3, tags: ['wood'], categoryId: category },
+  { sku: 'B', name: 'Desk (big)', priceCents: 200, stock: 0, tags: ['wood', 'x'] },
+  { sku: 'C', name: 'Chair "one"', priceCents: 200, stock: 7, active: false, categoryId: category },
+  { sku: 'D', name: 'Shelf', priceCents: 100, stock: 1 }
+]
+await send('POST', `${path}/bulk`, { as: admin.token, body: { items } })
+const query = (text: string) => encodeURIComponent(text)
+const skus = async (or: string, more = '') => {
+  const { body } = await send('GET', `${path}?sort=sku&or=${query(or)}${more}`)
+  return body.data?.map((row: { sku: string }) => row.sku).join('') ?? body.details
+}
+
+t.test('or: rows that meet any of the conditions, all of a group in and(…)', async (t) => {
+  for (const [or, found] of [
+    ['(sku=A,sku=D)', 'AD'],
+    ['(priceCents[lt]=200,stock=0)', 'BD'],
+    ['(and(priceCents=200,stock[gt]=0),sku=A)', 'AC'],
+    ['(and(sku=A,stock=3))', 'A'],
+    ['(sku[in]=(A,B),active=false)', 'ABC'],
+    ['(name="Desk, oak",name="Chair \\"one\\"")', 'AC'],
+    ['(name[in]=("Desk, oak","Desk (big)"))', 'AB'],
+    ['(categoryId[isNull]=true,sku=A)', 'ABD'],
+    ['(categoryId[isNull]=false)', 'AC'],
+    ['(tags[has]=(wood,x),stock=1)', 'BD']
+  ] as const)
+    t.equal(await skus(or), found, or)
+  t.equal(await skus('(sku=A,sku=B,sku=D)', '&stock[gt]=0'), 'AD', 'other filters hold as well')
+  t.equal(await skus('(sku=A,sku=B)', `&or=${query('(stock=0,stock=7)')}`), 'B', 'each group must be met')
+  const { body } = await send('GET', `${path}?limit=1&sort=sku&count=exact&or=${query('(sku=A,sku=D)')}`)
+  t.equal(body.page.total, 2)
+  const next = await send('GET', `${path}?sort=sku&or=${query('(sku=A,sku=D)')}&cursor=${body.page.next}`)
+  t.match(next.body.data, [{ sku: 'D' }])
+})
+
+t.test('or: what cannot be read, is not declared or not of its type is refused, and named', async (t) => {
+  for (const or of [
+    '',
+    'sku=A',
+    '(',
+    '()',
+    '(sku=A',
+    '(sku=A)x',
+    '(sku)',
+    '(sku="A)',
+    '(and(sku=A)',
+    '(sku[in]=(A)',
+    '(sku[in]=(A,)x)'
+  ]) {
+    t.match(await skus(or), [{ in: 'query', path: '/or', code: 'syntax' }], or)
+  }
+  t.match(await skus('(colour=red)'), [{ path: '/or/colour', code: 'unknown' }])
+  t.match(await skus('(description=x)'), [{ path: '/or/description', code: 'unknown' }])
+  t.match(await skus('(stock[gt]=x)'), [{ path: '/or/stock[gt]', code: 'type' }])
+  t.match(await skus(`(${Array(21).fill('sku=A').join()})`), [{ code: 'maxFilters' }])
+  t.match(await skus('(sku=A)', `&or=${query('(sku=A)')}`.repeat(5)), [{ path: '/or', code: 'anyOf' }])
+  const theirs = await send('GET', `/api/v1/items?or=${query(`(ownerId=${ada.id},title=x)`)}`, { as: bob.token })
+  t.same(theirs.body.data, [])
+})
+
+const aggregate = async (text: string) => (await send('GET', `${path}/aggregate?${text}`)).body
+
+t.test('aggregates all rows, those that match, or groups of them', async (t) => {
+  t.same((await aggregate('')).data, [{ count: 4 }])
+  t.same((await aggregate('sum=priceCents,stock&avg=priceCents&min=stock,name&max=stock')).data, [
+    {
+      count: 4,
+      sum: { priceCents: 800, stock: 11 },
+      avg: { priceCents: 200 },
+      min: { stock: 0, name: 'Chair "one"' },
+      max: { stock: 7 }
+    }
+  ])
+  t.same((await aggregate('sum=stock&groupBy=categoryId,active')).data, [
+    { group: { categoryId: category, active: false }, count: 1, sum: { stock: 7 } },
+    { group: { categoryId: category, active: true }, count: 1, sum: { stock: 3 } },
+    { group: { categoryId: null, active: true }, count: 2, sum: { stock: 1 } }
+  ])
+  t.same((await aggregate(`sum=stock&min=stock&sku=nothing`)).data, [
+    { count: 0, sum: { stock: null }, min: { stock: null } }
+  ])
+  t.same((await aggregate(`groupBy=sku&or=${query('(stock=0,stock=7)')}`)).data.length, 2)
+  t.match((await aggregate('max=createdAt')).data, [{ max: { createdAt: /^\d{4}-.*Z$/ } }])
+  const v2 = await send('GET', '/api/v2/products/aggregate?sum=price.amount&groupBy=active&q=desk')
+  t.same(v2.body.data, [{ group: { active: true }, count: 2, sum: { 'price.amount': 500 } }])
+})
+
+t.test('aggregates only what is declared and has a sum or an order, and only own rows', async (t) => {
+  for (const text of [
+    'sum=name',
+    'sum=description',
+    'max=tags',
+    'min=categoryId',
+    'groupBy=tags',
+    'groupBy=description',
+    'median=stock'
+  ]) {
+    t.match(await aggregate(text), { status: 422 }, text)
+  }
+  await send('POST', '/api/v1/items', { as: ada.token, body: { title: 'Mine' } })
+  const count = async (as: string) => (await send('GET', '/api/v1/items/aggregate', { as })).body.data[0].count
+  t.same([await count(ada.token), await count(bob.token), await count(admin.token)], [1, 0, 1])
+})
+
+t.test('more than a thousand groups are refused', async (t) => {
+  const many = Array.from({ length: 1000 }, (_, n) => ({ sku: `many ${n}`, name: 'x', priceCents: 1 }))
+  await send('POST', `${path}/bulk`, { as: admin.token, body: { items: many } })
+  t.match(await aggregate('groupBy=sku'), { status: 422, details: [{ path: '/groupBy', code: 'maxGroups' }] })
+})
