@@ -1,0 +1,30 @@
+import type { Database } from '../db/open.ts'
+import { forgetEnded } from './sessions.ts'
+import { type Rotation, rotateKeys } from './signing-keys.ts'
+import { ACCESS_TOKEN_SECONDS } from './tokens.ts'
+
+const EVERY_MS = 3_600_000
+const ROTATION: Rotation = { afterSeconds: 90 * 86_400, headStartSeconds: 3600, tokenSeconds: ACCESS_TOKEN_SECONDS }
+
+/** Forgets what is over and replaces an old signing key, every hour. Any number of instances may do so. @returns its end. */
+export function keepHouse(db: Database, everyMs: number = EVERY_MS, rotation: Rotation = ROTATION): () => void {
+  let timer: NodeJS.Timeout
+  let isOver = false
+  async function keep(): Promise<void> {
+    try {
+      await forgetEnded(db)
+      await rotateKeys(db, rotation)
+    } catch {
+      // The next hour tries again.
+    }
+    if (!isOver) schedule()
+  }
+  const schedule = () => {
+    timer = setTimeout(keep, everyMs).unref()
+  }
+  schedule()
+  return () => {
+    isOver = true
+    clearTimeout(timer)
+  }
+}

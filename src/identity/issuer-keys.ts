@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+
+const APART_MS = 1000
+const TIMEOUT_MS = 2000
+const MOST_BYTES = 1_048_576
+const FRESH_MS = 600_000
+
+type Keys = ReturnType<typeof createLocalJWKSet>
+
+/**
+ * The public keys of an outside issuer. Fetched at most once a second whatever comes, within 2 s and 1 MB; while the
+ * issuer is down, the ones that are known go on.
+ */
+export class IssuerKeys {
+  readonly #issuer: string
+  readonly #freshMs: number
+  #uri: string | undefined
+  #keys: Keys | undefined
+  #fetchedAt = -Infinity
+  #freshUntil = -Infinity
+  #refreshing: Promise<boolean> | undefined
+
+  /** @param uri where the keys are; without it the issuer's metadata says so. */
+  constructor(issuer: string, uri: string | undefined, freshMs: number = FRESH_MS) {
+    this.#issuer = issuer
+    this.#freshMs = freshMs
+    this.#uri = uri
+  }
+
+  /** Fetches the keys before the first token comes. */
+  prefetch(): void {
+    void this.#refresh()
+  }
+
+  /** The key that a token was signed with, as jose asks for it. @throws JWKSNoMatchingKey */
+  readonly get: JWTVerifyGetKey = async (header, token) => {
+    if (!this.#keys) {
+      if (!(await this.#refresh())) throw new errors.JWKSNoMatchingKey()
+      return this.#known(header, token)
+    }
+    if (performance.now() > this.#freshUntil) void this.#refresh()
+    try {
+      return await this.#known(header, token)
+    } catch (error) {
+      // An unknown name may be of a key that came since; anybody can make one up, so how often that is asked is bounded.
+      if (!(await this.#refresh())) throw error
+      return this.#known(header, token)
+    }
+  }
+
+  #known(...args: Parameters<Keys>): ReturnType<Keys> {
+    return (this.#keys as Keys)(...args)
+  }
+
+  // Whether there are newer keys now than before.
+  #refresh(): Promise<boolean> {
+    if (this.#refreshing) return this.#refreshing
+    if (performance.now() - this.#fetchedAt < APART_MS) return Promise.resolve(false)
+    this.#refreshing = this.#run().finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
+  }
+
+  async #run(): Promise<boolean> {
+    try {
+      if (!this.#uri) {
+        this.#uri = await this.#discover()
+        await sleep(APART_MS)
+      }
+      this.#keys = createLocalJWKSet((await this.#fetch(this.#uri)) as unknown as JSONWebKeySet)
+      this.#freshUntil = performance.now() + this.#freshMs
+      return true
+    } catch {
+      // Down, slow, too large or not a JWKS: the keys that are known go on.
+      return false
+    }
+  }
+
+  // RFC 8414 puts the well-known part before the issuer's path, OpenID Connect behind it.
+  async #discover(): Promise<string> {
+    const { origin, pathname } = new URL(this.#issuer)
+    const path = pathname.replace(/\/$/, '')
+    const places = [
+      `${origin}${path}/.well-known/openid-configuration`,
+      `${origin}/.well-known/oauth-authorization-server${path}`
+    ]
+    for (const place of places) {
+      if (place !== places[0]) await sleep(APART_MS)
+      const metadata = await this.#fetch(place).catch(() => ({}))
+      const { issuer, jwks_uri } = metadata as { issuer?: unknown; jwks_uri?: unknown }
+      if (issuer === this.#issuer && typeof jwks_uri === 'string') return jwks_uri
+    }
+    throw new Error('the issuer has no metadata')
+  }
+
+  async #fetch(uri: string): Promise<object> {
+    this.#fetchedAt = performance.now()
+    const response = await fetch(uri, {
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(TIMEOUT_MS)
+    })
+    if (!response.ok || !response.body) throw new Error('the issuer did not answer')
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of response.body) {
+      size += chunk.length
+      if (size > MOST_BYTES) throw new Error('the answer is too large')
+      chunks.push(chunk)
+    }
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  }
+}

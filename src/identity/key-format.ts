@@ -1,0 +1,38 @@
+import { hash, randomBytes } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { fromBase62, toBase62 } from './base62.ts'
+
+// 22 digits hold the 128 bits of a UUID, 43 the 256 bits of a secret, 6 the 32 bits of a CRC.
+const SHAPE = /^tn_(live|test)_([0-9A-Za-z]{22})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/
+
+const KEY_START = 'tn_'
+
+/** Whether a credential is an API key, by how it starts. */
+export const isKeyText = (credential: string): boolean => credential.startsWith(KEY_START)
+
+/** Whether a key is for the real thing or for trying out. */
+export type KeyKind = 'live' | 'test'
+
+/** An API key as it is shown once: `tn_<live|test>_<id>_<secret><checksum>`, in base 62. */
+export function makeKey(kind: KeyKind, id: string): string {
+  const secret = toBase62(randomBytes(32).toString('hex'), 43)
+  const text = `${prefixOf(kind, id)}_${secret}`
+  return text + checksum(text)
+}
+
+/** The part of a key that may be shown: it says which key it is. */
+export function prefixOf(kind: KeyKind, id: string): string {
+  return `${KEY_START}${kind}_${toBase62(id.replaceAll('-', ''), 22)}`
+}
+
+/** The id in a key, or undefined when it is none: a mistyped one is refused by its checksum, without the database. */
+export function idOfKey(key: string): string | undefined {
+  const [, , id, , check] = SHAPE.exec(key) ?? []
+  if (!id || check !== checksum(key.slice(0, -6))) return undefined
+  return fromBase62(id, 32)?.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+/** What is stored and compared of a key. A fast hash is enough: the secret has 256 bits, so there is nothing to guess. */
+export const hashKey = (key: string): string => hash('sha256', key, 'base64url')
+
+const checksum = (text: string) => toBase62(crc32(text).toString(16), 6)

@@ -1,0 +1,56 @@
+import type { Database } from '../db/open.ts'
+import type { Identity } from './identity.ts'
+import type { RefreshToken } from './refresh-tokens.ts'
+import { commonScopes } from './scopes.ts'
+import { type LiveSession, type Origin, rotateSession, startSession } from './sessions.ts'
+import { OWN_CLIENT } from './tokens.ts'
+
+/** What a login gives, by whichever route it came. */
+export interface Tokens {
+  accessToken: string
+  expiresIn: number
+  refreshToken: string
+  scope: string
+}
+
+/** Starts a login of a user whose password was right. Undefined when they were disabled in that very moment. */
+export async function logIn(identity: Identity, db: Database, userId: string, origin: Origin, asked?: string[]) {
+  return issue(identity, await startSession(db, identity.refreshTokens, userId, origin), asked)
+}
+
+/**
+ * Goes on with a login by its refresh token; undefined when it has ended, or ends now because the token was used before.
+ * @param mayUse whether the caller is the client that the login belongs to.
+ */
+export async function goOn(
+  identity: Identity,
+  db: Database,
+  token: RefreshToken,
+  mayUse: (clientId: string | null) => boolean,
+  asked?: string[]
+): Promise<Tokens | undefined> {
+  const session = await rotateSession(db, token, identity.refreshTokens.next(token), mayUse)
+  // Using it again may have ended the login.
+  if (!session) await identity.authority.catchUp()
+  return session && issue(identity, session, asked)
+}
+
+async function issue(
+  { authority, tokens }: Identity,
+  { id, userId, clientId, notAfter, refreshToken }: LiveSession,
+  asked?: string[]
+): Promise<Tokens | undefined> {
+  const user = await authority.resolve({ userId }, undefined)
+  /* c8 ignore next -- the user was disabled since the caller looked */
+  if (!user) return undefined
+  const scopes = asked ? commonScopes(new Set(asked), user.scopes) : user.scopes
+  const { token, expiresIn } = await tokens.sign({
+    sub: userId,
+    clientId: clientId ?? OWN_CLIENT,
+    sessionId: id,
+    scopes,
+    role: asked ? undefined : user.role,
+    notAfter
+  })
+  return { accessToken: token, expiresIn, refreshToken, scope: [...scopes].join(' ') }
+}

@@ -1,0 +1,25 @@
+/** What a route asks of its caller: nothing, any valid credential, or a scope such as `products:write`. */
+export type Access = 'public' | 'authenticated' | 'client' | Scope
+export type Scope = `${string}:${'read' | 'write' | 'delete' | '*'}`
+
+/** How a scope is written: `products:read`, `products:*` or `*`. */
+export const SCOPE_PATTERN = '^(\\*|[a-z][a-z0-9-]{0,62}:(read|write|delete|\\*))$'
+const SCOPE = new RegExp(SCOPE_PATTERN)
+
+/** Whether a set of scopes contains one, directly or through `<resource>:*` or `*`. */
+export function allows(scopes: ReadonlySet<string>, scope: string): boolean {
+  return scopes.has(scope) || scopes.has('*') || scopes.has(`${scope.slice(0, scope.indexOf(':'))}:*`)
+}
+
+/** What two sets of scopes both allow: `*` and `items:*` have `items:*` in common. */
+export function commonScopes(some: ReadonlySet<string>, others: ReadonlySet<string>): ReadonlySet<string> {
+  const common = new Set<string>()
+  for (const scope of some) if (allows(others, scope)) common.add(scope)
+  for (const scope of others) if (allows(some, scope)) common.add(scope)
+  return common
+}
+
+/** The scopes of a space-separated list (RFC 6749, section 3.3). What is no scope of this API is left out. */
+export function parseScopes(text: string): ReadonlySet<string> {
+  return new Set(text.split(' ').filter((scope) => SCOPE.test(scope)))
+}

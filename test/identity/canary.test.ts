@@ -1,0 +1,63 @@
+import { Writable } from 'node:stream'
+import t from 'tap'
+import { PASSWORD, startApp } from '#test/support/app.ts'
+
+const written: string[] = []
+const { app, send, someone } = await startApp(t, {
+  LOG_LEVEL: 'debug',
+  REGISTRATION: 'open',
+  OAUTH_PASSWORD_GRANT: 'true'
+})
+// The logger writes to a file descriptor of its own; here it writes where the test can read.
+const stream = new Writable({
+  write(chunk, _encoding, done) {
+    written.push(String(chunk))
+    done()
+  }
+})
+const symbol = Object.getOwnPropertySymbols(app.log).find((one) => one.description === 'pino.stream') as never
+;(app.log as unknown as Record<symbol, unknown>)[symbol] = stream
+
+t.test('a password, a key and a token are in no log line, error, metric or document', async (t) => {
+  const admin = await someone('admin')
+  const password = 'canary password of nobody'
+  const made = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'x', scopes: ['items:read'] } })
+  const { key, id } = made.body
+  const login = (await send('POST', '/api/v1/auth/register', { body: { email: 'canary@example.com', password } })).body
+  const answers = [
+    await send('POST', '/api/v1/auth/login', { body: { email: 'canary@example.com', password: `${password}!` } }),
+    await send('POST', '/api/v1/auth/login', { body: { email: 'canary@example.com', passwort: password } }),
+    await send('GET', '/api/v1/items', { as: `${key}x` }),
+    await send('GET', '/api/v1/items', { as: key }),
+    await send('GET', `/api/v1/users/me?x=1`, { as: login.accessToken }),
+    await send('POST', '/api/v1/auth/refresh', { body: { refreshToken: `${login.refreshToken}x` } }),
+    await send('GET', '/openapi.json'),
+    await send('GET', `/api/v1/api-keys/${id}`, { as: admin.token })
+  ].map(({ text }) => text)
+  for (const form of [
+    { grant_type: 'client_credentials', client_id: id, client_secret: `${key}x` },
+    { grant_type: 'password', username: 'canary@example.com', password: `${password}!` },
+    { grant_type: 'refresh_token', refresh_token: `${login.refreshToken}x` }
+  ]) {
+    const { payload } = await app.inject({
+      method: 'POST',
+      url: '/oauth/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      payload: new URLSearchParams(form as never).toString()
+    })
+    answers.push(payload)
+  }
+  answers.push((await app.inject('/metrics')).payload)
+  const log = written.join('')
+  t.match(log, '/api/v1/auth/login', 'the log is looked into')
+  for (const secret of [
+    password,
+    PASSWORD,
+    key.slice(30),
+    login.accessToken.slice(-40),
+    login.refreshToken.slice(-40)
+  ]) {
+    t.notOk(log.includes(secret), 'log')
+    for (const answer of answers) t.notOk(answer.includes(secret), answer.slice(0, 80))
+  }
+})

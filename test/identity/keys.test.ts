@@ -1,0 +1,200 @@
+import { eq, sql } from 'drizzle-orm'
+import t from 'tap'
+import type { Database } from '#src/db/open.ts'
+import { apiKeys } from '#src/db/tables/api-keys.ts'
+import { Authenticator } from '#src/identity/authenticator.ts'
+import { Authority } from '#src/identity/authority.ts'
+import { fromBase62, toBase62 } from '#src/identity/base62.ts'
+import { idOfKey, makeKey } from '#src/identity/key-format.ts'
+import { KeyUsage } from '#src/identity/key-usage.ts'
+import { startApp } from '#test/support/app.ts'
+
+const { app, send, someone } = await startApp(t)
+const admin = await someone('admin')
+const member = await someone()
+const ID = '01890000-0000-7000-8000-000000000000'
+
+const make = async (body: object = {}, as = admin.token) =>
+  (await send('POST', '/api/v1/api-keys', { as, body: { name: 'a key', scopes: ['items:read'], ...body } })).body
+const call = async (key: string, remoteAddress = '127.0.0.1') =>
+  (await app.inject({ url: '/api/v1/items', headers: { 'x-api-key': key }, remoteAddress })).statusCode
+
+t.test('1,000,000 keys, no duplicate', async (t) => {
+  const seen = new Set<string>()
+  for (let count = 0; count < 1_000_000; count += 1) seen.add(makeKey('live', ID))
+  t.equal(seen.size, 1_000_000)
+})
+
+t.test('every single-character typo in 10,000 keys is refused without a database call', async (t) => {
+  const broken = new Proxy({} as Database, {
+    get() {
+      throw new Error('the database was used')
+    }
+  })
+  const listen = async () => ({ close: async () => {} })
+  const usage = new KeyUsage(broken)
+  t.teardown(() => usage.close())
+  const authenticator = new Authenticator(new Authority(broken, listen), new Map(), usage)
+  const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-'
+  let accepted = 0
+  for (let count = 0; count < 10_000; count += 1) {
+    const key = makeKey('live', ID)
+    // Every place, with one other character each: a CRC-32 finds all changes of up to 32 bits in a row.
+    for (let place = 0; place < key.length; place += 1) {
+      const typo = digits[(digits.indexOf(key[place] as string) + 1 + (count % 63)) % 64] as string
+      if (idOfKey(key.slice(0, place) + typo + key.slice(place + 1)) !== undefined) accepted += 1
+    }
+    const place = 3 + (count % (key.length - 3))
+    const typo = digits[(digits.indexOf(key[place] as string) + 1) % 62] as string
+    if (await authenticator.verify(key.slice(0, place) + typo + key.slice(place + 1), '')) accepted += 1
+  }
+  t.equal(accepted, 0)
+  await t.rejects(authenticator.verify(makeKey('live', ID), ''), /the database was used/, 'a good one is looked up')
+})
+
+t.test('base 62 goes there and back', async (t) => {
+  for (const hex of ['00000000', 'ffffffff', '0000000a']) t.equal(fromBase62(toBase62(hex, 6), 8), hex)
+  t.equal(fromBase62('zzzzzzzzzz', 8), undefined)
+})
+
+t.test('a key that was used once needs no database', async (t) => {
+  const { key } = await make()
+  t.equal(await call(key), 200)
+  const grant = app.identity.authenticator.recall(key, '127.0.0.1')
+  t.ok(grant)
+  t.equal(app.identity.authenticator.recall(key, '127.0.0.1'), grant, 'and makes nothing anew')
+})
+
+t.test('a key never shows again, and is found by its prefix', async (t) => {
+  const made = await make({ metadata: { team: 'billing' } })
+  t.match(made.key, /^tn_test_[0-9A-Za-z]{22}_[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/)
+  t.equal(idOfKey(made.key), made.id)
+  for (const path of ['/api/v1/api-keys', `/api/v1/api-keys/${made.id}`]) {
+    const { text } = await send('GET', path, { as: admin.token })
+    t.notMatch(text, made.key.slice(-20))
+    t.match(text, made.prefix)
+  }
+  const [row] = await app.db.select().from(apiKeys).where(eq(apiKeys.id, made.id))
+  t.notMatch(JSON.stringify(row), made.key.slice(-20))
+  t.same((await send('GET', `/api/v1/api-keys/${made.id}`, { as: admin.token })).body.metadata, { team: 'billing' })
+})
+
+t.test('a key has no more than its maker, now and later', async (t) => {
+  const more = await send('POST', '/api/v1/api-keys', { as: member.token, body: { name: 'x', scopes: ['users:read'] } })
+  t.equal(more.status, 403)
+  t.same(more.body.error.details, { scope: 'users:read' })
+  const faster = { name: 'x', scopes: [], tier: 'unlimited' }
+  t.equal((await send('POST', '/api/v1/api-keys', { as: member.token, body: faster })).status, 403)
+  t.equal((await send('POST', '/api/v1/api-keys', { as: admin.token, body: faster })).status, 201)
+  const own = await make({ tier: 'standard' }, member.token)
+  const widened = await send('PATCH', `/api/v1/api-keys/${own.id}`, { as: member.token, body: { scopes: ['*'] } })
+  t.equal(widened.status, 403)
+  t.equal((await send('GET', `/api/v1/api-keys/${own.id}`, { as: admin.token })).status, 200)
+  const foreign = await make()
+  t.equal((await send('GET', `/api/v1/api-keys/${foreign.id}`, { as: member.token })).status, 404)
+  t.equal((await send('POST', `/api/v1/api-keys/${foreign.id}/rotate`, { as: member.token })).status, 404)
+  const weak = await make({ scopes: ['api-keys:write', 'items:read'] }, member.token)
+  const child = { name: 'x', scopes: ['orders:read'] }
+  t.equal((await send('POST', '/api/v1/api-keys', { as: weak.key, body: child })).status, 403)
+})
+
+t.test('disabled, expired, revoked and from the wrong place', async (t) => {
+  const disabled = await make()
+  t.equal(await call(disabled.key), 200)
+  const off = { as: admin.token, body: { enabled: false } }
+  t.equal((await send('PATCH', `/api/v1/api-keys/${disabled.id}`, off)).status, 200)
+  t.equal(await call(disabled.key), 401)
+  const on = { as: admin.token, body: { enabled: true } }
+  await send('PATCH', `/api/v1/api-keys/${disabled.id}`, on)
+  t.equal(await call(disabled.key), 200)
+  t.equal((await send('DELETE', `/api/v1/api-keys/${disabled.id}`, { as: admin.token })).status, 204)
+  t.equal(await call(disabled.key), 401)
+
+  const expiring = await make({ expiresAt: '2099-01-01T00:00:00Z' })
+  t.equal(await call(expiring.key), 200)
+  await app.db.update(apiKeys).set({ expiresAt: sql`now() - interval '1 second'` }).where(eq(apiKeys.id, expiring.id))
+  await app.identity.authority.catchUp()
+  t.equal(await call(expiring.key), 401)
+
+  const placed = await make({ allowedCidrs: ['203.0.113.0/24', '2001:db8::/32', '192.0.2.7'] })
+  for (const address of ['203.0.113.9', '2001:db8::5', '192.0.2.7', '::ffff:203.0.113.9']) {
+    t.equal(await call(placed.key, address), 200, address)
+  }
+  for (const address of ['203.0.114.9', '2001:db9::5', '192.0.2.8', '127.0.0.1']) {
+    t.equal(await call(placed.key, address), 401, address)
+  }
+  const bad = { name: 'x', scopes: [], allowedCidrs: ['203.0.113.0/33', 'everywhere', '::1/129'] }
+  t.equal((await send('POST', '/api/v1/api-keys', { as: admin.token, body: bad })).body.details.length, 3)
+})
+
+t.test('a rotated key overlaps with the one before', async (t) => {
+  const made = await make()
+  const rotated = await send('POST', `/api/v1/api-keys/${made.id}/rotate`, { as: admin.token })
+  t.equal(rotated.status, 200)
+  t.equal(rotated.body.id, made.id)
+  t.not(rotated.body.key, made.key)
+  t.equal(await call(made.key), 200)
+  t.equal(await call(rotated.body.key), 200)
+  const body = { overlapSeconds: 0 }
+  const again = await send('POST', `/api/v1/api-keys/${made.id}/rotate`, { as: admin.token, body })
+  t.same([await call(made.key), await call(rotated.body.key), await call(again.body.key)], [401, 401, 200])
+})
+
+t.test('the last use is written in batches', async (t) => {
+  const [one, two] = [await make(), await make()]
+  await call(one.key)
+  await call(two.key)
+  await call(one.key)
+  const last = async (id: string) => (await send('GET', `/api/v1/api-keys/${id}`, { as: admin.token })).body
+  t.equal((await last(one.id)).lastUsedAt, null)
+  await app.identity.usage.write()
+  const { lastUsedAt, updatedAt, createdAt } = await last(one.id)
+  t.ok(Math.abs(Date.now() - Date.parse(lastUsedAt)) < 60_000)
+  t.equal(updatedAt, createdAt, 'a use is no change')
+  t.ok((await last(two.id)).lastUsedAt)
+  await app.identity.usage.write()
+})
+
+t.test('what could not be written is written later', async (t) => {
+  const { id } = await make()
+  let isDown = true
+  const flaky = new Proxy(app.db, {
+    get(db, name) {
+      if (isDown) throw new Error('down')
+      return Reflect.get(db, name, db).bind(db)
+    }
+  })
+  const usage = new KeyUsage(flaky)
+  usage.mark(id)
+  await t.rejects(usage.write(), /down/)
+  isDown = false
+  await usage.close()
+  const [row] = await app.db.select({ at: apiKeys.lastUsedAt }).from(apiKeys).where(eq(apiKeys.id, id))
+  t.ok(row?.at)
+})
+
+t.test('two credentials are 400, and one of another kind 401', async (t) => {
+  const { key } = await make()
+  const statuses = async (headers: Record<string, string>) => (await send('GET', '/api/v1/items', { headers })).status
+  t.equal(await statuses({ 'x-api-key': key, authorization: `Bearer ${key}` }), 400)
+  t.equal(await statuses({ authorization: `Basic ${key}` }), 401)
+  t.equal(await statuses({ 'x-api-key': member.token }), 401)
+  t.equal(await statuses({ 'x-api-key': '' }), 401)
+  t.equal(await statuses({ authorization: '' }), 401)
+  t.equal(await statuses({ authorization: `bearer ${key}` }), 200, 'the scheme is written in any case')
+})
+
+t.test('an address that only sends bad ones must wait, and a known key is not held up by it', async (t) => {
+  const { key } = await make()
+  t.equal(await call(key, '198.51.100.1'), 200)
+  for (let count = 0; count < 600; count += 1) await call('tn_test_wrong', '198.51.100.1')
+  const refused = await app.inject({
+    url: '/api/v1/items',
+    headers: { 'x-api-key': 'tn_test_wrong' },
+    remoteAddress: '198.51.100.1'
+  })
+  t.equal(refused.statusCode, 429)
+  t.ok(Number(refused.headers['retry-after']) > 0)
+  t.equal(await call(key, '198.51.100.1'), 200)
+  t.equal(await call('tn_test_wrong', '198.51.100.2'), 401)
+})

@@ -1,0 +1,139 @@
+import t from 'tap'
+import { allows } from '#src/identity/scopes.ts'
+import { startApp } from '#test/support/app.ts'
+
+// Far more credentials are refused here than an address may send in a minute.
+const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' })
+const admin = await someone('admin')
+const owner = await someone()
+const NOBODYS = '01890000-0000-7000-8000-000000000000'
+
+const makeKey = async (scopes: string[], as = admin.token) =>
+  (await send('POST', '/api/v1/api-keys', { as, body: { name: 'a key', scopes } })).body
+const revoked = await makeKey(['*'])
+await send('DELETE', `/api/v1/api-keys/${revoked.id}`, { as: admin.token })
+const member = await someone()
+const memberScopes = new Set(
+  (await send('GET', '/api/v1/roles?name=member', { as: admin.token })).body.data[0].scopes as string[]
+)
+const own = {
+  items: (await send('POST', '/api/v1/items', { as: owner.token, body: { title: 'theirs' } })).body.id,
+  'api-keys': (await makeKey(['items:read'], owner.token)).id
+}
+
+const principals: { name: string; token?: string; scopes: ReadonlySet<string>; isRefused?: true }[] = [
+  { name: 'nobody', scopes: new Set() },
+  { name: 'a member', token: member.token, scopes: memberScopes },
+  { name: 'a key of another scope', token: (await makeKey(['nothing:read'])).key, scopes: new Set(['nothing:read']) },
+  { name: 'a key without scopes', token: (await makeKey([])).key, scopes: new Set() },
+  { name: 'a revoked key', token: revoked.key, scopes: new Set(), isRefused: true }
+]
+
+const routes = app.routeTable
+  .filter(({ url, schema }) => url !== '*' && !(schema as { hide?: boolean } | undefined)?.hide)
+  .map(({ method, url, config }) => ({ method: String(method), url, access: config?.access as string }))
+  // Of those that end the very login that asks, and of OAuth's own, other tests tell.
+  .filter(({ access, url }) => access !== 'client' && !url.endsWith('/logout'))
+
+t.test('every route does for everybody what its policy says', async (t) => {
+  t.ok(routes.length > 60, `${routes.length} routes`)
+  for (const { method, url, access } of routes) {
+    for (const { name, token, scopes, isRefused } of principals) {
+      const { statusCode } = await app.inject({
+        method: method as 'GET',
+        url: url.replace(':id', NOBODYS),
+        headers: token ? { authorization: `Bearer ${token}` } : {}
+      })
+      const where = `${method} ${url} for ${name}: ${statusCode}`
+      if (isRefused) t.equal(statusCode, 401, where)
+      else if (access === 'public') t.not(statusCode, 403, where)
+      else if (!token) t.equal(statusCode, 401, where)
+      else if (access === 'authenticated') t.not(statusCode, 401, where)
+      else if (!allows(scopes, access)) t.equal(statusCode, 403, where)
+      else t.notOk([401, 403].includes(statusCode), where)
+    }
+    const { statusCode } = await app.inject({
+      method: method as 'GET',
+      url: url.replace(':id', NOBODYS),
+      headers: { authorization: `Bearer ${admin.token}` }
+    })
+    t.notOk([401, 403, 500].includes(statusCode), `${method} ${url} for an administrator: ${statusCode}`)
+  }
+})
+
+t.test('what belongs to somebody else answers as if it did not exist', async (t) => {
+  for (const [resource, id] of Object.entries(own)) {
+    const path = `/api/v1/${resource}/${id}`
+    for (const method of ['GET', 'PATCH', 'DELETE']) {
+      const body = method === 'PATCH' ? {} : undefined
+      const foreign = await send(method, path, { as: member.token, body })
+      const none = await send(method, `/api/v1/${resource}/${NOBODYS}`, { as: member.token, body })
+      t.equal(foreign.status, 404, `${method} ${path}`)
+      t.equal(
+        foreign.text.replace(foreign.headers['x-request-id'] as string, ''),
+        none.text.replace(none.headers['x-request-id'] as string, '')
+      )
+    }
+    t.equal((await send('GET', path, { as: owner.token })).status, 200)
+    t.equal((await send('GET', path, { as: admin.token })).status, 200)
+  }
+})
+
+t.test('who administers users cannot make themselves more than they are', async (t) => {
+  const role = {
+    name: 'helpdesk',
+    scopes: ['users:read', 'users:write', 'users:delete', 'roles:read', 'roles:write', 'roles:delete']
+  }
+  const made = await send('POST', '/api/v1/roles', { as: admin.token, body: role })
+  t.equal(made.status, 201)
+  const helper = await someone('helpdesk')
+  const as = helper.token
+  const tries: [string, string, object | undefined][] = [
+    ['PATCH', `/api/v1/users/${helper.id}`, { role: 'admin' }],
+    ['PATCH', `/api/v1/users/${admin.id}`, { password: 'a new long password' }],
+    ['DELETE', `/api/v1/users/${admin.id}`, undefined],
+    ['POST', '/api/v1/users', { email: 'x@example.com', password: 'a new long password', name: 'x', role: 'admin' }],
+    ['PATCH', `/api/v1/roles/${made.body.id}`, { scopes: ['*'] }],
+    ['POST', '/api/v1/roles', { name: 'more', scopes: ['orders:*'] }]
+  ]
+  for (const [method, path, body] of tries) t.equal((await send(method, path, { as, body })).status, 403, path)
+  const same = { email: 'y@example.com', password: 'a new long password', name: 'y', role: 'helpdesk' }
+  t.equal((await send('POST', '/api/v1/users', { as, body: same })).status, 201)
+  t.equal(
+    (
+      await send('POST', '/api/v1/users', {
+        as: admin.token,
+        body: { ...same, email: 'z@example.com', role: 'nothing' }
+      })
+    ).status,
+    409
+  )
+  t.equal(
+    (
+      await send('POST', '/api/v1/users', {
+        as: admin.token,
+        body: { ...same, email: 'z@example.com', password: 'password123' }
+      })
+    ).status,
+    422
+  )
+  t.equal((await send('DELETE', `/api/v1/roles/${made.body.id}`, { as: admin.token })).status, 409, 'a role in use')
+  const [fixed] = (await send('GET', '/api/v1/roles?name=admin', { as: admin.token })).body.data
+  t.equal((await send('PATCH', `/api/v1/roles/${fixed.id}`, { as: admin.token, body: { scopes: [] } })).status, 409)
+})
+
+t.test('a change of a role applies at once, in both directions', async (t) => {
+  const made = await send('POST', '/api/v1/roles', {
+    as: admin.token,
+    body: { name: 'reader', scopes: ['items:read'] }
+  })
+  const { token } = await someone('reader')
+  const orders = async () => (await send('GET', '/api/v1/orders', { as: token })).status
+  t.equal(await orders(), 403)
+  const set = (scopes: string[]) =>
+    send('PATCH', `/api/v1/roles/${made.body.id}`, { as: admin.token, body: { scopes } })
+  await set(['orders:read'])
+  t.equal(await orders(), 200)
+  await set([])
+  t.equal(await orders(), 403)
+})

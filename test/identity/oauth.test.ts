@@ -1,0 +1,275 @@
+import { createRemoteJWKSet, jwtVerify } from 'jose'
+import * as oauth from 'oauth4webapi'
+import * as openid from 'openid-client'
+import t from 'tap'
+import { PASSWORD } from '#test/support/app.ts'
+import { serveApp } from '#test/support/serve.ts'
+
+const { app, origin, send, someone } = await serveApp(t, { OAUTH_PASSWORD_GRANT: 'true' })
+const admin = await someone('admin')
+const member = await someone()
+const insecure = { [oauth.allowInsecureRequests]: true }
+
+async function makeClient(scopes = ['products:read', 'products:write']) {
+  const { body } = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'a service', scopes } })
+  return { id: body.id as string, key: body.key as string }
+}
+const { id, key } = await makeClient()
+const post = async (path: string, form: Record<string, string> | string, headers: Record<string, string> = {}) => {
+  const body = typeof form === 'string' ? form : new URLSearchParams(form).toString()
+  const response = await app.inject({
+    method: 'POST',
+    url: `/oauth/${path}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    payload: body
+  })
+  return { status: response.statusCode, headers: response.headers, body: response.payload ? response.json() : null }
+}
+const basic = (user: string, secret: string) => ({
+  authorization: `Basic ${Buffer.from(`${encodeURIComponent(user)}:${encodeURIComponent(secret)}`).toString('base64')}`
+})
+
+async function discover() {
+  const issuer = new URL(origin)
+  const response = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })
+  return oauth.processDiscoveryResponse(issuer, response)
+}
+
+t.test('oauth4webapi: discovery, client_credentials, introspection, revocation, RFC 9068', async (t) => {
+  const server = await discover()
+  const client: oauth.Client = { client_id: id }
+  for (const auth of [oauth.ClientSecretBasic(key), oauth.ClientSecretPost(key)]) {
+    const parameters = new URLSearchParams({ scope: 'products:read' })
+    const answered = await oauth.clientCredentialsGrantRequest(server, client, auth, parameters, insecure)
+    t.equal(answered.headers.get('cache-control'), 'no-store')
+    t.equal(answered.headers.get('pragma'), 'no-cache')
+    const tokens = await oauth.processClientCredentialsResponse(server, client, answered)
+    t.match(tokens, { token_type: 'bearer', expires_in: 600, scope: 'products:read' })
+
+    const request = new Request(`${origin}/api/v1/products`, {
+      headers: { authorization: `Bearer ${tokens.access_token}` }
+    })
+    const claims = await oauth.validateJwtAccessToken(server, request, 'tenon', {
+      ...insecure,
+      signingAlgorithms: ['EdDSA', 'Ed25519']
+    })
+    t.match(claims, { sub: id, client_id: id, scope: 'products:read' })
+
+    const looked = await oauth.introspectionRequest(server, client, auth, tokens.access_token, insecure)
+    t.match(await oauth.processIntrospectionResponse(server, client, looked), { active: true, client_id: id })
+    const ended = await oauth.revocationRequest(server, client, auth, tokens.access_token, insecure)
+    await oauth.processRevocationResponse(ended)
+    const after = await oauth.introspectionRequest(server, client, auth, tokens.access_token, insecure)
+    t.same(await oauth.processIntrospectionResponse(server, client, after), { active: false })
+    t.equal((await fetch(request)).status, 401)
+  }
+})
+
+t.test('oauth4webapi: a refresh token of a login goes on, and ends', async (t) => {
+  const server = await discover()
+  const login = await send('POST', '/api/v1/auth/login', { body: { email: member.email, password: PASSWORD } })
+  const client: oauth.Client = { client_id: 'tenon' }
+  const refresh = async (token: string, parameters = {}) => {
+    const options = { ...insecure, additionalParameters: parameters }
+    const response = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, options)
+    return oauth.processRefreshTokenResponse(server, client, response)
+  }
+  const narrowed = await refresh(login.body.refreshToken, { scope: 'items:read' })
+  t.equal(narrowed.scope, 'items:read')
+  t.equal((await send('GET', '/api/v1/items', { as: narrowed.access_token })).status, 200)
+  t.equal((await send('GET', '/api/v1/orders', { as: narrowed.access_token })).status, 403)
+  const whole = await refresh(narrowed.refresh_token as string)
+  t.equal((await send('GET', '/api/v1/orders', { as: whole.access_token })).status, 200)
+  const more = await post('token', {
+    grant_type: 'refresh_token',
+    refresh_token: whole.refresh_token as string,
+    scope: 'users:read'
+  })
+  t.match(more.body, { error: 'invalid_scope' })
+  t.match((await post('introspect', { token: whole.refresh_token as string }, basic(id, key))).body, {
+    active: true,
+    client_id: 'tenon',
+    sub: member.id
+  })
+  await oauth.processRevocationResponse(
+    await oauth.revocationRequest(server, client, oauth.None(), whole.refresh_token as string, insecure)
+  )
+  t.equal((await send('GET', '/api/v1/orders', { as: whole.access_token })).status, 401)
+  t.match(await refresh(whole.refresh_token as string).catch((error) => error), { error: 'invalid_grant' })
+})
+
+t.test('openid-client: discovery, client credentials, introspection, revocation', async (t) => {
+  const config = await openid.discovery(new URL(origin), id, key, openid.ClientSecretBasic(key), {
+    algorithm: 'oauth2',
+    execute: [openid.allowInsecureRequests]
+  })
+  const tokens = await openid.clientCredentialsGrant(config, { scope: 'products:write' })
+  t.equal(tokens.scope, 'products:write')
+  t.match(await openid.tokenIntrospection(config, tokens.access_token), { active: true })
+  await openid.tokenRevocation(config, tokens.access_token)
+  t.same(await openid.tokenIntrospection(config, tokens.access_token), { active: false })
+  const first = await openid.genericGrantRequest(config, 'password', { username: member.email, password: PASSWORD })
+  const second = await openid.refreshTokenGrant(config, first.refresh_token as string)
+  t.ok(second.access_token)
+  t.match(await openid.refreshTokenGrant(config, 'tnr_no').catch((error) => error), { error: 'invalid_grant' })
+})
+
+t.test('jose verifies our tokens by our JWKS', async (t) => {
+  const keys = createRemoteJWKSet(new URL(`${origin}/.well-known/jwks.json`))
+  const { payload, protectedHeader } = await jwtVerify(member.token, keys, {
+    issuer: origin,
+    audience: 'tenon',
+    typ: 'at+jwt',
+    algorithms: ['EdDSA'],
+    requiredClaims: ['sub', 'client_id', 'iat', 'exp', 'jti', 'scope', 'sid']
+  })
+  t.equal(payload.sub, member.id)
+  t.ok(protectedHeader.kid)
+})
+
+t.test('a login through a client ends with the client, and can do no more than it', async (t) => {
+  const client = await makeClient(['products:read', 'items:read'])
+  const password = { grant_type: 'password', username: member.email, password: PASSWORD }
+  const { body: tokens } = await post('token', password, basic(client.id, client.key))
+  t.equal((await send('GET', '/api/v1/items', { as: tokens.access_token })).status, 200)
+  t.equal((await send('GET', '/api/v1/orders', { as: tokens.access_token })).status, 403)
+  const again = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }
+  t.match((await post('token', again)).body, { error: 'invalid_grant' }, 'it needs its client')
+  t.match((await post('token', again, basic(id, key))).body, { error: 'invalid_grant' })
+  t.equal((await send('POST', '/api/v1/auth/refresh', { body: { refreshToken: tokens.refresh_token } })).status, 401)
+  for (const token of [tokens.access_token, tokens.refresh_token]) {
+    t.match(await post('revoke', { token }), { status: 400, body: { error: 'unauthorized_client' } })
+  }
+  const next = await post('token', again, basic(client.id, client.key))
+  t.equal(next.status, 200)
+  await send('DELETE', `/api/v1/api-keys/${client.id}`, { as: admin.token })
+  t.equal((await send('GET', '/api/v1/items', { as: next.body.access_token })).status, 401)
+})
+
+t.test('the password grant, as far as it goes', async (t) => {
+  const grant = { grant_type: 'password', username: member.email, password: PASSWORD }
+  t.match((await post('token', { ...grant, scope: 'items:read' })).body, { scope: 'items:read' })
+  t.match((await post('token', { ...grant, scope: 'users:read' })).body, { error: 'invalid_scope' })
+  t.match(await post('token', { ...grant, password: 'wrong' }), { status: 400, body: { error: 'invalid_grant' } })
+  t.match((await post('token', { grant_type: 'password' })).body, { error: 'invalid_request' })
+  const { app } = await serveApp(t)
+  const off = await app.inject({
+    method: 'POST',
+    url: '/oauth/token',
+    payload: new URLSearchParams(grant).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' }
+  })
+  t.match(off.json(), { error: 'unsupported_grant_type' })
+})
+
+t.test('errors are those of RFC 6749', async (t) => {
+  const ok = { grant_type: 'client_credentials' }
+  const scenarios: [string, Record<string, string> | string, Record<string, string>, number, string][] = [
+    ['no grant type', {}, {}, 400, 'invalid_request'],
+    ['a grant type of its own', { grant_type: 'constructor' }, {}, 400, 'unsupported_grant_type'],
+    ['no client', ok, {}, 401, 'invalid_client'],
+    ['only an id', { ...ok, client_id: id }, {}, 401, 'invalid_client'],
+    ['a wrong secret', ok, basic(id, `${key.slice(0, -1)}!`), 401, 'invalid_client'],
+    ['the secret of another', ok, basic(id, (await makeClient()).key), 401, 'invalid_client'],
+    ['an id that is none', ok, basic('nobody', 'secret'), 401, 'invalid_client'],
+    ['a bearer token', ok, { authorization: `Bearer ${key}` }, 401, 'invalid_client'],
+    ['two ways', { ...ok, client_secret: key }, basic(id, key), 400, 'invalid_request'],
+    ['two ids', { ...ok, client_id: admin.id }, basic(id, key), 400, 'invalid_request'],
+    ['a scope that is not had', { ...ok, scope: 'users:read' }, basic(id, key), 400, 'invalid_scope'],
+    ['sent twice', 'grant_type=client_credentials&grant_type=password', {}, 400, 'invalid_request'],
+    ['JSON', '{}', { 'content-type': 'application/json' }, 400, 'invalid_request'],
+    ['no refresh token', { grant_type: 'refresh_token' }, {}, 400, 'invalid_request'],
+    ['too large', { ...ok, scope: 'x'.repeat(70_000) }, {}, 400, 'invalid_request'],
+    [
+      'an access token to refresh',
+      { grant_type: 'refresh_token', refresh_token: member.token },
+      {},
+      400,
+      'invalid_grant'
+    ]
+  ]
+  for (const [name, form, headers, status, error] of scenarios) {
+    const answer = await post('token', form, headers)
+    t.equal(answer.status, status, name)
+    t.equal(answer.body.error, error, name)
+    t.type(answer.body.error_description, 'string')
+    t.equal(answer.headers['cache-control'], 'no-store')
+    if (status === 401) t.equal(answer.headers['www-authenticate'], 'Basic realm="tenon"', name)
+  }
+  t.match(await post('introspect', { token: member.token }), { status: 401, body: { error: 'invalid_client' } })
+  t.equal((await post('revoke', { token: 'nothing of ours' })).status, 200)
+  t.match((await post('introspect', { token: 'nothing of ours' }, basic(id, key))).body, { active: false })
+})
+
+t.test('a token of a service is recalled while it lives, and is nobody after its revocation', async (t) => {
+  const { body } = await post('token', { grant_type: 'client_credentials' }, basic(id, key))
+  const call = () => send('GET', '/api/v1/users/me', { as: body.access_token })
+  t.same([(await call()).status, (await call()).status], [200, 200])
+  t.equal((await post('revoke', { token: 'no token of anybody' }, basic(id, key))).status, 200)
+  t.equal((await call()).status, 200)
+  t.equal((await post('revoke', { token: body.access_token }, basic(id, key))).status, 200)
+  t.equal((await call()).status, 401)
+})
+
+t.test('the secret alone, and empty parameters, will do', async (t) => {
+  const secret = key.slice(key.lastIndexOf('_') + 1)
+  const answer = await post('token', {
+    grant_type: 'client_credentials',
+    scope: '',
+    client_id: id,
+    client_secret: secret
+  })
+  t.equal(answer.status, 200)
+  t.same(answer.body.scope.split(' ').sort(), ['products:read', 'products:write'])
+})
+
+t.test('an access token of a login, revoked, ends the login', async (t) => {
+  const somebody = await someone()
+  t.equal((await send('GET', '/api/v1/users/me', { as: somebody.token })).status, 200)
+  t.equal((await post('revoke', { token: somebody.token, client_id: 'tenon' })).status, 200)
+  t.equal((await send('GET', '/api/v1/users/me', { as: somebody.token })).status, 401)
+})
+
+t.test('half a credential and a token that is none are refused', async (t) => {
+  const half = await post('token', { grant_type: 'client_credentials', client_secret: key })
+  t.match(half, { status: 401, body: { error: 'invalid_client' } })
+  const none = await post('token', { grant_type: 'refresh_token', refresh_token: 'nonsense', scope: 'items:read' })
+  t.match(none, { status: 400, body: { error: 'invalid_grant' } })
+})
+
+t.test('a database that is away is told as such', async (t) => {
+  const { app } = await serveApp(t)
+  const gone = Object.assign(new Error('gone'), { code: 'CONNECTION_CLOSED' })
+  app.identity.authority.resolve = () => Promise.reject(gone)
+  const failed = await app.inject({
+    method: 'POST',
+    url: '/oauth/token',
+    payload: 'grant_type=client_credentials',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...basic(id, key) }
+  })
+  t.match(failed.json(), { error: 'temporarily_unavailable' })
+  t.equal(failed.statusCode, 503)
+  t.equal(failed.headers['retry-after'], '1')
+})
+
+t.test('what fails on our side says no more than that', async (t) => {
+  const { app } = await serveApp(t)
+  app.identity.tokens.sign = () => Promise.reject(new Error('a secret of ours'))
+  const failed = await app.inject({
+    method: 'POST',
+    url: '/oauth/introspect',
+    payload: 'token=x',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...basic(id, key) }
+  })
+  t.equal(failed.statusCode, 401)
+  app.identity.authority.resolve = () => Promise.reject(new Error('a secret of ours'))
+  const broken = await app.inject({
+    method: 'POST',
+    url: '/oauth/token',
+    payload: 'grant_type=client_credentials',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...basic(id, key) }
+  })
+  t.equal(broken.statusCode, 500)
+  t.match(broken.json(), { error: 'server_error' })
+  t.notMatch(broken.payload, 'a secret of ours')
+})

@@ -1,0 +1,16 @@
+import t from 'tap'
+import { seesAll } from '#src/identity/principal.ts'
+import { allows } from '#src/identity/scopes.ts'
+
+t.test('a scope is had directly, through all of its resource, or through all there is', async (t) => {
+  for (const one of ['items:read', 'items:*', '*']) t.equal(allows(new Set([one]), 'items:read'), true)
+  for (const one of ['items:write', 'products:*', 'item:*', '']) t.equal(allows(new Set([one]), 'items:read'), false)
+  t.equal(allows(new Set(), 'items:read'), false)
+})
+
+t.test('only who has all of a resource sees what belongs to others', async (t) => {
+  const principal = (scope: string) => ({ userId: 'u', role: 'member', scopes: new Set([scope]) })
+  t.equal(seesAll(principal('items:read'), 'items'), false)
+  t.equal(seesAll(principal('items:*'), 'items'), true)
+  t.equal(seesAll(principal('*'), 'items'), true)
+})
