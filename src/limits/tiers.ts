@@ -1,0 +1,46 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+
+const Window = Type.Object(
+  { limit: Type.Integer({ minimum: 1 }), seconds: Type.Integer({ minimum: 1, maximum: 86_400 }) },
+  { additionalProperties: false }
+)
+
+/** So many requests in so many seconds. */
+export type Window = Static<typeof Window>
+
+/** A tier is a list of windows that all hold at once; an empty list has no limit. */
+export type Tiers = ReadonlyMap<string, readonly Window[]>
+
+const Added = Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,49}$' }), Type.Array(Window, { maxItems: 4 }), {
+  additionalProperties: false
+})
+
+const BUILT_IN = {
+  // Requests without a valid credential, per address.
+  anonymous: [{ limit: 6_000, seconds: 60 }],
+  standard: [
+    { limit: 2_000, seconds: 1 },
+    { limit: 60_000, seconds: 60 }
+  ],
+  high: [{ limit: 600_000, seconds: 60 }],
+  // For load tests.
+  unlimited: []
+}
+
+/**
+ * The tiers, with those of `RATE_LIMIT_TIERS` added or put in place of the built-in ones:
+ * `{"partner": [{"limit": 100, "seconds": 1}, {"limit": 3000, "seconds": 60}]}`.
+ * @throws Error with one line for a person when the text is not such an object.
+ */
+export function parseTiers(text: string | undefined): Tiers {
+  let added: unknown = {}
+  try {
+    if (text) added = JSON.parse(text)
+  } catch {
+    throw new Error('is not JSON')
+  }
+  const fault = Value.Errors(Added, added).First()
+  if (fault) throw new Error(`must be {"name": [{"limit": n, "seconds": n}, …]}: ${fault.path || '/'} ${fault.message}`)
+  return new Map(Object.entries({ ...BUILT_IN, ...(added as Static<typeof Added>) }))
+}
