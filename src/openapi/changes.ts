@@ -1,0 +1,37 @@
+import { type TObject, Type } from '@sinclair/typebox'
+import type { RouteOptions } from 'fastify'
+import type { Described } from './describe.ts'
+
+/**
+ * Adds what every change takes and every change can answer. Only here, and not in the schema that validates: a header
+ * that is not sent should cost nothing.
+ */
+export function describeChange(schema: Described, route: RouteOptions): Described {
+  if (!(route.config as { takesKey?: boolean } | undefined)?.takesKey) return schema
+  const { properties } = (schema.headers ?? {}) as Partial<TObject>
+  const response = schema.response as Record<string, object>
+  return {
+    ...schema,
+    headers: Type.Object({ ...properties, ...ChangeHeaders.properties }),
+    response: '200' in response ? { ...response, 204: Minimal } : response
+  }
+}
+
+const ChangeHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: '^[!-~]{1,255}$',
+      description:
+        'Any text that is new for each request. For 24 hours the same key with the same request gets the first answer again, with `Idempotency-Replayed: true`; nothing happens twice. Answers of the operation are kept, refusals too; what was refused before it (401, 403, 422 for the schema) or failed (5xx) can be tried again with the same key.',
+      examples: ['0192f0c1-2345-7abc-8def-0123456789ab']
+    })
+  ),
+  prefer: Type.Optional(
+    Type.String({
+      description:
+        '`return=minimal` leaves the body of the answer out. `tx=rollback` does everything, answers, and keeps nothing. What is not known is passed over, unless `handling=strict` is there too (RFC 7240).',
+      examples: ['return=minimal']
+    })
+  )
+})
+const Minimal = Type.Null({ description: 'Done, without a body as `Prefer: return=minimal` asks.' })

@@ -1,0 +1,44 @@
+import type { FastifySchema, RouteOptions } from 'fastify'
+import { catalogue } from '../errors.ts'
+import type { Access } from '../identity/scopes.ts'
+import { PROBLEM_TYPE, Problem } from '../schema/problem.ts'
+
+export type Described = Omit<FastifySchema, 'response'> & { response?: unknown }
+
+/** Says who may use a route: the security requirements, of which one is enough, with the scope. */
+export function describeSecurity(schema: Described, route: RouteOptions): Described {
+  const access = route.config?.access as Access | undefined
+  if (!access || access === 'public') return { ...schema, security: [] }
+  if (access === 'client') return { ...schema, security: [{ client: [] }, {}] }
+  const scopes = access === 'authenticated' ? [] : [access]
+  return { ...schema, security: [{ bearer: scopes }, { apiKey: scopes }, { oauth2: scopes }] }
+}
+
+/** Adds every error that a route can answer with, so that no route has to list them. */
+export function describeErrors(schema: Described, route: RouteOptions): Described {
+  const access = route.config?.access as Access | undefined
+  const isChange = ['POST', 'PUT', 'PATCH', 'DELETE'].includes(String(route.method))
+  const statuses = [
+    400,
+    // Also where the route is public: a credential that is not valid is never ignored.
+    401,
+    ...(access?.includes(':') ? [403] : []),
+    ...(route.config?.errors ?? []),
+    ...(schema.params ? [404] : []),
+    ...(isChange ? [409] : []),
+    ...(isChange && schema.headers && 'properties' in (schema.headers as object) ? [412] : []),
+    ...(schema.body ? [413, 415] : []),
+    ...(schema.params || schema.body || schema.querystring ? [422] : []),
+    429,
+    500,
+    503
+  ]
+  const errors = Object.fromEntries(statuses.map((status) => [status, answerOf(status)]))
+  return { ...schema, response: { ...errors, ...(schema.response as object) } }
+}
+
+function answerOf(status: number): object {
+  const codes = Object.entries(catalogue).filter(([, [one]]) => one === status)
+  const description = codes.map(([code, [, title]]) => `${title} (\`${code}\`)`).join(', ')
+  return { description, content: { [PROBLEM_TYPE]: { schema: Problem } } }
+}
