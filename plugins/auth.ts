@@ -1,0 +1,63 @@
+import type { FastifyReply } from 'fastify'
+
+import fp from 'fastify-plugin'
+import { authorize, unauthenticated } from '#src/identity/access.ts'
+import { readCredential } from '#src/identity/credential.ts'
+import { type Identity, openIdentity } from '#src/identity/identity.ts'
+import type { Principal } from '#src/identity/principal.ts'
+import type { Access } from '#src/identity/scopes.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may use the route. Every route says it; one that does not stops the start. */
+    access?: Access
+  }
+  interface FastifyRequest {
+    /** Who sends this request; null where the route is public and no credential came. */
+    principal: Principal | null
+  }
+  interface FastifyInstance {
+    identity: Identity
+  }
+}
+
+/** Finds out who is asking, and whether the route is theirs to use. */
+export default fp(
+  async (app) => {
+    const identity = await openIdentity(app.db, app.listenToDatabase, app.config)
+    app.addHook('onClose', () => identity.close())
+    app.decorate('identity', identity)
+    app.decorateRequest('principal', null)
+
+    // With a callback, because what was seen before is answered without waiting, and a promise costs more than that.
+    app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
+      const access = request.routeOptions.config.access
+      // An OAuth client says who it is in its own way, to the routes that are for it.
+      if (!access || access === 'client') return done()
+      const credential = readCredential(request.headers, request.raw.rawHeaders)
+      const known = credential ? identity.authenticator.recall(credential, request.ip) : undefined
+      const admit = (principal: Principal | null) => {
+        request.principal = principal
+        authorize(principal, access)
+      }
+      if (credential === undefined || known) {
+        admit(known ?? null)
+        return done()
+      }
+      verify(credential, request.ip)
+        .then(admit)
+        .then(() => done(), done)
+    })
+
+    async function verify(credential: string | null, address: string): Promise<Principal> {
+      const { authenticator, failures } = identity
+      const isLimited = app.config.RATE_LIMIT_ENABLED
+      if (isLimited) failures.check(address)
+      const principal = credential === null ? undefined : await authenticator.verify(credential, address)
+      if (principal) return principal
+      if (isLimited) failures.count(address)
+      throw unauthenticated('The credential is malformed, expired, revoked or not ours.', 'error="invalid_token"')
+    }
+  },
+  { name: 'auth', dependencies: ['db', 'errors', 'http', 'routes'] }
+)

@@ -1,0 +1,36 @@
+import fp from 'fastify-plugin'
+import type { Gate } from '#src/db/gate.ts'
+import type { Listen } from '#src/db/notify.ts'
+import { type Database, openDatabase } from '#src/db/open.ts'
+import { sharedKey } from '#src/identity/secrets.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    db: Database
+    /** Settles when the database answered a statement. */
+    pingDatabase: () => Promise<void>
+    /** How many statements run and how many wait. */
+    databaseLoad: () => Gate['load']
+    /** Hears what instances tell each other through the database. */
+    listenToDatabase: Listen
+    /** What cursors are signed with. */
+    cursorKey: Buffer
+  }
+}
+
+/** Opens the database, brings its tables up to date, and closes it last. */
+export default fp(
+  async (app) => {
+    const { DATABASE_URL, DATABASE_POOL_MAX, DATA_DIR, MIGRATE_ON_START } = app.config
+    const database = await openDatabase({ url: DATABASE_URL, poolMax: DATABASE_POOL_MAX, dataDir: DATA_DIR })
+    app.addHook('onClose', () => database.close())
+    if (MIGRATE_ON_START) await database.migrate()
+
+    app.decorate('db', database.db)
+    app.decorate('pingDatabase', database.ping)
+    app.decorate('databaseLoad', () => database.gate.load)
+    app.decorate('listenToDatabase', database.listen)
+    app.decorate('cursorKey', await sharedKey(database.db, 'cursors'))
+  },
+  { name: 'db', dependencies: ['routes'] }
+)

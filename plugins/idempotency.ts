@@ -1,0 +1,30 @@
+import fp from 'fastify-plugin'
+import { sweepKeys } from '#src/db/idempotency-keys.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Deletes the idempotency keys that have expired, and says how many there were. */
+    sweepIdempotencyKeys: () => Promise<number>
+  }
+}
+
+const SWEEP_EVERY_MS = 600_000
+
+/** Forgets idempotency keys after their 24 hours. */
+export default fp(
+  async (app) => {
+    app.decorate('sweepIdempotencyKeys', async () => {
+      let total = 0
+      for (let swept = await sweepKeys(app.db); swept > 0; swept = await sweepKeys(app.db)) total += swept
+      return total
+    })
+
+    const timer = setInterval(sweep, SWEEP_EVERY_MS).unref()
+    app.addHook('onClose', async () => clearInterval(timer))
+
+    function sweep(): void {
+      app.sweepIdempotencyKeys().catch((error) => app.log.warn({ err: error }, 'idempotency keys were not swept'))
+    }
+  },
+  { name: 'idempotency', dependencies: ['db'] }
+)

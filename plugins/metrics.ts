@@ -1,0 +1,55 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
+import { Durations, type Series } from '#src/observe/durations.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Everything that `/metrics` tells. */
+    metrics: Registry
+  }
+}
+
+/** Counts requests by route, method and status, and how long they take; and the state of the process and the pool. */
+export default fp(
+  async (app) => {
+    const registry = new Registry()
+    collectDefaultMetrics({ register: registry })
+    const requests = new Durations('http_request_duration_seconds', 'Time from the request to the end of its answer.')
+    registry.registerMetric(requests as unknown as Metric)
+    registry.registerMetric(
+      new Gauge({
+        name: 'database_statements',
+        help: 'Statements and transactions that run, and that wait for a connection.',
+        labelNames: ['state'],
+        registers: [],
+        collect() {
+          const { running, waiting } = app.databaseLoad()
+          this.set({ state: 'running' }, running)
+          this.set({ state: 'waiting' }, waiting)
+        }
+      })
+    )
+    app.decorate('metrics', registry)
+
+    // The labels of a route never change, so its series are looked up by the route itself and the status.
+    const series = new WeakMap<object, Map<number, Series>>()
+    const nowhere = {}
+    app.addHook('onResponse', async (request, reply) => {
+      const route = request.is404 ? nowhere : request.routeOptions.config
+      const byStatus = series.get(route) ?? new Map<number, Series>()
+      series.set(route, byStatus)
+      const { statusCode } = reply
+      const one = byStatus.get(statusCode) ?? requests.series(labelsOf(request, statusCode))
+      byStatus.set(statusCode, one)
+      requests.observe(one, reply.elapsedTime / 1000)
+    })
+  },
+  { name: 'metrics', dependencies: ['db'] }
+)
+
+// Only what the server declares becomes a label: a path or method that a caller makes up would grow the memory.
+function labelsOf({ is404, routeOptions }: FastifyRequest, status: number): Record<string, string> {
+  const { method, url } = is404 ? { method: 'any', url: 'none' } : routeOptions
+  return { method: String(method), route: String(url), status: String(status) }
+}

@@ -1,0 +1,94 @@
+import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { ApiError } from '#src/errors.ts'
+import { limitHeaders, policyHeader, type WindowState } from '#src/limits/headers.ts'
+import { storeClass, windowKey } from '#src/limits/plugin-store.ts'
+import { RedisWindowStore } from '#src/limits/redis-store.ts'
+import { parseTiers, type Window } from '#src/limits/tiers.ts'
+import { WindowStore } from '#src/limits/window-store.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What this request was charged to, or null while it was not. */
+    charge: Charge | null
+  }
+}
+
+type Limiter = (request: FastifyRequest) => Promise<Charge['states'][number]>
+
+interface Charge {
+  tier: string
+  states: (WindowState & { key: string })[]
+}
+
+type Counted = Extract<Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>, { isAllowed: false }>
+
+/**
+ * Limits requests: a valid key or user on its own account, by the key's tier; everything else (no credential, a refused
+ * one, a path that does not exist) on its address. All windows of a tier hold at once.
+ */
+export default fp(
+  async (app) => {
+    app.decorateRequest('charge', null)
+    if (!app.config.RATE_LIMIT_ENABLED) return
+    const tiers = parseTiers(app.config.RATE_LIMIT_TIERS)
+    const store = app.redis
+      ? new RedisWindowStore(app.redis, (err) => app.log.error({ err }, 'limits are counted locally: Redis fails'))
+      : new WindowStore()
+    await app.register(rateLimit, { global: false, store: storeClass(store) })
+
+    const limiters = new Map(
+      [...tiers].map(([tier, windows]) => [tier, windows.map((window) => makeLimiter(tier, window))] as const)
+    )
+
+    function makeLimiter(tier: string, { limit, seconds }: Window) {
+      const settings: CreateRateLimitOptions = { max: limit, timeWindow: seconds * 1000 }
+      if (tier !== 'anonymous') settings.keyGenerator = ({ principal }) => accountOf(principal)
+      const check = app.createRateLimit(settings)
+      return async (request: FastifyRequest): Promise<Charge['states'][number]> => {
+        // Nobody is on an allow-list, so every answer is a count.
+        const { key, max, remaining, ttl, isExceeded } = (await check(request)) as Counted
+        return { key, limit: max, seconds, remaining, resetMs: ttl, isExceeded }
+      }
+    }
+
+    async function charge(request: FastifyRequest): Promise<Charge> {
+      const named = request.principal ? (request.principal.tier ?? 'standard') : 'anonymous'
+      const tier = limiters.has(named) ? named : 'standard'
+      const states = await Promise.all((limiters.get(tier) as Limiter[]).map((count) => count(request)))
+      request.charge = { tier, states }
+      return request.charge
+    }
+
+    app.addHook('onRequest', async (request) => {
+      const { states } = await charge(request)
+      const exceeded = states.filter(({ isExceeded }) => isExceeded)
+      if (exceeded.length === 0) return
+      const seconds = Math.max(...exceeded.map(({ resetMs }) => Math.ceil(resetMs / 1000)))
+      throw new ApiError('TOO_MANY_REQUESTS', `Too many requests. Try again in ${seconds} s.`, {
+        headers: { 'retry-after': String(seconds) }
+      })
+    })
+
+    app.addHook('onSend', async (request, reply) => {
+      // A refused credential ends the request before the hook above: it is the address that pays.
+      const { tier, states } = request.charge ?? (await charge(request))
+      if (reply.statusCode === 304) {
+        for (const state of states) {
+          const windowMs = state.seconds * 1000
+          await store.add(windowKey(state.key, windowMs), windowMs, -1)
+          state.remaining += 1
+        }
+      }
+      if (states.length === 0) return
+      reply.header('ratelimit-policy', policyHeader(tier, tiers.get(tier) as Window[]))
+      reply.header('ratelimit', limitHeaders(tier, states))
+    })
+  },
+  { name: 'rate-limit', dependencies: ['auth', 'redis'] }
+)
+
+function accountOf(principal: FastifyRequest['principal']): string {
+  return principal?.keyId ? `key:${principal.keyId}` : `user:${principal?.userId}`
+}

@@ -1,0 +1,22 @@
+import type { RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import { checkRoutes } from '#src/routes-check.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route as it was declared, HEAD routes included. */
+    routeTable: readonly RouteOptions[]
+  }
+}
+
+/** Knows all routes, and stops the start when one is open or answers with what nobody declared. */
+export default fp(
+  async (app) => {
+    const routes: RouteOptions[] = []
+    app.decorate('routeTable', routes)
+    app.addHook('onRoute', (route) => void routes.push(route))
+    // The wildcard that takes preflights is @fastify/cors's own.
+    app.addHook('onReady', async () => checkRoutes(routes.filter(({ url }) => url !== '*') as never))
+  },
+  { name: 'routes' }
+)

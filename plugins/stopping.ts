@@ -1,0 +1,20 @@
+import fp from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Set on the signal to stop: the server is not ready any more, and finishes what it has. */
+    stopping: { isStopping: boolean }
+  }
+}
+
+/** While the server stops, every answer ends its connection, so that clients move on to another instance. */
+export default fp(
+  async (app) => {
+    const stopping = { isStopping: false }
+    app.decorate('stopping', stopping)
+    app.addHook('onSend', async (_request, reply) => {
+      if (stopping.isStopping) reply.header('connection', 'close')
+    })
+  },
+  { name: 'stopping' }
+)

@@ -1,0 +1,48 @@
+import swagger from '@fastify/swagger'
+import type { FastifySchema } from 'fastify'
+import fp from 'fastify-plugin'
+import { describeChange } from '#src/openapi/changes.ts'
+import { hoistComponents, nameComponents } from '#src/openapi/components.ts'
+import { describeErrors, describeSecurity } from '#src/openapi/describe.ts'
+import { listScopes, securitySchemes } from '#src/openapi/security.ts'
+import { listTags } from '#src/openapi/tags.ts'
+import about from '../package.json' with { type: 'json' }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Statuses that the route answers errors with besides those that follow from its declaration. */
+    errors?: number[]
+  }
+}
+
+/** Makes the OpenAPI document from the schemas of the routes. */
+export default fp(
+  async (app) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Tenon',
+          version: about.version,
+          description: about.description,
+          license: { name: 'MIT', identifier: 'MIT' }
+        },
+        servers: [{ url: '/' }],
+        components: {
+          securitySchemes: securitySchemes as never
+        }
+      },
+      // `const` is part of OpenAPI 3.1.
+      convertConstToEnum: false,
+      transform: ({ schema, url, route }) => ({
+        url,
+        schema: nameComponents(
+          describeChange(describeErrors(describeSecurity(schema as FastifySchema, route), route), route)
+        ) as never
+      }),
+      transformObject: (document) =>
+        listTags(listScopes(hoistComponents((document as { openapiObject: object }).openapiObject))) as never
+    })
+  },
+  { name: 'swagger' }
+)

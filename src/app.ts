@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
+import autoload from '@fastify/autoload'
+import Fastify, { type FastifyInstance, LogController, type RawRequestDefaultExpression } from 'fastify'
+import { sendError } from '../plugins/errors.ts'
+import { answerClientError } from './client-error.ts'
+import type { Config } from './config.ts'
+import { ApiError } from './errors.ts'
+import { describeForLog } from './log.ts'
+import { parseJson } from './schema/json.ts'
+import { compileSerializer } from './schema/serialize.ts'
+import { compileValidator, type HttpPart } from './schema/validate.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    config: Config
+  }
+}
+
+/** 1 MiB: the largest body of a route that does not set its own bound. */
+export const BODY_LIMIT = 1_048_576
+
+/** What a test brings of its own. */
+export interface AppOptions {
+  /** The folder of the routes. */
+  routes?: string
+  /** Where log lines go; standard output when left out. */
+  log?: Writable
+}
+
+/** Builds the whole application, without listening: the server and the tests share it. */
+export async function buildApp(
+  config: Config,
+  { routes = folder('routes'), log }: AppOptions = {}
+): Promise<FastifyInstance> {
+  const nextId = requestIds()
+  const app = Fastify({
+    logger: { level: config.LOG_LEVEL, serializers: { err: describeForLog }, ...(log && { stream: log }) },
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: (request) => givenId(request) ?? nextId(),
+    trustProxy: config.TRUST_PROXY === '' ? false : config.TRUST_PROXY.split(','),
+    bodyLimit: BODY_LIMIT,
+    // Migrations run while the application starts, and take what they take.
+    pluginTimeout: 0,
+    // Fastify leaves the first off; together they end what a slow or silent client keeps open.
+    requestTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, nextId()),
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: sendError,
+    routerOptions: { maxParamLength: 200 },
+    schemaController: {
+      compilersFactory: {
+        // The types are those of Ajv's own compiler; what Fastify calls is any function that says true or an error.
+        buildValidator: (() =>
+          ({ schema, httpPart }: CompiledPart) =>
+            compileValidator(schema, httpPart)) as never,
+        buildSerializer: (() =>
+          ({ schema }: { schema: object }) =>
+            compileSerializer(schema)) as never
+      }
+    }
+  })
+  app.decorate('config', config)
+  acceptJsonOnly(app)
+
+  app.register(autoload, { dir: folder('plugins'), forceESM: true })
+  app.register(autoload, { dir: routes, forceESM: true })
+  try {
+    await app.ready()
+    return app
+  } catch (error) {
+    // The database may be open already, and nobody else can have its directory while it is.
+    await app.close()
+    throw error
+  }
+}
+
+const folder = (name: string) => new URL(`../${name}`, import.meta.url).pathname
+
+interface CompiledPart {
+  schema: Record<string, unknown>
+  httpPart: HttpPart
+}
+
+function acceptJsonOnly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'buffer' },
+    (_request, body, done) => {
+      try {
+        if (body.length === 0) throw new ApiError('INVALID_JSON', 'The body is empty.')
+        done(null, parseJson(body as Buffer))
+      } catch (error) {
+        done(error as Error)
+      }
+    }
+  )
+}
+
+// What a caller sends is kept when it is harmless in a header and a log.
+function givenId({ headers }: RawRequestDefaultExpression): string | undefined {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : undefined
+}
+
+// Unique without a random number per request: a random name for the process, and a counter.
+function requestIds(): () => string {
+  const process = randomBytes(6).toString('hex')
+  let count = 0
+  return () => {
+    count += 1
+    return `req-${process}-${count.toString(36)}`
+  }
+}

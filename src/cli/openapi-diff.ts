@@ -1,0 +1,27 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { compareDocuments, type Document } from '../openapi/diff/document.ts'
+import { isAtLeast, neededVersion } from '../openapi/diff/version.ts'
+
+/** What a comparison found, for a person, and whether the version says it too. */
+export interface Verdict {
+  isHonest: boolean
+  text: string
+}
+
+/** Compares a document with the last released one, and its version with what the differences ask for. */
+export function diffReleased(file: string, document: Document): Verdict {
+  if (!existsSync(file))
+    return { isHonest: true, text: 'Nothing was released yet: npm run openapi:write makes the first.' }
+  const released = JSON.parse(readFileSync(file, 'utf8')) as Document
+  const differences = compareDocuments(released, document)
+  const [from, to] = [released.info.version, document.info.version]
+  const lines = differences
+    .sort((a, b) => Number(b.isBreaking) - Number(a.isBreaking))
+    .map(({ isBreaking, where, what }) => `${isBreaking ? 'BREAKING' : '        '}  ${where} ${what}`)
+  const needed = neededVersion(from, differences)
+  const isHonest = isAtLeast(to, needed)
+  const counted = differences.filter((one) => one.isBreaking).length
+  const summary = `${differences.length} differences to ${from}, ${counted} of them breaking.`
+  const advice = isHonest ? '' : ` The version must be ${needed} at least, and is ${to}.`
+  return { isHonest, text: [...lines, summary + advice].join('\n') }
+}

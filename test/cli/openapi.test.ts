@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { diffReleased } from '#src/cli/openapi-diff.ts'
+import { writeReleased } from '#src/cli/openapi-write.ts'
+import about from '../../package.json' with { type: 'json' }
+
+const { version } = about
+
+const folder = t.testdir()
+const file = join(folder, 'openapi.json')
+
+async function tenon(...args: string[]): Promise<{ code: number; said: string }> {
+  const child = spawn(process.execPath, [new URL('../../src/cli.ts', import.meta.url).pathname, ...args], {
+    cwd: folder
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
+  const [code] = await once(child, 'close')
+  return { code, said }
+}
+
+t.test('the version must say what changed in the document', async (t) => {
+  t.match(await tenon('openapi:write'), { code: 0, said: /openapi.json is the document of version \d/ })
+  const document = JSON.parse(readFileSync(file, 'utf8'))
+  t.same(diffReleased(file, document), { isHonest: true, text: `0 differences to ${version}, 0 of them breaking.` })
+  t.match(diffReleased(join(folder, 'none.json'), document), { isHonest: true, text: /Nothing was released yet/ })
+
+  const released = structuredClone(document)
+  released.paths['/api/v1/gone'] = { get: { responses: {} } }
+  delete released.paths['/livez']
+  const after = (from: string) => {
+    writeReleased(file, { ...released, info: { version: from } })
+    return diffReleased(file, document)
+  }
+  t.match(after('0.0.1'), {
+    isHonest: true,
+    text: /^BREAKING {2}GET \/api\/v1\/gone was removed\n {10}GET \/livez was added\n/
+  })
+  t.match(after(version), { isHonest: false, text: / must be \d\S+ at least, and is / })
+  t.match(await tenon('openapi:diff'), { code: 1, said: /BREAKING {2}GET \/api\/v1\/gone was removed/ })
+})
+
+t.test('what is no command is refused, and those there are named', async (t) => {
+  for (const name of ['', 'constructor']) {
+    t.match(
+      await tenon(name),
+      { code: 1, said: /there is no command '.*'; there is openapi:write, openapi:diff/ },
+      name
+    )
+  }
+})

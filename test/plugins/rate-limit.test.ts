@@ -1,0 +1,118 @@
+import t, { type Test } from 'tap'
+import { type Answered, startApp } from '#test/support/app.ts'
+
+const REDIS_URL = process.env.TEST_REDIS_URL
+const few = JSON.stringify({
+  anonymous: [{ limit: 3, seconds: 60 }],
+  standard: [
+    { limit: 5, seconds: 60 },
+    { limit: 8, seconds: 3600 }
+  ]
+})
+const start = (t: Test, more: Record<string, string> = {}) => startApp(t, { RATE_LIMIT_TIERS: few, ...more })
+const path = '/api/v1/products'
+
+// Logging in is an anonymous request too, so each test takes an address of its own behind the trusted proxy.
+let addresses = 0
+function newAddress(): Record<string, string> {
+  addresses += 1
+  return { 'x-forwarded-for': `192.0.2.${addresses}` }
+}
+const behindProxy = { TRUST_PROXY: '127.0.0.1' }
+
+async function repeat(count: number, call: () => Promise<Answered>): Promise<number[]> {
+  const statuses: number[] = []
+  for (let index = 0; index < count; index += 1) statuses.push((await call()).status)
+  return statuses
+}
+
+t.test('an address without a credential has so many requests, and is told how many are left', async (t) => {
+  const { send } = await start(t, behindProxy)
+  const headers = newAddress()
+  t.match((await send('GET', path, { headers })).headers, {
+    'ratelimit-policy': '"anonymous";q=3;w=60',
+    ratelimit: /^"anonymous";r=2;t=(60|59)$/
+  })
+  t.same(await repeat(3, () => send('GET', path, { headers })), [200, 200, 429])
+  const refused = await send('GET', path, { headers })
+  t.match(refused, {
+    status: 429,
+    headers: { 'retry-after': /^\d+$/, ratelimit: /r=0/ },
+    body: { error: { code: 'TOO_MANY_REQUESTS' } }
+  })
+  t.equal((await send('GET', path, { headers: newAddress() })).status, 200, 'another address is not concerned')
+})
+
+t.test('paths that do not exist and refused credentials are charged to the address', async (t) => {
+  const { send } = await start(t, behindProxy)
+  const headers = newAddress()
+  t.same(await repeat(4, () => send('GET', '/nothing', { headers })), [404, 404, 404, 429])
+  const address = newAddress()
+  const forged = { ...address, authorization: 'Bearer forged' }
+  const answers = await repeat(3, () => send('GET', path, { headers: forged }))
+  t.same(answers, [401, 401, 401])
+  t.equal((await send('GET', path, { headers: address })).status, 429)
+})
+
+t.test('a user is charged on their own account, wherever they are, and all windows hold', async (t) => {
+  const { send, someone } = await start(t, behindProxy)
+  const ada = await someone()
+  const call = () => send('GET', path, { as: ada.token, headers: newAddress() })
+  const first = await call()
+  t.match(first.headers, {
+    'ratelimit-policy': '"standard-60s";q=5;w=60, "standard-3600s";q=8;w=3600',
+    ratelimit: /^"standard-60s";r=4;t=\d+, "standard-3600s";r=7;t=\d+$/
+  })
+  t.same(await repeat(6, call), [200, 200, 200, 200, 429, 429])
+})
+
+t.test('an answer that is not sent again costs nothing', async (t) => {
+  const { send, someone } = await start(t, behindProxy)
+  const admin = await someone('admin')
+  const { body } = await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'Kept' } })
+  const headers = { ...newAddress(), 'if-none-match': '*' }
+  const answers = await repeat(20, () => send('GET', `/api/v1/categories/${body.id}`, { headers }))
+  t.same(new Set(answers), new Set([304]))
+  const kept = await send('GET', `/api/v1/categories/${body.id}`, { headers })
+  t.match(kept.headers, { ratelimit: /r=3/ })
+})
+
+t.test('a key has the tier that it was given; unlimited has no limit and no headers', async (t) => {
+  const { send, someone } = await start(t, behindProxy)
+  const admin = await someone('admin')
+  const body = { name: 'load test', scopes: ['products:read'], tier: 'unlimited' }
+  const { key } = (await send('POST', '/api/v1/api-keys', { as: admin.token, body })).body
+  const call = () => send('GET', path, { headers: { ...newAddress(), 'x-api-key': key } })
+  t.same(new Set(await repeat(20, call)), new Set([200]))
+  t.notOk('ratelimit' in (await call()).headers)
+  const unknown = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { ...body, tier: 'no-such-tier' } })
+  const asStandard = await send('GET', path, { headers: { ...newAddress(), 'x-api-key': unknown.body.key } })
+  t.match(asStandard.headers.ratelimit, /^"standard-60s"/, 'a tier that is no longer configured')
+})
+
+t.test('nothing is limited where limits are switched off', async (t) => {
+  const { send } = await start(t, { RATE_LIMIT_ENABLED: 'false' })
+  t.same(new Set(await repeat(10, () => send('GET', path))), new Set([200]))
+})
+
+t.test('while Redis is away the limit is local and the API goes on', async (t) => {
+  const { send } = await start(t, { ...behindProxy, REDIS_URL: 'redis://127.0.0.1:1' })
+  const headers = newAddress()
+  t.same(await repeat(4, () => send('GET', path, { headers })), [200, 200, 200, 429])
+})
+
+t.test('instances with one Redis count together', { skip: REDIS_URL ? false : 'needs a Redis' }, async (t) => {
+  const more = { ...behindProxy, REDIS_URL: REDIS_URL as string }
+  const instances = [await start(t, more), await start(t, more), await start(t, more)]
+  for (const { app } of instances) await app.redis?.ping().catch(() => app.redis?.connect())
+  const headers = { 'x-forwarded-for': `2001:db8:${process.pid.toString(16)}:1::1` }
+  const statuses: number[] = []
+  for (const { send } of [...instances, ...instances]) statuses.push((await send('GET', path, { headers })).status)
+  t.same(statuses, [200, 200, 200, 429, 429, 429])
+  const neighbour = { 'x-forwarded-for': `2001:db8:${process.pid.toString(16)}:1::2` }
+  t.equal(
+    (await instances[0]?.send('GET', path, { headers: neighbour }))?.status,
+    429,
+    'one IPv6 prefix is one address'
+  )
+})

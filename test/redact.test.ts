@@ -1,0 +1,34 @@
+import { Type } from '@sinclair/typebox'
+import t from 'tap'
+import { redact } from '#src/redact.ts'
+import { WriteOnly } from '#src/schema/fields.ts'
+
+const Login = Type.Object({
+  email: Type.String(),
+  password: WriteOnly(Type.String()),
+  devices: Type.Array(Type.Object({ name: Type.String(), pin: WriteOnly(Type.String()) }))
+})
+
+t.test('what the schema declares is shown, without what is write-only', async (t) => {
+  const body = { email: 'a@example.com', password: 'canary', devices: [{ name: 'x', pin: 'canary' }] }
+  t.same(redact(body, Login), {
+    email: 'a@example.com',
+    password: '[redacted]',
+    devices: [{ name: 'x', pin: '[redacted]' }]
+  })
+})
+
+t.test('of what the schema does not know only its being there is told', async (t) => {
+  t.same(redact({ emial: 'canary', email: { password: 'canary' }, devices: { a: 'canary' } }, Login), {
+    emial: '[unknown]',
+    email: { password: '[unknown]' },
+    devices: { a: '[unknown]' }
+  })
+  t.same(redact({ email: ['canary'] }, Login), { email: '[unknown]' })
+})
+
+t.test('without a schema nothing is shown, and null is null', async (t) => {
+  t.equal(redact('canary', undefined), '[unknown]')
+  t.same(redact({ a: 'canary' }, undefined), { a: '[unknown]' })
+  t.equal(redact(null, Login), null)
+})

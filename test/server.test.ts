@@ -1,0 +1,173 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { createDatabase } from '#test/support/database.ts'
+import { type ServerProcess, startServerProcess } from '#test/support/server.ts'
+import { startServer } from '#test/support/wire.ts'
+
+const admin = { email: 'root@example.com', password: 'a password of nine words' }
+
+/** An address that nobody serves any more. */
+async function isFree(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(address)
+  const socket = connect(Number(port), hostname)
+  const outcome = await once(socket, 'connect').catch((error) => error.code)
+  socket.destroy()
+  return outcome === 'ECONNREFUSED'
+}
+
+/** A connection of a caller, and all that came back on it. */
+async function dial(t: Test, address: string) {
+  const { hostname, port } = new URL(address)
+  const socket: Socket = connect(Number(port), hostname)
+  t.teardown(() => socket.destroy())
+  let received = ''
+  socket.on('error', () => {})
+  socket.on('data', (text) => {
+    received += text
+  })
+  await once(socket, 'connect')
+  const closed = once(socket, 'close').then(() => received)
+  async function answered(): Promise<string> {
+    while (!received.includes('\r\n\r\n')) await once(socket, 'data')
+    return received
+  }
+  return { socket, closed, answered }
+}
+
+function login(credentials: object): string {
+  const body = JSON.stringify(credentials)
+  return [
+    'POST /api/v1/auth/login HTTP/1.1',
+    'host: localhost',
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    '',
+    body
+  ].join('\r\n')
+}
+
+async function logIn(address: string, credentials: object): Promise<number> {
+  const headers = { 'content-type': 'application/json' }
+  const url = `${address}/api/v1/auth/login`
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(credentials) })
+  await answer.body?.cancel()
+  return answer.status
+}
+
+const stopped = async (server: ServerProcess) => {
+  server.child.kill('SIGTERM')
+  return server.ended
+}
+
+t.test('the first start prints the administrator’s password once, and it works', async (t) => {
+  const env = await createDatabase(t)
+  const first = startServerProcess(t, { ...env, ADMIN_EMAIL: 'Root@Example.com' })
+  const address = await first.listens()
+  const [, email, password] = /Administrator: (\S+) {2}password: (\S+)/.exec(first.printed()) ?? []
+  t.equal(email, 'root@example.com')
+  t.match(first.printed(), `Tenon listens on ${address}\nDocumentation: ${address}/docs\n`)
+  t.equal(await logIn(address, { email, password }), 200)
+  t.equal((await fetch(`${address}/docs/`)).status, 200)
+  t.equal(await stopped(first), 0)
+
+  const second = startServerProcess(t, { ...env })
+  t.equal(await logIn(await second.listens(), { email, password }), 200)
+  t.notMatch(second.printed(), /password/)
+  t.equal(await stopped(second), 0)
+})
+
+t.test('a password that is given is not printed', async (t) => {
+  const env = await createDatabase(t)
+  const server = startServerProcess(t, { ...env, ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password })
+  t.equal(await logIn(await server.listens(), admin), 200)
+  t.notMatch(server.printed() + server.complained(), admin.password)
+})
+
+t.test('a setting that is wrong ends the start with exit code 1 and one line', async (t) => {
+  const server = startServerProcess(t, { PORT: 'canary' })
+  t.equal(await server.ended, 1)
+  t.equal(server.complained(), 'tenon: PORT is refused: expected integer\n')
+  t.equal(server.printed(), '')
+})
+
+t.test('a database that is away ends the start with exit code 1 and one line, without the password', async (t) => {
+  const away = await startServer(t, () => {})
+  await away.stop()
+  const url = away.url.replace('postgres@', 'postgres:canary@')
+  for (const MIGRATE_ON_START of ['true', 'false']) {
+    const server = startServerProcess(t, { DATABASE_URL: url, MIGRATE_ON_START })
+    t.equal(await server.ended, 1)
+    t.match(server.complained(), /^tenon: the database cannot be used: ECONNREFUSED, connect ECONNREFUSED [^\n]*\n$/)
+    t.notMatch(server.complained(), 'canary')
+  }
+})
+
+t.test('what nobody expected ends the start with exit code 1, and with its stack', async (t) => {
+  const server = startServerProcess(t, { DATA_DIR: '/dev/null/data' })
+  t.equal(await server.ended, 1)
+  t.match(server.complained(), /^tenon: ENOTDIR: not a directory.*\n\s+at /)
+})
+
+t.test('a port that is taken ends the start with exit code 1, and the reason', async (t) => {
+  const env = await createDatabase(t)
+  const taken = await startServer(t, () => {})
+  const server = startServerProcess(t, { ...env, PORT: new URL(taken.url).port })
+  t.equal(await server.ended, 1)
+  t.match(server.complained(), /^tenon: listen EADDRINUSE: .*\n$/)
+})
+
+t.test('a data directory has one server: the second refuses, naming the first, until that is gone', async (t) => {
+  const { DATA_DIR } = await createDatabase(t)
+  const first = startServerProcess(t, { DATA_DIR })
+  await first.listens()
+  const second = startServerProcess(t, { DATA_DIR })
+  t.equal(await second.ended, 1)
+  t.match(second.complained(), new RegExp(`^tenon: .* is in use by process ${first.pid}, started \\S+\\n$`))
+
+  first.child.kill('SIGKILL')
+  t.equal(await first.ended, 'SIGKILL')
+  const third = startServerProcess(t, { DATA_DIR })
+  t.equal((await fetch(`${await third.listens()}/readyz`)).status, 200)
+  t.equal(await stopped(third), 0)
+})
+
+t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and the port is free', async (t) => {
+  const env = await createDatabase(t)
+  const server = startServerProcess(t, { ...env, ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password })
+  const address = await server.listens()
+  const idle = await dial(t, address)
+  idle.socket.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  t.match(await idle.answered(), /^HTTP\/1\.1 200 /)
+  const silent = await dial(t, address)
+  const busy = await dial(t, address)
+  const request = login(admin)
+  // Only what has begun to arrive is under way; its answer shows that the request before it was read.
+  busy.socket.write(`GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n${request.slice(0, -1)}`)
+  await busy.answered()
+
+  server.child.kill('SIGTERM')
+  await idle.closed
+  t.equal(await silent.closed, '')
+  t.ok(await isFree(address))
+  // A second signal changes nothing.
+  server.child.kill('SIGTERM')
+  busy.socket.write(request.slice(-1))
+  const answers = await busy.closed
+  const [head, body] = answers.slice(answers.lastIndexOf('HTTP/1.1')).split('\r\n\r\n')
+  t.match(head, /^HTTP\/1\.1 200 /)
+  t.match(head, /^connection: close$/im)
+  t.match(body, '"accessToken"')
+  t.equal(await server.ended, 0)
+})
+
+t.test('what is not done within the grace is cut off, and the exit is 0 all the same', async (t) => {
+  const env = await createDatabase(t)
+  const server = startServerProcess(t, { ...env, SHUTDOWN_GRACE_MS: '300' })
+  const address = await server.listens()
+  const busy = await dial(t, address)
+  busy.socket.write(`GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n${login(admin).slice(0, -1)}`)
+  await busy.answered()
+  t.equal(await stopped(server), 0)
+  t.ok(await isFree(address))
+})
