@@ -1,0 +1,54 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+
+const Texts = Type.Array(Type.String())
+const ServerMetadata = Type.Object(
+  {
+    issuer: Type.String(),
+    token_endpoint: Type.String(),
+    revocation_endpoint: Type.String(),
+    introspection_endpoint: Type.String(),
+    jwks_uri: Type.String(),
+    service_documentation: Type.String(),
+    grant_types_supported: Texts,
+    response_types_supported: Texts,
+    token_endpoint_auth_methods_supported: Texts,
+    revocation_endpoint_auth_methods_supported: Texts,
+    introspection_endpoint_auth_methods_supported: Texts
+  },
+  { $id: 'ServerMetadata', title: 'ServerMetadata' }
+)
+
+/** RFC 8414: where everything is, for clients that find it by themselves. */
+export default (async (app) => {
+  const { JWT_ISSUER, OAUTH_PASSWORD_GRANT } = app.config
+  const at = (path: string) => `${JWT_ISSUER.replace(/\/$/, '')}${path}`
+  const methods = ['client_secret_basic', 'client_secret_post']
+
+  app.get(
+    '/oauth-authorization-server',
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'readServerMetadata',
+        tags: ['oauth'],
+        summary: 'The metadata of the authorization server (RFC 8414)',
+        response: { 200: ServerMetadata }
+      }
+    },
+    async () => ({
+      issuer: JWT_ISSUER,
+      token_endpoint: at('/oauth/token'),
+      revocation_endpoint: at('/oauth/revoke'),
+      introspection_endpoint: at('/oauth/introspect'),
+      jwks_uri: at('/.well-known/jwks.json'),
+      service_documentation: at('/docs'),
+      grant_types_supported: ['client_credentials', 'refresh_token', ...(OAUTH_PASSWORD_GRANT ? ['password'] : [])],
+      // There is no authorization endpoint: a user logs in at this API itself.
+      response_types_supported: [],
+      token_endpoint_auth_methods_supported: [...methods, 'none'],
+      revocation_endpoint_auth_methods_supported: [...methods, 'none'],
+      introspection_endpoint_auth_methods_supported: methods
+    })
+  )
+}) satisfies FastifyPluginAsyncTypebox

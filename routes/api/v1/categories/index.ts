@@ -1,0 +1,10 @@
+import { categories } from '#src/db/tables/categories.ts'
+import { defineResource } from '#src/resource/define.ts'
+import { Category } from './schema.ts'
+
+export default defineResource({
+  schema: Category,
+  table: categories,
+  access: { read: 'public', write: 'categories:write', delete: 'categories:delete' },
+  list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'], search: ['name', 'description'] }
+})

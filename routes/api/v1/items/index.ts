@@ -1,0 +1,15 @@
+import { items } from '#src/db/tables/items.ts'
+import { defineResource } from '#src/resource/define.ts'
+import { Item } from './schema.ts'
+
+export default defineResource({
+  schema: Item,
+  table: items,
+  owner: 'ownerId',
+  access: { read: 'items:read', write: 'items:write', delete: 'items:delete' },
+  list: {
+    filter: ['title', 'ownerId', 'createdAt'],
+    sort: ['title', 'createdAt'],
+    search: ['title', 'description']
+  }
+})

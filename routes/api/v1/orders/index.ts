@@ -1,0 +1,34 @@
+import { orderLines, orders } from '#src/db/tables/orders.ts'
+import { products } from '#src/db/tables/products.ts'
+import { defineResource } from '#src/resource/define.ts'
+import { Product } from '../products/schema.ts'
+import { cancelOrder, payOrder, placeOrder, shipOrder } from './rules.ts'
+import { Order, OrderLine } from './schema.ts'
+
+const lines = {
+  table: orderLines,
+  by: 'orderId',
+  many: true,
+  sort: 'position',
+  schema: OrderLine,
+  include: { product: { table: products, by: 'productId', schema: Product } }
+} as const
+
+export default defineResource({
+  schema: Order,
+  table: orders,
+  owner: 'userId',
+  access: { read: 'orders:read', write: 'orders:write', delete: 'orders:delete' },
+  list: {
+    filter: ['userId', 'status', 'totalCents', 'placedAt', 'createdAt'],
+    sort: ['totalCents', 'placedAt', 'createdAt']
+  },
+  include: { lines },
+  // What was ordered stands: an order is cancelled, not changed or deleted.
+  operations: { create: placeOrder, update: false, replace: false, remove: false },
+  actions: {
+    pay: { summary: 'Mark a pending order as paid', run: payOrder },
+    ship: { summary: 'Mark a paid order as shipped', run: shipOrder },
+    cancel: { summary: 'Cancel a pending or paid order and give its stock back', run: cancelOrder }
+  }
+})

@@ -1,0 +1,17 @@
+import { categories } from '#src/db/tables/categories.ts'
+import { products } from '#src/db/tables/products.ts'
+import { defineResource } from '#src/resource/define.ts'
+import { Category } from '../categories/schema.ts'
+import { Product } from './schema.ts'
+
+export default defineResource({
+  schema: Product,
+  table: products,
+  access: { read: 'public', write: 'products:write', delete: 'products:delete' },
+  list: {
+    filter: ['sku', 'name', 'priceCents', 'stock', 'tags', 'categoryId', 'active', 'createdAt'],
+    sort: ['sku', 'name', 'priceCents', 'stock', 'categoryId', 'createdAt'],
+    search: ['name', 'description']
+  },
+  include: { category: { table: categories, by: 'categoryId', schema: Category } }
+})

@@ -1,0 +1,46 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Principal } from '#src/identity/principal.ts'
+import { answerOf, send } from '#src/resource/answer.ts'
+import { changeHandler } from '#src/resource/change.ts'
+import { preconditionOf } from '#src/resource/conditional.ts'
+import { makeContext } from '#src/resource/context.ts'
+import { readRow } from '#src/resource/operations/read.ts'
+import { updateRow } from '#src/resource/operations/update.ts'
+import { compileResource } from '#src/resource/resource.ts'
+import { IfMatch } from '#src/resource/route.ts'
+import { usersResource } from '../resource.ts'
+import { MeUpdate } from '../schema.ts'
+
+export default (async (app) => {
+  const context = makeContext(app, compileResource('users', usersResource))
+  const common = { tags: ['users'], response: { 200: context.resource.answer } }
+
+  app.get(
+    '',
+    {
+      config: { access: 'authenticated' },
+      schema: { operationId: 'readMe', summary: 'Read your own user', ...common }
+    },
+    async (request, reply) =>
+      send(reply, answerOf(await readRow(context, (request.principal as Principal).userId, undefined)))
+  )
+
+  app.patch(
+    '',
+    {
+      config: { access: 'authenticated', takesKey: true },
+      schema: {
+        operationId: 'updateMe',
+        summary: 'Change your own user',
+        headers: IfMatch,
+        body: MeUpdate,
+        ...common
+      }
+    },
+    changeHandler(context, async (on, request) => {
+      const { userId: id } = request.principal as Principal
+      const precondition = preconditionOf(request.headers)
+      return answerOf(await updateRow(on, { id, body: request.body as object, ownerId: undefined, precondition }))
+    })
+  )
+}) satisfies FastifyPluginAsync

@@ -1,0 +1,26 @@
+import { users } from '#src/db/tables/users.ts'
+import { refuseCommon } from '#src/identity/common-passwords.ts'
+import { hashPassword } from '#src/identity/passwords.ts'
+import { normalizeEmail } from '#src/identity/users.ts'
+import type { Declaration } from '#src/resource/declaration.ts'
+import { User } from './schema.ts'
+
+/** Users as their administrators see them; `me` shows each their own. */
+export const usersResource = {
+  schema: User,
+  table: users,
+  columns: { password: 'passwordHash' },
+  transform: { email: normalizeEmail, password: hashNewPassword },
+  access: { read: 'users:read', write: 'users:write', delete: 'users:delete' },
+  list: {
+    filter: ['email', 'name', 'role', 'active', 'createdAt'],
+    sort: ['email', 'name', 'createdAt']
+  },
+  // Whom one may touch, and which role one may give, is checked of one user, and by its id.
+  operations: { bulkCreate: false, import: false, bulkUpdate: false, bulkRemove: false }
+} satisfies Declaration<typeof User>
+
+function hashNewPassword(password: string): Promise<string> {
+  refuseCommon(password, '/password')
+  return hashPassword(password)
+}

@@ -1,0 +1,25 @@
+import { Type } from '@sinclair/typebox'
+import { Default, Id, ReadOnly, Timestamp, WriteOnly } from '#src/schema/fields.ts'
+import { variants } from '#src/schema/variants.ts'
+
+export const User = Type.Object(
+  {
+    id: Id(),
+    email: Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] }),
+    password: WriteOnly(Type.String({ minLength: 8, maxLength: 128, examples: ['correct horse battery staple'] })),
+    name: Type.String({ minLength: 1, maxLength: 200, examples: ['Ada Lovelace'] }),
+    role: Default(Type.String({ minLength: 1, maxLength: 50, examples: ['member'] }), 'member'),
+    active: Default(Type.Boolean(), true),
+    createdAt: ReadOnly(Timestamp()),
+    updatedAt: ReadOnly(Timestamp())
+  },
+  { $id: 'User', title: 'User' }
+)
+export const { UserCreate, UserUpdate, UserReplace } = variants('User', User)
+
+/** What users may change of themselves here. */
+export const MeUpdate = Type.Pick(UserUpdate, ['name'], {
+  $id: 'MeUpdate',
+  title: 'MeUpdate',
+  additionalProperties: false
+})

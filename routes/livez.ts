@@ -1,0 +1,15 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Health } from '#src/schema/health.ts'
+
+/** The process is up: it needs no database, so that a database that is away does not get the process restarted. */
+export default (async (app) => {
+  app.get(
+    '/livez',
+    {
+      config: { access: 'public' },
+      logLevel: 'warn',
+      schema: { operationId: 'readLiveness', tags: ['meta'], summary: 'The process is up', response: { 200: Health } }
+    },
+    async () => ({ status: 'ok' })
+  )
+}) satisfies FastifyPluginAsyncTypebox

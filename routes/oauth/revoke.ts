@@ -1,0 +1,56 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf, OAuthFailure } from '#src/identity/oauth.ts'
+import { endSession, endSessionOf, findLive, revokeToken } from '#src/identity/sessions.ts'
+import { OWN_CLIENT } from '#src/identity/tokens.ts'
+import { oauthErrors, TokenQuestion } from './schema.ts'
+
+const Done = Type.Null({ description: 'The token is not valid any more; or never was.' })
+
+/** `POST /oauth/revoke`: RFC 7009. Of a login both tokens end, whichever is sent. */
+export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, identity } = app
+  const { authority, tokens, refreshTokens } = identity
+
+  app.post(
+    '/revoke',
+    {
+      config: { access: 'client' },
+      schema: {
+        operationId: 'revokeToken',
+        tags: ['oauth'],
+        summary: 'End an access or a refresh token (RFC 7009)',
+        consumes: ['application/x-www-form-urlencoded'],
+        body: TokenQuestion,
+        response: { 200: Done, ...oauthErrors }
+      }
+    },
+    async (request, reply) => {
+      const { token, client_id, client_secret } = request.body
+      const { authorization } = request.headers
+      const client = await clientOf(authority, { authorization, client_id, client_secret }, request.ip)
+      const own = client?.keyId ?? OWN_CLIENT
+      const refresh = refreshTokens.read(token)
+      if (refresh) {
+        const session = await findLive(db, refresh.sessionId)
+        if (session) refuseOther(session.clientId ?? OWN_CLIENT, own)
+        await endSessionOf(db, refresh)
+      } else {
+        const claims = await tokens.claimsOf(token)
+        if (claims) {
+          refuseOther(claims.client_id as string, own)
+          if (claims.sid) await endSession(db, claims.sub as string, claims.sid as string)
+          else await revokeToken(db, claims.jti as string, claims.exp as number)
+        }
+      }
+      await authority.catchUp()
+      return reply.code(200).send(null)
+    }
+  )
+}
+
+// A login of this API's own client may be ended by whoever holds a token of it.
+function refuseOther(owner: string, own: string): void {
+  if (owner === OWN_CLIENT || owner === own) return
+  throw new OAuthFailure('unauthorized_client', 'The token belongs to another client.')
+}

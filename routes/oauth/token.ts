@@ -1,0 +1,105 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Static } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { goOn, logIn, type Tokens } from '#src/identity/logins.ts'
+import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth.ts'
+import { originOf } from '#src/identity/origin.ts'
+import { authenticate, normalizeEmail } from '#src/identity/users.ts'
+import { OAuthTokens, oauthErrors, TokenRequest } from './schema.ts'
+
+type Form = Static<typeof TokenRequest>
+type Given = Omit<Tokens, 'refreshToken'> & { refreshToken?: string }
+
+/** `POST /oauth/token`: RFC 6749, section 3.2. */
+export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, config, identity } = app
+  const { authority, tokens, refreshTokens, guesses } = identity
+  const grants: Record<string, (form: Form, request: FastifyRequest) => Promise<Given>> = {
+    client_credentials: giveToClient,
+    refresh_token: giveAgain,
+    ...(config.OAUTH_PASSWORD_GRANT && { password: giveToUser })
+  }
+
+  app.post(
+    '/token',
+    {
+      config: { access: 'client' },
+      schema: {
+        operationId: 'issueToken',
+        tags: ['oauth'],
+        summary: 'Get an access token (RFC 6749)',
+        consumes: ['application/x-www-form-urlencoded'],
+        body: TokenRequest,
+        response: { 200: OAuthTokens, ...oauthErrors }
+      }
+    },
+    async (request) => {
+      const form = request.body
+      const grant = Object.hasOwn(grants, form.grant_type) ? grants[form.grant_type] : undefined
+      if (!grant) throw new OAuthFailure('unsupported_grant_type', 'This grant type is not available.')
+      const given = await grant(form, request)
+      return {
+        access_token: given.accessToken,
+        token_type: 'Bearer' as const,
+        expires_in: given.expiresIn,
+        ...(given.refreshToken && { refresh_token: given.refreshToken }),
+        scope: given.scope
+      }
+    }
+  )
+
+  async function giveToClient(form: Form, request: FastifyRequest): Promise<Given> {
+    const client = await confidentialClientOf(authority, claimOf(form, request), request.ip)
+    const clientId = client.keyId as string
+    identity.usage.mark(clientId)
+    const scopes = askedScopes(form.scope, client.scopes) ?? [...client.scopes]
+    const { token, expiresIn } = await tokens.sign({ sub: clientId, clientId, scopes })
+    return { accessToken: token, expiresIn, scope: scopes.join(' ') }
+  }
+
+  async function giveAgain(form: Form, request: FastifyRequest): Promise<Given> {
+    const client = await clientOf(authority, claimOf(form, request), request.ip)
+    if (form.refresh_token === undefined) throw new OAuthFailure('invalid_request', 'refresh_token is required.')
+    const token = refreshTokens.read(form.refresh_token)
+    const mayUse = (clientId: string | null) => clientId === null || clientId === client?.keyId
+    const asked = form.scope === undefined ? undefined : await scopesWithin(form.scope, token?.sessionId)
+    const given = token && (await goOn(identity, db, token, mayUse, asked))
+    if (!given) throw new OAuthFailure('invalid_grant', 'The refresh token is not valid, or it was used before.')
+    return given
+  }
+
+  async function giveToUser(form: Form, request: FastifyRequest): Promise<Given> {
+    const client = await clientOf(authority, claimOf(form, request), request.ip)
+    const { username, password } = form
+    if (username === undefined || password === undefined) {
+      throw new OAuthFailure('invalid_request', 'username and password are required.')
+    }
+    const account = normalizeEmail(username)
+    if (config.RATE_LIMIT_ENABLED) await guesses.admit(account, request.ip)
+    const user = await authenticate(db, username, password)
+    if (!user) {
+      guesses.failed(account, request.ip)
+      throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
+    }
+    guesses.succeeded(account, request.ip)
+    /* c8 ignore next -- the role was deleted since the line above */
+    const had = (await authority.roleScopes(user.role)) ?? new Set()
+    const asked = askedScopes(form.scope, had)
+    const given = await logIn(identity, db, user.id, originOf(request, client?.keyId ?? null), asked)
+    /* c8 ignore next -- the user was disabled since the password was checked */
+    if (!given) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
+    return given
+  }
+
+  // Checked before the token is used up: a scope that cannot be had must not cost the login.
+  async function scopesWithin(scope: string, sessionId: string | undefined): Promise<string[] | undefined> {
+    const user = sessionId && (await identity.authority.resolve({ sessionId }, undefined))
+    return user ? askedScopes(scope, user.scopes) : undefined
+  }
+}
+
+const claimOf = ({ client_id, client_secret }: Form, { headers: { authorization } }: FastifyRequest) => ({
+  authorization,
+  client_id,
+  client_secret
+})

@@ -1,0 +1,37 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { ApiError } from '#src/errors.ts'
+import { Health } from '#src/schema/health.ts'
+
+const PATIENCE_MS = 900
+
+/** The server can serve: its database answers, and it is not stopping. */
+export default (async (app) => {
+  app.get(
+    '/readyz',
+    {
+      config: { access: 'public' },
+      logLevel: 'warn',
+      schema: {
+        operationId: 'readReadiness',
+        tags: ['meta'],
+        summary: 'The server can serve',
+        response: { 200: Health }
+      }
+    },
+    async () => {
+      const isReady = !app.stopping.isStopping && (await answersInTime(app.pingDatabase()))
+      if (!isReady) throw new ApiError('UNAVAILABLE', undefined, { headers: { 'retry-after': '1' } })
+      return { status: 'ok' }
+    }
+  )
+}) satisfies FastifyPluginAsyncTypebox
+
+async function answersInTime(ping: Promise<void>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => late.resolve(false), PATIENCE_MS)
+  const answered = ping.then(
+    () => true,
+    () => false
+  )
+  return Promise.race([answered, late.promise]).finally(() => clearTimeout(timer))
+}

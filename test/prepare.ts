@@ -1,0 +1,3 @@
+import { prepareTemplate } from './support/database.ts'
+
+await prepareTemplate()

@@ -1,0 +1,67 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+
+interface OpenApi {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, object> }
+}
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema?: object }> }>
+}
+
+/** An answer that a test saw. */
+export interface Seen {
+  method: string
+  url: string
+  status: number
+  contentType: string | undefined
+  body: unknown
+}
+
+/**
+ * Checks answers against the OpenAPI document: the status is listed for the operation, and so is the media type, and
+ * the body fits its schema. What no operation documents (a path that does not exist) must be a Problem.
+ */
+export function answerChecker(document: OpenApi): (seen: Seen) => string | undefined {
+  const ajv = new Ajv2020({ strict: false, allErrors: true })
+  addFormats.default(ajv)
+  ajv.addSchema({ $id: 'tenon', components: document.components })
+  const paths = Object.entries(document.paths).map(([path, operations]) => ({
+    pattern: new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`),
+    isExact: !path.includes('{'),
+    operations
+  }))
+  // A literal path wins over a parameter, as in the router.
+  paths.sort((a, b) => Number(b.isExact) - Number(a.isExact))
+  const validators = new Map<string, ValidateFunction>()
+
+  function fits(schema: object, body: unknown): string | undefined {
+    const key = JSON.stringify(schema).replaceAll('"#/components', '"tenon#/components')
+    const validate = validators.get(key) ?? ajv.compile(JSON.parse(key))
+    validators.set(key, validate)
+    return validate(body) ? undefined : ajv.errorsText(validate.errors)
+  }
+
+  return function check({ method, url, status, contentType, body }) {
+    const path = url.split('?')[0] as string
+    const where = `${method} ${path} ${status}`
+    const operations = paths.find(({ pattern }) => pattern.test(path))?.operations
+    const operation = operations?.[(method === 'HEAD' ? 'GET' : method).toLowerCase()]
+    if (!operation) {
+      const isPlain = status === 204 || (contentType?.startsWith('text/html') ?? false) || method === 'HEAD'
+      return isPlain ? undefined : wrap(where, fits({ $ref: '#/components/schemas/Problem' }, body))
+    }
+    const response = operation.responses[String(status)]
+    if (!response) return `${where}: this status is not documented`
+    if (method === 'HEAD') return undefined
+    // An answer without its body is what `Prefer: return=minimal` asks for.
+    if (status === 201 && body === undefined && contentType === undefined) return undefined
+    if (!response.content) return body === undefined ? undefined : `${where}: a body where none is documented`
+    const media = response.content[contentType?.split(';')[0] as string]
+    if (!media?.schema) return `${where}: ${contentType} is not documented`
+    return wrap(where, fits(media.schema, body))
+  }
+}
+
+const wrap = (where: string, fault: string | undefined) => fault && `${where}: ${fault}`

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { Test } from 'tap'
+import { type AppOptions, buildApp } from '#src/app.ts'
+import { type Config, loadConfig } from '#src/config.ts'
+import { users } from '#src/db/tables/users.ts'
+import { hashPassword } from '#src/identity/passwords.ts'
+import { answerChecker } from './answers.ts'
+import { createDatabase, type TestDatabase } from './database.ts'
+
+/** What a request of a test may have besides its method and path. */
+export interface Sent {
+  /** An access token, or nobody's. */
+  as?: string | undefined
+  /** Sent as JSON; a string or buffer as it is. */
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+/** An answer, its body parsed when it is JSON. */
+export interface Answered {
+  status: number
+  headers: Record<string, string>
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+  body: any
+  text: string
+}
+
+/** Calls the application. Every answer is checked against the OpenAPI document on the way. */
+export type Send = (method: string, url: string, sent?: Sent) => Promise<Answered>
+
+/** A user of a test, and their access token. */
+export interface Someone {
+  id: string
+  email: string
+  token: string
+}
+
+export interface TestApp {
+  app: FastifyInstance
+  send: Send
+  database: TestDatabase
+  /** Makes a user of a role. */
+  someone: (role?: string) => Promise<Someone>
+}
+
+/** The password of every user that a test makes. */
+export const PASSWORD = 'a test password 42'
+let passwordHash: Promise<string> | undefined
+
+/** The configuration of a test's application: its own database, nothing printed. */
+export function testConfig(database: TestDatabase, overrides: Partial<Record<keyof Config, string>> = {}): Config {
+  return loadConfig({
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    DATABASE_POOL_MAX: process.env.DATABASE_POOL_MAX,
+    MIGRATE_ON_START: 'false',
+    ...database,
+    ...overrides
+  })
+}
+
+/** The whole application on a database of its own, closed when the test ends. */
+export async function startApp(
+  t: Test,
+  overrides: Partial<Record<keyof Config, string>> = {},
+  options: AppOptions = {}
+): Promise<TestApp> {
+  const database = await createDatabase(t)
+  const app = await buildApp(testConfig(database, overrides), options)
+  // Teardowns run last first: the application lets go of the database before it is dropped.
+  t.teardown(() => app.close())
+  return { app, database, send: makeSend(t, app), someone: (role = 'member') => makeUser(app, role) }
+}
+
+/** How a test calls an application. */
+export function makeSend(t: Test, app: FastifyInstance): Send {
+  const check = answerChecker(app.swagger() as never)
+  return async function send(method, url, { as, body, headers = {} } = {}) {
+    const hasBody = body !== undefined
+    const isRaw = typeof body === 'string' || Buffer.isBuffer(body)
+    const response = await app.inject({
+      method: method as NonNullable<InjectOptions['method']>,
+      url,
+      headers: {
+        ...(as && { authorization: `Bearer ${as}` }),
+        ...(hasBody && { 'content-type': 'application/json' }),
+        ...headers
+      },
+      ...(hasBody && { payload: (isRaw ? body : JSON.stringify(body)) as string })
+    })
+    const contentType = response.headers['content-type'] as string | undefined
+    const isJson = /\bjson\b/.test(contentType ?? '') && response.payload !== ''
+    const answered = isJson ? JSON.parse(response.payload) : undefined
+    const seen = isJson ? answered : contentType === undefined ? undefined : response.payload
+    const fault = check({ method, url, status: response.statusCode, contentType, body: seen })
+    if (fault) t.fail(`the answer does not fit its documentation: ${fault}`)
+    return {
+      status: response.statusCode,
+      headers: response.headers as Record<string, string>,
+      body: answered,
+      text: response.payload
+    }
+  }
+}
+
+async function makeUser(app: FastifyInstance, role: string): Promise<Someone> {
+  passwordHash ??= hashPassword(PASSWORD)
+  const email = `${randomBytes(6).toString('hex')}@example.com`
+  const [user] = await app.db
+    .insert(users)
+    .values({ email, name: 'Somebody', passwordHash: await passwordHash, role, active: true })
+    .returning({ id: users.id })
+  const { id } = user as { id: string }
+  const login = await app.inject({
+    method: 'POST',
+    url: '/api/v1/auth/login',
+    payload: { email, password: PASSWORD }
+  })
+  return { id, email, token: login.json().accessToken }
+}

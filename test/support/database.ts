@@ -1,0 +1,86 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { openDatabase } from '#src/db/open.ts'
+
+/** Where a test's own database is, as configuration. */
+export interface TestDatabase {
+  DATABASE_URL?: string
+  DATA_DIR: string
+}
+
+interface Teardown {
+  teardown(end: () => unknown): void
+}
+
+/** The PostgreSQL that the suite runs on; without it, it runs on the embedded one. */
+export const serverUrl = process.env.TEST_DATABASE_URL
+export const isPostgres = serverUrl !== undefined
+
+const migrations = new URL('../../migrations/', import.meta.url).pathname
+const fingerprint = createHash('sha256')
+for (const name of readdirSync(migrations).filter((file) => file.endsWith('.sql'))) {
+  fingerprint.update(readFileSync(join(migrations, name)))
+}
+const template = `tenon_template_${fingerprint.digest('hex').slice(0, 12)}`
+const templateDir = new URL(`../../node_modules/.cache/tenon/${template}`, import.meta.url).pathname
+
+/** Makes the migrated database that every test file copies, once for each state of the migrations. */
+export async function prepareTemplate(): Promise<void> {
+  if (serverUrl) return prepareOnServer(serverUrl)
+  if (existsSync(templateDir)) return
+  const unfinished = `${templateDir}.${process.pid}`
+  const database = await openDatabase({ dataDir: unfinished, poolMax: 1 })
+  await database.migrate()
+  await database.close()
+  renameSync(unfinished, templateDir)
+}
+
+async function prepareOnServer(url: string): Promise<void> {
+  const server = postgres(url, { max: 1, onnotice: () => {} })
+  const [known] = await server`select 1 from pg_database where datname = ${template}`
+  if (!known) {
+    const unfinished = `${template}_${process.pid}`
+    await server`create database ${server(unfinished)}`
+    const database = await openDatabase({ url: databaseUrl(url, unfinished), dataDir: '', poolMax: 1 })
+    await database.migrate()
+    await database.close()
+    await server`alter database ${server(unfinished)} rename to ${server(template)}`
+  }
+  await server.end()
+}
+
+/** A migrated database of a test's own, gone when the test ends. */
+export async function createDatabase(t: Teardown): Promise<TestDatabase> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tenon-'))
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+  if (!serverUrl) {
+    cpSync(templateDir, dataDir, { recursive: true })
+    return { DATA_DIR: dataDir }
+  }
+  return { DATABASE_URL: await createOnServer(t, serverUrl, template), DATA_DIR: dataDir }
+}
+
+/** The URL of a database of a test's own in which nothing is, where the suite runs on a server. */
+export function createEmptyDatabase(t: Teardown): Promise<string> {
+  return createOnServer(t, serverUrl as string, 'template0')
+}
+
+async function createOnServer(t: Teardown, url: string, from: string): Promise<string> {
+  const name = `tenon_test_${randomBytes(6).toString('hex')}`
+  const server = postgres(url, { max: 1, onnotice: () => {} })
+  await server`create database ${server(name)} template ${server(from)}`
+  t.teardown(async () => {
+    await server`drop database ${server(name)} with (force)`
+    await server.end()
+  })
+  return databaseUrl(url, name)
+}
+
+function databaseUrl(url: string, name: string): string {
+  const changed = new URL(url)
+  changed.pathname = name
+  return changed.href
+}

@@ -1,0 +1,2 @@
+/** The routes of `test/fixtures`: resources that declare what none of ours does. */
+export const fixtures = { routes: new URL('../fixtures/routes', import.meta.url).pathname }

@@ -1,0 +1,22 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+
+/** A server in a process of its own, ended with the test. @returns where it listens. */
+export async function startServer(t: Test, env: Record<string, string>): Promise<string> {
+  const child = spawn(process.execPath, [new URL('../../src/server.ts', import.meta.url).pathname], {
+    // Without what the test runner put there: the server is not to be watched.
+    env: { PATH: process.env.PATH, NODE_ENV: 'test', LOG_LEVEL: 'error', PORT: '0', MIGRATE_ON_START: 'false', ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const ended = new Promise((done) => child.once('exit', done))
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await ended
+  })
+  for await (const line of createInterface(child.stdout)) {
+    const address = /listens on (http:\S+)/.exec(line)?.[1]
+    if (address) return address
+  }
+  throw new Error('the server ended before it listened')
+}

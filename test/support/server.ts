@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Test } from 'tap'
+
+/** The real server, in a process of its own. */
+export interface ServerProcess {
+  child: ChildProcess
+  pid: number
+  /** Everything it printed so far, logs apart. */
+  printed: () => string
+  complained: () => string
+  /** Settles with the address when it listens. */
+  listens: () => Promise<string>
+  /** Settles with the exit code, or the signal that ended it. */
+  ended: Promise<number | string>
+}
+
+const entry = new URL('../../src/server.ts', import.meta.url).pathname
+
+/** Starts `src/server.ts` with this environment alone. Ended when the test ends, if it is still there. */
+export function startServerProcess(t: Test, env: Record<string, string>): ServerProcess {
+  const { PATH, NODE_OPTIONS, ...rest } = process.env
+  const tap = Object.fromEntries(Object.entries(rest).filter(([name]) => /^_?TAP|PROCESSINFO/.test(name)))
+  const child = spawn(process.execPath, [entry], {
+    env: { PATH, NODE_OPTIONS, ...tap, LOG_LEVEL: 'silent', PORT: '0', ...env } as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (text) => {
+    out += text
+  })
+  child.stderr.on('data', (text) => {
+    err += text
+  })
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  async function listens(): Promise<string> {
+    for (;;) {
+      const address = /Documentation: (http:\S+)\/docs\n/.exec(out)?.[1]
+      if (address) return address
+      const code = await Promise.race([once(child.stdout, 'data'), ended])
+      if (!Array.isArray(code)) throw new Error(`the server ended with ${code}: ${err}`)
+    }
+  }
+  return { child, pid: child.pid as number, printed: () => out, complained: () => err, listens, ended }
+}

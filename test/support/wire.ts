@@ -1,0 +1,114 @@
+import { EventEmitter, once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { PGlite } from '@electric-sql/pglite'
+
+interface Teardown {
+  teardown(end: () => unknown): void
+}
+
+/** A server of a test's own, and its connections. */
+export interface TestServer {
+  url: string
+  sockets: Set<Socket>
+  /** Resets every connection. */
+  cut: () => void
+  /** Cuts every connection and refuses new ones. */
+  stop: () => Promise<void>
+}
+
+/** A PostgreSQL, and what a test may do to it. */
+export interface WireServer extends TestServer {
+  /** From now on what arrives is swallowed, as by a network that lost its route. */
+  silence: () => void
+  /** Answers again, but only on new connections. */
+  speak: () => Promise<void>
+  /** Swallows from the statement on that contains this text. */
+  silenceAt: (text: string) => void
+  /** Settles when it swallows. */
+  hasFallenSilent: () => Promise<unknown>
+}
+
+/**
+ * PGlite behind PostgreSQL's wire protocol, so that what speaks to a server is tested where there is none.
+ * It has one session: tests of more than one connection at a time need a real server.
+ */
+export async function startWire(t: Teardown): Promise<WireServer> {
+  const database = await PGlite.create()
+  t.teardown(() => database.close())
+  let isSilent = false
+  let silentAt: string | undefined
+  const happened = new EventEmitter()
+  const lost = new WeakSet<Socket>()
+  const server = await startServer(t, (socket) =>
+    onMessage(socket, async (message) => {
+      if (silentAt !== undefined && message.includes(silentAt)) silence()
+      if (isSilent || lost.has(socket)) return
+      socket.write(await database.execProtocolRaw(message))
+    })
+  )
+  function silence(): void {
+    isSilent = true
+    happened.emit('silent')
+    for (const socket of server.sockets) lost.add(socket)
+  }
+  return {
+    ...server,
+    silence,
+    hasFallenSilent: async () => isSilent || once(happened, 'silent'),
+    silenceAt: (text) => {
+      silentAt = text
+    },
+    speak: async () => {
+      for (const socket of server.sockets) lost.add(socket)
+      // The transaction of a lost connection ends with it.
+      await database.exec('rollback')
+      silentAt = undefined
+      isSilent = false
+    }
+  }
+}
+
+/** A server that treats every connection in one way, such as closing it. */
+export async function startServer(t: Teardown, treat: (socket: Socket) => void): Promise<TestServer> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => {})
+    treat(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  function cut(): void {
+    for (const socket of sockets) socket.destroy()
+  }
+  async function stop(): Promise<void> {
+    cut()
+    if (!server.listening) return
+    server.close()
+    await once(server, 'close')
+  }
+  t.teardown(stop)
+  const { port } = server.address() as AddressInfo
+  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, sockets, cut, stop }
+}
+
+// One after the other. The first message has no type byte, every other has one before its length.
+function onMessage(socket: Socket, handle: (message: Buffer) => Promise<void>): void {
+  let received: Buffer = Buffer.alloc(0)
+  let prefix = 0
+  let turn = Promise.resolve()
+  socket.on('data', (chunk) => {
+    received = Buffer.concat([received, chunk])
+    while (received.length >= prefix + 4) {
+      const length = prefix + received.readInt32BE(prefix)
+      if (received.length < length) return
+      const message = received.subarray(0, length)
+      received = received.subarray(length)
+      // Terminate would end the one session that there is.
+      if (prefix === 1 && message[0] === 'X'.charCodeAt(0)) return void socket.end()
+      turn = turn.then(() => handle(message))
+      prefix = 1
+    }
+  })
+}
