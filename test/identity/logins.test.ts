@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { PASSWORD, startApp } from '#test/support/app.ts'
 
@@ -5,22 +6,32 @@ const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' }
 const logIn = (email: string, password: string) =>
   app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password } })
 
+// With few connections to a busy database some wait longer than a statement may, and are told to come back.
+async function logInAtLast(email: string): ReturnType<typeof logIn> {
+  const response = await logIn(email, PASSWORD)
+  if (response.statusCode !== 503) return response
+  await sleep(Number(response.headers['retry-after']) * 1000)
+  return logInAtLast(email)
+}
+
 t.test('200 logins at once wait for their turn, and other routes go on', async (t) => {
   const { email } = await someone()
   let isOver = false
-  const logins = Promise.all(Array.from({ length: 200 }, () => logIn(email, PASSWORD))).finally(() => {
+  const logins = Promise.all(Array.from({ length: 200 }, () => logInAtLast(email))).finally(() => {
     isOver = true
   })
   let others = 0
+  let refused = 0
   const before = process.memoryUsage().rss
   let most = 0
   while (!isOver) {
-    t.equal((await send('GET', '/livez')).status, 200)
+    if ((await send('GET', '/livez')).status !== 200) refused += 1
     others += 1
     most = Math.max(most, process.memoryUsage().rss - before)
     await new Promise(setImmediate)
   }
   t.ok((await logins).every(({ statusCode }) => statusCode === 200))
+  t.equal(refused, 0)
   t.ok(others > 100, `${others} other answers meanwhile`)
   t.comment(`${others} other answers, ${Math.round(most / 1_048_576)} MB more`)
   t.ok(most < 400 * 1_048_576)
