@@ -5,6 +5,9 @@ interface Logged {
   options: { logger: object }
 }
 
+// What is asked every second, whoever is there: whether rights have changed.
+const BACKGROUND = /pg_snapshot_xmin|identity_changes/
+
 /**
  * Notes every statement that an application sends from now on, without what begins and ends transactions. Statements
  * that were prepared before are not seen, so this is for the beginning of a test.
@@ -14,7 +17,7 @@ export function noteStatements(app: FastifyInstance): { of: (work: () => Promise
   const seen: string[] = []
   const logger = {
     logQuery(statement: string) {
-      if (!/^(savepoint|release|rollback)/i.test(statement)) seen.push(statement)
+      if (!/^(savepoint|release|rollback)/i.test(statement) && !BACKGROUND.test(statement)) seen.push(statement)
     }
   }
   session.logger = logger
