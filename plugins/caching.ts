@@ -17,10 +17,11 @@ const VARY = 'Accept, Authorization, Origin, X-API-Key'
  */
 export default fp(
   async (app) => {
-    app.addHook('onSend', async (request, reply) => {
+    app.addHook('onSend', (request, reply, _payload, done) => {
       reply.header('vary', VARY)
       // A route that has said so itself knows better.
       if (!reply.hasHeader('cache-control')) reply.header('cache-control', cacheControl(request, reply))
+      done()
     })
   },
   { name: 'caching', dependencies: ['auth'] }

@@ -18,10 +18,11 @@ const POLICY = "default-src 'none'; frame-ancestors 'none'"
 export default fp(
   async (app) => {
     const kept = { ...(await headersOfHelmet()), 'content-security-policy': POLICY }
-    app.addHook('onSend', async (request, reply) => {
+    app.addHook('onSend', (request, reply, _payload, done) => {
       reply.headers(kept)
       const policy = request.routeOptions.config?.contentSecurityPolicy
       if (policy) reply.header('content-security-policy', policy)
+      done()
     })
   },
   { name: 'helmet' }

@@ -4,15 +4,14 @@ import { ApiError } from '#src/errors.ts'
 /** Refuses requests whose Host is missing or doubled (RFC 9112, section 3.2): proxies would disagree about them. */
 export default fp(
   async (app) => {
-    app.addHook('onRequest', async ({ raw: { rawHeaders, httpVersion } }) => {
+    app.addHook('onRequest', ({ raw: { rawHeaders, httpVersion } }, _reply, done) => {
       let hosts = 0
       for (let index = 0; index < rawHeaders.length; index += 2) {
         const name = rawHeaders[index] as string
         if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
       }
-      if (hosts > 1 || (hosts === 0 && httpVersion !== '1.0')) {
-        throw new ApiError('BAD_REQUEST', 'A request has exactly one Host header.')
-      }
+      const isOne = hosts === 1 || (hosts === 0 && httpVersion === '1.0')
+      done(isOne ? undefined : new ApiError('BAD_REQUEST', 'A request has exactly one Host header.'))
     })
   },
   { name: 'http', dependencies: ['errors'] }

@@ -1,4 +1,7 @@
 import fp from 'fastify-plugin'
+import { pino } from 'pino'
+import { accessLine } from '#src/observe/access-line.ts'
+import { RequestLog } from '#src/observe/request-log.ts'
 import { redact } from '#src/redact.ts'
 
 /**
@@ -7,24 +10,33 @@ import { redact } from '#src/redact.ts'
  */
 export default fp(
   async (app) => {
-    app.addHook('onResponse', async (request, reply) => {
+    app.setChildLoggerFactory((logger, bindings) => new RequestLog(logger, bindings) as never)
+    const { values } = pino.levels
+    const isLevel = (level: string) => (values[app.log.level] as number) <= (values[level] as number)
+    if (!isLevel('info')) return
+    const isBodyLogged = isLevel('debug')
+
+    app.addHook('onResponse', (request, reply, done) => {
       const { schema, url } = request.routeOptions
-      request.log.info({
-        method: request.method,
-        path: request.url.split('?')[0],
-        route: url,
-        ...(hasKeys(request.query) && { query: redact(request.query, schema?.querystring) }),
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        ip: request.ip,
-        userId: request.principal?.userId
-      })
-      if (request.body !== undefined && request.log.level === 'debug') {
-        request.log.debug({ body: redact(request.body, schema?.body) })
-      }
+      const { principal } = request
+      const mark = request.url.indexOf('?')
+      app.logLines.write(
+        accessLine({
+          requestId: request.id,
+          method: request.method,
+          path: mark < 0 ? request.url : request.url.slice(0, mark),
+          route: url,
+          query: mark < 0 ? undefined : redact(request.query, schema?.querystring),
+          status: reply.statusCode,
+          ms: reply.elapsedTime,
+          ip: request.ip,
+          userId: principal?.userId,
+          keyId: principal?.keyId
+        })
+      )
+      if (isBodyLogged && request.body !== undefined) request.log.debug({ body: redact(request.body, schema?.body) })
+      done()
     })
   },
   { name: 'logs', dependencies: ['auth'] }
 )
-
-const hasKeys = (value: unknown) => Object.keys(value as object).length > 0

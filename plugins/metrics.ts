@@ -35,7 +35,7 @@ export default fp(
     // The labels of a route never change, so its series are looked up by the route itself and the status.
     const series = new WeakMap<object, Map<number, Series>>()
     const nowhere = {}
-    app.addHook('onResponse', async (request, reply) => {
+    app.addHook('onResponse', (request, reply, done) => {
       const route = request.is404 ? nowhere : request.routeOptions.config
       const byStatus = series.get(route) ?? new Map<number, Series>()
       series.set(route, byStatus)
@@ -43,6 +43,7 @@ export default fp(
       const one = byStatus.get(statusCode) ?? requests.series(labelsOf(request, statusCode))
       byStatus.set(statusCode, one)
       requests.observe(one, reply.elapsedTime / 1000)
+      done()
     })
   },
   { name: 'metrics', dependencies: ['db'] }

@@ -1,5 +1,5 @@
 import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '#src/errors.ts'
 import { limitHeaders, policyHeader, type WindowState } from '#src/limits/headers.ts'
@@ -42,6 +42,8 @@ export default fp(
       [...tiers].map(([tier, windows]) => [tier, windows.map((window) => makeLimiter(tier, window))] as const)
     )
 
+    const policies = new Map([...tiers].map(([tier, windows]) => [tier, policyHeader(tier, windows)]))
+
     function makeLimiter(tier: string, { limit, seconds }: Window) {
       const settings: CreateRateLimitOptions = { max: limit, timeWindow: seconds * 1000 }
       if (tier !== 'anonymous') settings.keyGenerator = ({ principal }) => accountOf(principal)
@@ -53,15 +55,19 @@ export default fp(
       }
     }
 
+    function tierOf({ principal }: FastifyRequest): string {
+      const named = principal ? (principal.tier ?? 'standard') : 'anonymous'
+      return limiters.has(named) ? named : 'standard'
+    }
+
     async function charge(request: FastifyRequest): Promise<Charge> {
-      const named = request.principal ? (request.principal.tier ?? 'standard') : 'anonymous'
-      const tier = limiters.has(named) ? named : 'standard'
+      const tier = tierOf(request)
       const states = await Promise.all((limiters.get(tier) as Limiter[]).map((count) => count(request)))
       request.charge = { tier, states }
       return request.charge
     }
 
-    app.addHook('onRequest', async (request) => {
+    async function admit(request: FastifyRequest): Promise<void> {
       const { states } = await charge(request)
       const exceeded = states.filter(({ isExceeded }) => isExceeded)
       if (exceeded.length === 0) return
@@ -69,21 +75,41 @@ export default fp(
       throw new ApiError('TOO_MANY_REQUESTS', `Too many requests. Try again in ${seconds} s.`, {
         headers: { 'retry-after': String(seconds) }
       })
+    }
+
+    async function giveBack(states: Charge['states']): Promise<void> {
+      for (const state of states) {
+        const windowMs = state.seconds * 1000
+        await store.add(windowKey(state.key, windowMs), windowMs, -1)
+        state.remaining += 1
+      }
+    }
+
+    function tell(reply: FastifyReply, { tier, states }: Charge): void {
+      if (states.length === 0) return
+      reply.header('ratelimit-policy', policies.get(tier))
+      reply.header('ratelimit', limitHeaders(tier, states))
+    }
+
+    // With callbacks: where there is nothing to wait for, a promise costs more than the rest.
+    app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
+      const tier = tierOf(request)
+      if (limiters.get(tier)?.length === 0) {
+        request.charge = { tier, states: [] }
+        return done()
+      }
+      admit(request).then(() => done(), done)
     })
 
-    app.addHook('onSend', async (request, reply) => {
-      // A refused credential ends the request before the hook above: it is the address that pays.
-      const { tier, states } = request.charge ?? (await charge(request))
-      if (reply.statusCode === 304) {
-        for (const state of states) {
-          const windowMs = state.seconds * 1000
-          await store.add(windowKey(state.key, windowMs), windowMs, -1)
-          state.remaining += 1
-        }
+    app.addHook('onSend', (request, reply, _payload, done) => {
+      const { charge: charged } = request
+      if (charged && (charged.states.length === 0 || reply.statusCode !== 304)) {
+        tell(reply, charged)
+        return done()
       }
-      if (states.length === 0) return
-      reply.header('ratelimit-policy', policyHeader(tier, tiers.get(tier) as Window[]))
-      reply.header('ratelimit', limitHeaders(tier, states))
+      // A refused credential ends the request before the hook above: it is the address that pays.
+      const settled = charged ? giveBack(charged.states).then(() => charged) : charge(request)
+      settled.then((one) => tell(reply, one)).then(() => done(), done)
     })
   },
   { name: 'rate-limit', dependencies: ['auth', 'redis'] }

@@ -12,8 +12,9 @@ export default fp(
   async (app) => {
     const stopping = { isStopping: false }
     app.decorate('stopping', stopping)
-    app.addHook('onSend', async (_request, reply) => {
+    app.addHook('onSend', (_request, reply, _payload, done) => {
       if (stopping.isStopping) reply.header('connection', 'close')
+      done()
     })
   },
   { name: 'stopping' }

@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { ConfigError, loadConfig } from './config.ts'
 import { findPgError } from './db/errors.ts'
@@ -31,7 +32,9 @@ function explain(error: Error): string {
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
-  const app = await buildApp(config)
+  // Written when there is much or a moment went by, not line by line; what a reader does not take is dropped at 16 MiB.
+  const log = pino.destination({ sync: false, minLength: 16_000, periodicFlush: 100, maxLength: 16_777_216 })
+  const app = await buildApp(config, { log })
   shutDownOn(['SIGTERM', 'SIGINT'], app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
   const admin = await createFirstAdmin(app.db, config.ADMIN_EMAIL, config.ADMIN_PASSWORD)
   const address = await app.listen({ host: config.HOST, port: config.PORT })

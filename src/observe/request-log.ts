@@ -1,0 +1,57 @@
+import type { FastifyBaseLogger } from 'fastify'
+
+type Logged = Parameters<FastifyBaseLogger['info']>
+
+/**
+ * The logger of a request: one that says which request it is. Nearly no request logs anything besides its own line, so
+ * pino's child is made at the first use; to make it always costs 2 µs a request.
+ */
+export class RequestLog {
+  readonly #parent: FastifyBaseLogger
+  readonly #bindings: Record<string, unknown>
+  #made: FastifyBaseLogger | undefined
+
+  constructor(parent: FastifyBaseLogger, bindings: Record<string, unknown>) {
+    this.#parent = parent
+    this.#bindings = bindings
+  }
+
+  get level(): string {
+    return this.#parent.level
+  }
+
+  child(...parameters: Parameters<FastifyBaseLogger['child']>): FastifyBaseLogger {
+    return this.#log.child(...parameters)
+  }
+
+  silent(): void {}
+
+  get #log(): FastifyBaseLogger {
+    this.#made ??= this.#parent.child(this.#bindings)
+    return this.#made
+  }
+
+  fatal(...parameters: Logged): void {
+    this.#log.fatal(...parameters)
+  }
+
+  error(...parameters: Logged): void {
+    this.#log.error(...parameters)
+  }
+
+  warn(...parameters: Logged): void {
+    this.#log.warn(...parameters)
+  }
+
+  info(...parameters: Logged): void {
+    this.#log.info(...parameters)
+  }
+
+  debug(...parameters: Logged): void {
+    this.#log.debug(...parameters)
+  }
+
+  trace(...parameters: Logged): void {
+    this.#log.trace(...parameters)
+  }
+}
