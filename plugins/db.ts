@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { Gate } from '#src/db/gate.ts'
 import type { Listen } from '#src/db/notify.ts'
@@ -14,7 +15,7 @@ declare module 'fastify' {
     /** Hears what instances tell each other through the database. */
     listenToDatabase: Listen
     /** What cursors are signed with. */
-    cursorKey: Buffer
+    cursorKey: KeyObject
   }
 }
 
@@ -30,7 +31,7 @@ export default fp(
     app.decorate('pingDatabase', database.ping)
     app.decorate('databaseLoad', () => database.gate.load)
     app.decorate('listenToDatabase', database.listen)
-    app.decorate('cursorKey', await sharedKey(database.db, 'cursors'))
+    app.decorate('cursorKey', createSecretKey(await sharedKey(database.db, 'cursors')))
   },
   { name: 'db', dependencies: ['routes'] }
 )

@@ -15,6 +15,10 @@ import { compileValidator, type HttpPart } from './schema/validate.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     config: Config
+    /** Whether requests that arrive together share statements. */
+    gathers: boolean
+    /** Where log lines go, whole lines at a time. */
+    logLines: Pick<Writable, 'write'>
   }
 }
 
@@ -25,18 +29,20 @@ export const BODY_LIMIT = 1_048_576
 export interface AppOptions {
   /** The folder of the routes. */
   routes?: string
+  /** Whether requests that arrive together share statements; they do when left out. */
+  gathers?: boolean
   /** Where log lines go; standard output when left out. */
-  log?: Writable
+  log?: Pick<Writable, 'write'>
 }
 
 /** Builds the whole application, without listening: the server and the tests share it. */
 export async function buildApp(
   config: Config,
-  { routes = folder('routes'), log }: AppOptions = {}
+  { routes = folder('routes'), gathers = true, log = process.stdout }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const nextId = requestIds()
   const app = Fastify({
-    logger: { level: config.LOG_LEVEL, serializers: { err: describeForLog }, ...(log && { stream: log }) },
+    logger: { level: config.LOG_LEVEL, serializers: { err: describeForLog }, stream: log as Writable },
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: (request) => givenId(request) ?? nextId(),
     trustProxy: config.TRUST_PROXY === '' ? false : config.TRUST_PROXY.split(','),
@@ -65,6 +71,8 @@ export async function buildApp(
     }
   })
   app.decorate('config', config)
+  app.decorate('gathers', gathers)
+  app.decorate('logLines', log)
   acceptJsonOnly(app)
 
   app.register(autoload, { dir: folder('plugins'), forceESM: true })

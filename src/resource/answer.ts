@@ -1,7 +1,11 @@
 import type { FastifyReply } from 'fastify'
+import { readForAnswer } from '../db/gate.ts'
 import { etagOf } from './conditional.ts'
-import type { Row } from './context.ts'
+import type { ResourceContext, Row } from './context.ts'
+import { attachIncludes } from './includes.ts'
 import { VERSION } from './resource.ts'
+import { JSON_TYPE } from './route.ts'
+import { openRow, type Stored } from './stored.ts'
 
 /** What an operation answers, before anything is sent: a transaction may still keep it, or fail. */
 export interface Answer {
@@ -9,6 +13,22 @@ export interface Answer {
   headers: Record<string, string>
   /** Serialized by the route's schema for the status, except a string, which is sent as it is. */
   body?: unknown
+}
+
+/** A stored row with its ETag, as it was written or with what is always added to it. */
+export async function answerStored(
+  context: ResourceContext,
+  stored: Stored,
+  status = 200,
+  headers: Record<string, string> = {}
+): Promise<Answer> {
+  const etag = etagOf(stored[VERSION])
+  if (context.resource.isPlain) {
+    return { status, headers: { ...headers, etag }, body: stored['@json'] }
+  }
+  const row = openRow(stored)
+  await readForAnswer(() => attachIncludes(context, [row]))
+  return { status, headers: { ...headers, etag }, body: row }
 }
 
 /** A row with its ETag. */
@@ -21,6 +41,9 @@ const asItIs = (text: unknown) => text as string
 /** Sends an answer: a handler's last step. */
 export function send(reply: FastifyReply, { status, headers, body }: Answer): unknown {
   reply.code(status).headers(headers)
-  if (typeof body === 'string') reply.serializer(asItIs)
+  if (typeof body === 'string') {
+    if (!headers['content-type']) reply.header('content-type', JSON_TYPE)
+    reply.serializer(asItIs)
+  }
   return body
 }

@@ -52,5 +52,6 @@ async function rehearse({ db }: ResourceContext, run: (tx: Transaction) => Promi
 }
 
 function serializeBody(reply: FastifyReply, { status, body }: Answer): string | undefined {
-  return body === undefined ? undefined : (reply.code(status).serialize(body) as string)
+  if (body === undefined || typeof body === 'string') return body
+  return reply.code(status).serialize(body) as string
 }

@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { Bounded } from '../bounded.ts'
 import type { Database, Transaction } from '../db/open.ts'
+import { type Gathered, gatherOf } from './gathered.ts'
 import type { Resource } from './resource.ts'
 
 /** A row as it was selected: the wire's fields, and under `@…` names what only the server needs. */
@@ -11,20 +13,24 @@ export interface ResourceContext {
   resource: Resource
   db: Database
   statements: StatementCache
-  cursorKey: Buffer
+  cursorKey: KeyObject
+  /** What requests share with each other; not there inside a transaction, and where a resource wants none of it. */
+  gathered: Gathered | undefined
 }
 
 /** Puts a resource to work on an application's database. */
 export function makeContext(
-  { db, cursorKey }: Pick<FastifyInstance, 'db' | 'cursorKey'>,
+  { db, cursorKey, gathers }: Pick<FastifyInstance, 'db' | 'cursorKey' | 'gathers'>,
   resource: Resource
 ): ResourceContext {
-  return { resource, db, cursorKey, statements: new Bounded(MOST_STATEMENTS) }
+  const context = { resource, db, cursorKey, statements: new Bounded<Statement>(MOST_STATEMENTS), gathered: undefined }
+  if (!gathers || resource.declaration.gather === false) return context
+  return { ...context, gathered: gatherOf(context) }
 }
 
 /** The same resource inside a transaction, with statements of its own: prepared ones belong to a connection's session. */
 export function inTransaction(context: ResourceContext, tx: Transaction): ResourceContext {
-  return { ...context, db: tx, statements: new Bounded(MOST_STATEMENTS) }
+  return { ...context, db: tx, statements: new Bounded(MOST_STATEMENTS), gathered: undefined }
 }
 
 interface Statement {

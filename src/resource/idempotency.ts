@@ -7,6 +7,7 @@ import { ApiError, validationFailed } from '../errors.ts'
 import { unauthenticated } from '../identity/access.ts'
 import { PROBLEM_TYPE, toProblem } from '../schema/problem.ts'
 import type { Answer } from './answer.ts'
+import { JSON_TYPE } from './route.ts'
 
 /**
  * What a request's `Idempotency-Key` is, and for what.
@@ -55,8 +56,6 @@ export async function answerOnce(
   await keepAnswer(tx, use, answer)
   return toAnswer(answer)
 }
-
-const JSON_TYPE = 'application/json; charset=utf-8'
 
 function repeat(found: Awaited<ReturnType<typeof findAnswer>>, { fingerprint }: KeyUse): Answer {
   if (!found) throw new ApiError('IDEMPOTENCY_IN_PROGRESS', undefined, { headers: { 'retry-after': '1' } })

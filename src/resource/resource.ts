@@ -7,6 +7,7 @@ import { isNullable } from '../schema/fields.ts'
 import { type Variants, variantsOf } from '../schema/variants.ts'
 import { compileIncludes, includedFields, pointers } from './compile-includes.ts'
 import type { Computed, Declaration, Include } from './declaration.ts'
+import { jsonText } from './row-json.ts'
 
 /** One value of the wire and the column that holds it. */
 export interface Field {
@@ -40,8 +41,17 @@ export interface Resource {
   table: PgTable
   fields: Map<string, Field>
   columns: Record<string, AnyPgColumn>
+  /** What a row has, in the shape of the wire, and under `@…` names what only the server needs. */
   selection: Selection
+  /** The same with everything of the wire as one JSON text: a row as `Stored`. */
+  stored: Selection
+  /** SQL for the JSON text of an answer; with `isWhole`, of a row with its `@…` names. */
+  jsonText: (isWhole: boolean) => SQL<string>
+  /** Whether the stored JSON is the answer: nothing is added to it that was not asked for. */
+  isPlain: boolean
   includes: Map<string, CompiledInclude>
+  /** Columns whose value is made here for a new row, by their key in the table object: the id. */
+  made: [key: string, make: () => unknown][]
   /** Computed fields that are made from the row. */
   computed: [name: string, from: (row: object) => unknown][]
   variants: Variants
@@ -95,6 +105,9 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   }
   const variants = variantsOf(schema)
   const readable = [...fields.values()].filter((field) => !schema.properties[field.path[0] as string]?.writeOnly)
+  const wire = { ...select(readable), ...computed.selection }
+  const server = { [VERSION]: columns.version as AnyPgColumn, ...pointers(includes, columns) }
+  const owner = declaration.owner && { '@owner': columns[declaration.owner] as AnyPgColumn }
   return {
     name,
     noun: nounOf(schema.$id),
@@ -104,14 +117,13 @@ export function compileResource(name: string, declaration: Declaration): Resourc
     fields,
     columns,
     includes,
+    made: Object.entries(columns).flatMap(([key, { defaultFn }]) => (defaultFn ? [[key, defaultFn]] : [])),
     computed: computed.made,
     variants,
-    selection: {
-      ...select(readable),
-      ...computed.selection,
-      [VERSION]: columns.version as AnyPgColumn,
-      ...pointers(includes, columns)
-    },
+    selection: { ...wire, ...server },
+    stored: { '@json': jsonText(wire), ...server, ...owner, [OWN_KEY]: columns.id as AnyPgColumn },
+    jsonText: (isWhole) => jsonText(isWhole ? { ...wire, ...server } : wire),
+    isPlain: computed.made.length === 0 && ![...includes.values()].some(({ isAlways }) => isAlways),
     answer: Type.Object(
       { ...variants.Response.properties, ...Object.fromEntries(includedFields(includes)) },
       { ...variants.Response, properties: undefined, required: undefined }

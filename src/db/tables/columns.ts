@@ -14,6 +14,9 @@ export const timestamp = customType<{ data: string; driverData: string }>({
   }
 })
 
+/** The same text, written by PostgreSQL, for JSON that it makes. */
+export const timestampJson = (column: AnyPgColumn): SQL => sql`to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
 /** The columns that every resource has: a UUIDv7 made here (PostgreSQL makes them from 18 on), times, and a version. */
 export const resourceColumns = () => ({
   id: uuid('id').primaryKey().$defaultFn(v7),

@@ -15,7 +15,6 @@ export type Prepare<T> = (body: unknown) => Promise<Prepared<T>>
 export function prepareCreate(resource: Resource): (ownerId: string | undefined) => Prepare<Columns> {
   const validate = compileValidator(resource.variants.Create, 'body')
   const { owner } = resource.declaration
-  const made = Object.entries(resource.columns).filter(([, column]) => column.defaultFn)
   return (ownerId) =>
     async function prepare(body) {
       const valid = validate(body)
@@ -26,7 +25,7 @@ export function prepareCreate(resource: Resource): (ownerId: string | undefined)
       if ('error' in columns) return columns
       const { value } = columns
       if (owner) value[owner] = ownerId
-      for (const [key, { defaultFn }] of made) value[key] ??= defaultFn?.()
+      for (const [key, make] of resource.made) value[key] ??= make()
       return { value }
     }
 }

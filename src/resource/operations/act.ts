@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { readForAnswer } from '../../db/gate.ts'
 import type { Principal } from '../../identity/principal.ts'
-import { answerOf } from '../answer.ts'
-import type { ResourceContext, Row } from '../context.ts'
+import { answerStored } from '../answer.ts'
+import type { ResourceContext } from '../context.ts'
 import type { Action, Operation } from '../declaration.ts'
-import { attachIncludes } from '../includes.ts'
 import { IdParams, type MakeRoute, ownerOf } from '../route.ts'
-import { findRow } from './read.ts'
+import type { Stored } from '../stored.ts'
+import { readOne } from './read.ts'
 
 /** `POST /:id/<name>`: a step of the resource's own. */
 export const actionRoute =
@@ -16,11 +16,11 @@ export const actionRoute =
     url: `/:id/${name}`,
     access: 'write',
     schema: { summary, params: IdParams, response: { 200: context.resource.answer } },
-    change: async (on, request) => answerOf(await runOperation(on, request, run))
+    change: async (on, request) => answerStored(on, await runOperation(on, request, run))
   })
 
 /** Runs an operation written by hand, and reads the row that it names. */
-export async function runOperation(context: ResourceContext, request: FastifyRequest, run: Operation): Promise<Row> {
+export async function runOperation(context: ResourceContext, request: FastifyRequest, run: Operation): Promise<Stored> {
   const { id } = await run({
     db: context.db,
     principal: request.principal as Principal,
@@ -28,9 +28,6 @@ export async function runOperation(context: ResourceContext, request: FastifyReq
     id: (request.params as { id: string }).id,
     ownerId: ownerOf(request, context.resource)
   })
-  return readForAnswer(async () => {
-    const row = (await findRow(context, id, undefined)) as Row
-    await attachIncludes(context, [row])
-    return row
-  })
+  // Not with others: what is read for an answer goes before what waits, and is never refused.
+  return readForAnswer(() => readOne({ ...context, gathered: undefined }, id, undefined))
 }

@@ -1,10 +1,8 @@
-import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
-import { readForAnswer } from '../../db/gate.ts'
-import { answerOf } from '../answer.ts'
-import type { ResourceContext, Row } from '../context.ts'
-import { attachIncludes } from '../includes.ts'
+import { answerStored } from '../answer.ts'
+import type { ResourceContext } from '../context.ts'
 import type { MakeRoute } from '../route.ts'
 import { assertRules } from '../rules.ts'
+import { insertStored, type Stored } from '../stored.ts'
 import { toColumns } from '../write.ts'
 import { runOperation } from './act.ts'
 
@@ -23,24 +21,22 @@ export const createRoute: MakeRoute = (context, prefix) => {
     },
     async change(on, request) {
       assertRules(resource, request.body)
-      const row = create
+      const stored = create
         ? await runOperation(on, request, create)
         : await createRow(on, request.body as object, request.principal?.userId)
-      return answerOf(row, 201, { location: `${prefix}/${row.id}` })
+      return answerStored(on, stored, 201, { location: `${prefix}/${stored['@key']}` })
     }
   }
 }
 
 /** Creates a row from a validated body, belonging to the owner where the resource has one. */
-export async function createRow(context: ResourceContext, body: object, ownerId: string | undefined): Promise<Row> {
-  const { resource, db } = context
+async function createRow(context: ResourceContext, body: object, ownerId: string | undefined): Promise<Stored> {
+  const { resource, gathered } = context
   const values = await toColumns(resource, body as Record<string, unknown>)
   const { owner } = resource.declaration
   if (owner) values[owner] = ownerId
-  const [row] = (await db
-    .insert(resource.table as PgTable)
-    .values(values)
-    .returning(resource.selection as Record<string, AnyPgColumn>)) as [Row]
-  await readForAnswer(() => attachIncludes(context, [row]))
-  return row
+  for (const [key, make] of resource.made) values[key] ??= make()
+  if (gathered) return gathered.creates(Object.keys(values).join()).add(values)
+  const [stored] = await insertStored(context, [values])
+  return stored as Stored
 }

@@ -6,11 +6,12 @@ import { csvColumns, csvHeader, toCsv } from '../formats/csv.ts'
 import { negotiate } from '../formats/negotiate.ts'
 import { attachIncludes } from '../includes.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
+import type { Place } from '../query/cursor.ts'
 import { fieldsParameter, SparseSerializers } from '../query/fields.ts'
 import type { ListFilter } from '../query/filter.ts'
 import { type Order, parseSort, sortParameter } from '../query/sort.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
-import { selectRows, sortValues } from './list.ts'
+import { type PageText, selectPage, sortValues } from './list.ts'
 
 export const NDJSON = 'application/x-ndjson'
 export const CSV = 'text/csv'
@@ -53,17 +54,19 @@ export const exportRoute: MakeRoute = (context) => {
       const query = request.query as ExportQuery
       const type = negotiate(request.headers.accept, [NDJSON, CSV])
       const names = query.fields ?? Object.keys(properties)
-      const batches = readBatches(
-        context,
-        parseConditions(query, ownerOf(request, resource)),
-        parseSort(resource, query.sort)
-      )
-      // What is wrong with the query shows in the first batch, while there still is a status to tell it with.
-      const first = await batches.next()
       const picked = Object.fromEntries(names.map((name) => [name, properties[name] as TSchema]))
       const write = type === CSV ? csvWriter(picked) : ndjsonWriter(query.fields ? serializers.get(names) : whole)
+      const isText = resource.isPlain && type === NDJSON && !query.fields
+      const pieces = readPieces(
+        context,
+        parseConditions(query, ownerOf(request, resource)),
+        parseSort(resource, query.sort),
+        isText ? undefined : write.rows
+      )
+      // What is wrong with the query shows in the first piece, while there still is a status to tell it with.
+      const first = await pieces.next()
       reply.header('vary', 'Accept').type(type === CSV ? 'text/csv; charset=utf-8; header=present' : NDJSON)
-      return Readable.from(texts(first, batches, write), { objectMode: false })
+      return Readable.from(texts(write.header, first, pieces), { objectMode: false })
     }
   }
 }
@@ -88,27 +91,43 @@ const ndjsonWriter = (serialize: (row: unknown) => string): Writer => ({
   rows: (rows) => `${rows.map(serialize).join('\n')}\n`
 })
 
-// The next batch is read only when the reader has taken this one: no connection is held meanwhile.
-async function* texts(first: IteratorResult<Row[]>, batches: AsyncIterator<Row[]>, { header, rows }: Writer) {
+async function* texts(header: string, first: IteratorResult<string>, pieces: AsyncIterator<string>) {
   if (header) yield header
-  for (let next = first; !next.done; next = await batches.next()) yield rows(next.value)
+  for (let next = first; !next.done; next = await pieces.next()) yield next.value
 }
 
-async function* readBatches(
+/**
+ * The rows as text, batch by batch. One batch is read ahead, so that the database and the reader do not wait for each
+ * other; no more, so that a slow reader costs two batches of memory and no connection.
+ * @param write makes the text of rows; without it, it is the JSON that PostgreSQL wrote.
+ */
+async function* readPieces(
   context: ResourceContext,
   filter: ListFilter,
-  orders: Order[]
-): AsyncGenerator<Row[], undefined> {
-  let last: Row | undefined
-  do {
-    const place = last && { direction: 'next' as const, values: sortValues(last, orders) }
-    const rows = await selectRows(context, { filter, orders, place, limit: BATCH, offset: 0 })
-    const hasMore = rows.length > BATCH
-    if (hasMore) rows.length = BATCH
-    if (rows.length > 0) {
+  orders: Order[],
+  write: Writer['rows'] | undefined
+): AsyncGenerator<string, undefined> {
+  const read = (last: Row | null) => {
+    const place: Place | undefined = last ? { direction: 'next', values: sortValues(last, orders) } : undefined
+    const page = selectPage(
+      context,
+      { filter, orders, place, limit: BATCH, offset: 0, isWhole: write !== undefined },
+      write ? ',' : '\n'
+    )
+    // Told to whoever takes it; a reader who went away takes it no more.
+    page.catch(() => {})
+    return page
+  }
+  let next: ReturnType<typeof read> | undefined = read(null)
+  while (next) {
+    const page: PageText = await next
+    next = page.count > BATCH ? read(JSON.parse(page.last as string)) : undefined
+    if (page.count === 0) return
+    if (!write) yield `${page.data}\n`
+    else {
+      const rows = JSON.parse(`[${page.data}]`)
       await attachIncludes(context, rows)
-      yield rows
+      yield write(rows)
     }
-    last = hasMore ? rows.at(-1) : undefined
-  } while (last)
+  }
 }

@@ -1,6 +1,5 @@
 import { type TObject, Type } from '@sinclair/typebox'
 import { and, sql } from 'drizzle-orm'
-import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { validationFailed } from '../../errors.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { documentedAs } from '../../schema/fields.ts'
@@ -14,10 +13,14 @@ import { fieldsParameter, includeParameter, SparseSerializers } from '../query/f
 import { filterKey, filterSql, filterValues, type ListFilter } from '../query/filter.ts'
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
 import type { Resource } from '../resource.ts'
-import { type MakeRoute, orSparse, ownerOf, serializeWith } from '../route.ts'
+import { type MakeRoute, orSparse, ownerOf, sendText, serializeWith } from '../route.ts'
 
 const DEFAULT_LIMIT = 50
 const MOST_OFFSET = 1_000_000
+
+// How many rows are looked for is written into the statement, in few steps: of a parameter PostgreSQL supposes a tenth of
+// the table, thinks every plan that it could keep dear, and plans each list anew, which takes longer than the list.
+const STEPS = [10, 50, 200, 1000]
 
 /** A validated query of a list: the parameters below, and the filters. */
 export interface ListQuery extends ConditionQuery {
@@ -31,9 +34,15 @@ export interface ListQuery extends ConditionQuery {
 }
 
 /** One page, and the cursors to its neighbours. */
-export interface Page {
-  data: Row[]
+interface Page {
+  /** The rows, or their JSON as it is stored, comma-separated, where nothing is added to it. */
+  data: Row[] | string
   page: { limit: number; next: string | null; previous: string | null; total?: number }
+}
+
+/** A page and what its `Link` header says. */
+export interface ListAnswer extends Page {
+  links: string
 }
 
 /** The query parameters of a resource's list. */
@@ -86,14 +95,23 @@ export const listRoute: MakeRoute = (context) => {
     },
     async handler(request, reply) {
       const query = request.query as ListQuery
-      const page = await list(query, ownerOf(request, resource), request.principal)
-      const links = linksOf(request.url, page.page)
-      if (links) reply.header('link', links)
+      const ownerId = ownerOf(request, resource)
+      const make = async (): Promise<ListAnswer> => {
+        const { data, page } = await list(query, ownerId, request.principal)
+        return { data, page, links: linksOf(request.url, page) }
+      }
+      // What is included depends on who asks for it.
+      const shared = query.include ? undefined : context.gathered?.pages
+      const answer = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
+      if (answer.links) reply.header('link', answer.links)
+      if (typeof answer.data === 'string') return sendText(reply, pageText(answer.data, answer.page))
       if (query.fields) serializeWith(reply, sparse.get([...query.fields, ...(query.include ?? [])]))
-      return page
+      return { data: answer.data, page: answer.page }
     }
   }
 }
+
+const pageText = (data: string, page: Page['page']) => `{"data":[${data}],"page":${JSON.stringify(page)}}`
 
 // RFC 8288. Relative, since only a proxy in front knows the name under which callers reach us.
 function linksOf(url: string, { next, previous }: Page['page']): string {
@@ -125,19 +143,21 @@ export function makeList(context: ResourceContext) {
     const scope = `${resource.name} ${orderKey(orders)}`
     const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor, scope, context.cursorKey)
     const limit = query.limit as number
-    const [rows, total] = await Promise.all([
-      selectRows(context, { filter, orders, place, limit, offset: query.offset ?? 0 }),
+    const isText = resource.isPlain && !query.fields && !query.include && place?.direction !== 'previous'
+    const selection = { filter, orders, place, limit, offset: query.offset ?? 0, isWhole: !isText }
+    const [{ count, data, first, last }, total] = await Promise.all([
+      selectPage(context, selection, ','),
       query.count && countRows(context, query.count, filter)
     ])
-    const hasMore = rows.length > limit
-    if (hasMore) rows.length = limit
-    if (place?.direction === 'previous') rows.reverse()
-    await attachIncludes(context, rows, { include: query.include, principal })
-    const cursors = neighbours(rows, hasMore, place, (query.offset ?? 0) > 0)
+    const rows = isText ? undefined : (JSON.parse(`[${data}]`) as Row[])
+    if (place?.direction === 'previous') rows?.reverse()
+    if (rows) await attachIncludes(context, rows, { include: query.include, principal })
+    const ends = rows ? [rows[0], rows.at(-1)] : [first, last].map((text) => text && JSON.parse(text))
+    const cursors = neighbours(ends, count > limit, place, (query.offset ?? 0) > 0)
     const write = (direction: Place['direction'], row: Row | undefined) =>
       row ? encodeCursor({ direction, values: sortValues(row, orders) }, scope, context.cursorKey) : null
     return {
-      data: rows,
+      data: rows ?? data,
       page: {
         limit,
         next: write('next', cursors.next),
@@ -161,34 +181,67 @@ interface Selection {
   place: Place | undefined
   limit: number
   offset: number
+  /** Whether the rows are to have their `@…` names, for those who add to them. */
+  isWhole: boolean
 }
 
-/** The rows after a place in an order. One more than the limit tells whether there are others, without counting. */
-export async function selectRows(
+/** Rows as one text. */
+export interface PageText {
+  /** How many rows there are, up to one more than the limit: that tells whether there are others, without counting. */
+  count: number
+  /** The JSON of the rows, in the order in which they were walked. */
+  data: string
+  first: string | null
+  last: string | null
+}
+
+/** The rows after a place in an order, as one text. */
+export async function selectPage(
   context: ResourceContext,
-  { filter, orders, place, limit, offset }: Selection
-): Promise<Row[]> {
+  { filter, orders, place, limit, offset, isWhole }: Selection,
+  separator: ',' | '\n'
+): Promise<PageText> {
   const walked = place?.direction === 'previous' ? reverse(orders) : orders
   const placeKey = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? ''
-  const statement = context.statements.get(`list ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`, () => {
-    const { resource, db } = context
-    return db
-      .select(resource.selection as Record<string, AnyPgColumn>)
-      .from(resource.table)
-      .where(
-        and(
-          filterSql(resource, filter, (name) => sql.placeholder(name)),
-          place && afterSql(walked, place.values)
+  const step = STEPS.find((one) => limit <= one) as number
+  const statement = context.statements.get(
+    `list ${step} ${offset > 0} ${isWhole} ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`,
+    () => {
+      const { resource, db } = context
+      const select = db
+        .select({ json: resource.jsonText(isWhole).as('json') })
+        .from(resource.table)
+        .where(
+          and(
+            filterSql(resource, filter, (name) => sql.placeholder(name)),
+            place && afterSql(walked, place.values)
+          )
         )
-      )
-      .orderBy(...orderSql(walked))
-      .limit(sql.placeholder('limit'))
-      .offset(sql.placeholder('offset'))
-      .prepare('list')
-  })
-  const values: Record<string, unknown> = { ...filterValues(filter), limit: limit + 1, offset }
+        .orderBy(...orderSql(walked))
+        .limit(sql`${step + 1}`.inlineParams() as never)
+        .$dynamic()
+      if (offset > 0) select.offset(sql.placeholder('offset'))
+      const rows = select.as('rows')
+      const page = db
+        .select({ count: sql`count(*)::int`.as('count'), all: sql`coalesce(array_agg(${rows.json}), '{}')`.as('all') })
+        .from(rows)
+        .as('page')
+      const limit = sql`${sql.placeholder('limit')}::int`
+      return db
+        .select({
+          count: page.count,
+          data: sql`array_to_string(${page.all}[1:${limit}], ${sql.placeholder('separator')})`,
+          first: sql`${page.all}[1]`,
+          last: sql`${page.all}[least(${page.count}, ${limit})]`
+        })
+        .from(page)
+        .prepare('list')
+    }
+  )
+  const values: Record<string, unknown> = { ...filterValues(filter), limit, offset, separator }
   for (const [index, value] of (place?.values ?? []).entries()) values[`c${index}`] = value
-  return (await statement.execute(values)) as Row[]
+  const [text] = (await statement.execute(values)) as [PageText]
+  return text
 }
 
 function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated', filter: ListFilter): Promise<number> {
@@ -201,8 +254,7 @@ export const sortValues = (row: Row, orders: Order[]) =>
   orders.map(({ field }) => field.path.reduce<unknown>((value, step) => (value as Row)[step], row))
 
 // Where a cursor came from there is a row on the other side of it, so that way needs no look.
-function neighbours(rows: Row[], hasMore: boolean, place: Place | undefined, isBehindOffset: boolean) {
-  const [first, last] = [rows[0], rows.at(-1)]
+function neighbours([first, last]: Row[], hasMore: boolean, place: Place | undefined, isBehindOffset: boolean) {
   if (place?.direction === 'previous') return { next: last, previous: hasMore ? first : undefined }
   return { next: hasMore ? last : undefined, previous: place || isBehindOffset ? first : undefined }
 }

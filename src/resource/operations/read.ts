@@ -1,16 +1,23 @@
 import { Type } from '@sinclair/typebox'
-import { and, eq, sql } from 'drizzle-orm'
-import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { FastifyRequest } from 'fastify'
 import { ApiError } from '../../errors.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { etagOf, isNotModified } from '../conditional.ts'
 import type { ResourceContext, Row } from '../context.ts'
-import { type Asked, attachIncludes } from '../includes.ts'
+import { attachIncludes } from '../includes.ts'
 import { fieldsParameter, includeParameter, SparseSerializers } from '../query/fields.ts'
-import { ownerColumn } from '../query/filter.ts'
 import { VERSION } from '../resource.ts'
-import { IdParams, IfNoneMatch, type MakeRoute, NotModified, orSparse, ownerOf, serializeWith } from '../route.ts'
+import {
+  IdParams,
+  IfNoneMatch,
+  type MakeRoute,
+  NotModified,
+  orSparse,
+  ownerOf,
+  sendText,
+  serializeWith
+} from '../route.ts'
+import { openRow, readStored, type Stored } from '../stored.ts'
 
 /** `GET /:id`: one row, or 304 when the caller has it already. */
 export const readRoute: MakeRoute = (context) => {
@@ -31,16 +38,16 @@ export const readRoute: MakeRoute = (context) => {
       response: { 200: documentedAs(resource.answer, orSparse(resource)), 304: NotModified }
     },
     async handler(request, reply) {
-      const { params, query } = request as OneRequest
-      const row = await readRow(context, params.id, ownerOf(request, resource), {
-        include: query.include,
-        principal: request.principal
-      })
-      const etag = etagOf(row[VERSION])
+      const { fields, include } = (request as OneRequest).query
+      const stored = await readOne(context, (request as OneRequest).params.id, ownerOf(request, resource))
+      const etag = etagOf(stored[VERSION])
       reply.header('etag', etag)
       // What is included may have changed although this row did not.
-      if (!query.include && isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      if (query.fields) serializeWith(reply, sparse.get([...query.fields, ...(query.include ?? [])]))
+      if (!include && isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      if (resource.isPlain && !fields && !include) return sendText(reply, stored['@json'])
+      const row = openRow(stored)
+      await attachIncludes(context, [row], { include, principal: request.principal })
+      if (fields) serializeWith(reply, sparse.get([...fields, ...(include ?? [])]))
       return row
     }
   }
@@ -49,37 +56,25 @@ export const readRoute: MakeRoute = (context) => {
 type OneRequest = FastifyRequest<{ Params: { id: string }; Querystring: { fields?: string[]; include?: string[] } }>
 
 /**
- * One row by its id.
+ * One row by its id, as it is stored.
  * @throws ApiError NOT_FOUND when there is none, or it belongs to somebody else.
  */
-export async function readRow(context: ResourceContext, id: string, ownerId: string | undefined, asked?: Asked) {
-  const row = await findRow(context, id, ownerId)
-  if (!row) throw notFound(context)
-  await attachIncludes(context, [row], asked)
+export async function readOne(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Stored> {
+  const stored = await findStored(context, id.toLowerCase())
+  // Whose it is, is asked of the row, so that all callers can share a statement.
+  if (!stored || (ownerId !== undefined && stored['@owner'] !== ownerId)) throw notFound(context)
+  return stored
+}
+
+/** The same, opened, with what is always added to it. */
+export async function readRow(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Row> {
+  const row = openRow(await readOne(context, id, ownerId))
+  await attachIncludes(context, [row])
   return row
 }
 
-/** One row by its id, without what `include` adds; undefined when there is none for this owner. */
-export async function findRow(
-  context: ResourceContext,
-  id: string,
-  ownerId: string | undefined
-): Promise<Row | undefined> {
-  const { resource, db, statements } = context
-  const statement = statements.get(ownerId === undefined ? 'read' : 'read owned', () =>
-    db
-      .select(resource.selection as Record<string, AnyPgColumn>)
-      .from(resource.table)
-      .where(
-        and(
-          eq(resource.columns.id as AnyPgColumn, sql.placeholder('id')),
-          ownerId === undefined ? undefined : eq(ownerColumn(resource), sql.placeholder('owner'))
-        )
-      )
-      .prepare('read')
-  )
-  const [row] = (await statement.execute({ id, owner: ownerId })) as Row[]
-  return row
+async function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
+  return context.gathered ? context.gathered.rows.get(id) : (await readStored(context, [id])).get(id)
 }
 
 /** The answer for what is not there, or not this caller's: both look the same. */

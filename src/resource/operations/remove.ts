@@ -4,7 +4,7 @@ import { type Precondition, preconditionFailed, preconditionOf, preconditionSql 
 import type { ResourceContext } from '../context.ts'
 import { ownerColumn } from '../query/filter.ts'
 import { IdParams, IfMatch, type MakeRoute, NoContent, ownerOf } from '../route.ts'
-import { notFound, readRow } from './read.ts'
+import { notFound, readOne } from './read.ts'
 
 /** `DELETE /:id`. */
 export const removeRoute: MakeRoute = (context) => {
@@ -51,6 +51,6 @@ export async function removeRow(
     .returning({ id: resource.columns.id as AnyPgColumn })
   if (removed.length > 0) return
   if (precondition === undefined) throw notFound(context)
-  await readRow(context, id, ownerId)
+  await readOne(context, id, ownerId)
   throw preconditionFailed()
 }

@@ -1,17 +1,16 @@
 import type { TObject } from '@sinclair/typebox'
 import { and, eq, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import { readForAnswer } from '../../db/gate.ts'
-import { answerOf } from '../answer.ts'
+import { answerStored } from '../answer.ts'
 import { isMet, type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
-import { inTransaction, type ResourceContext, type Row } from '../context.ts'
-import { attachIncludes } from '../includes.ts'
+import { inTransaction, type ResourceContext } from '../context.ts'
 import { ownerColumn } from '../query/filter.ts'
 import { VERSION } from '../resource.ts'
 import { type ChangeRoute, IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
 import { assertRules, mergePatch } from '../rules.ts'
+import { openRow, type Stored } from '../stored.ts'
 import { toColumns } from '../write.ts'
-import { notFound, readRow } from './read.ts'
+import { notFound, readOne } from './read.ts'
 
 /** `PATCH /:id`: what the body names is changed (RFC 7396). */
 export const updateRoute: MakeRoute = (context) => ({
@@ -48,9 +47,9 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
         ownerId: ownerOf(request, resource),
         precondition: preconditionOf(request.headers, isRequired)
       }
-      if (isPatch) return answerOf(await patchRow(on, change))
+      if (isPatch) return answerStored(on, await patchRow(on, change))
       assertRules(resource, request.body)
-      return answerOf(await updateRow(on, change))
+      return answerStored(on, await updateRow(on, change))
     }
   }
 }
@@ -68,15 +67,15 @@ interface Change {
  * which is locked meanwhile, so that two patches that are right by themselves cannot be wrong together.
  * @throws ApiError as `updateRow` does, and VALIDATION_FAILED naming the rules that the merged row would break.
  */
-export async function patchRow(context: ResourceContext, change: Change): Promise<Row> {
+export async function patchRow(context: ResourceContext, change: Change): Promise<Stored> {
   const { resource, db } = context
   if (!resource.declaration.rules) return updateRow(context, change)
   const id = resource.columns.id as AnyPgColumn
   return db.transaction(async (tx) => {
     const on = inTransaction(context, tx)
     await tx.select({ id }).from(resource.table).where(eq(id, change.id)).for('update')
-    const row = await readUnchanged(on, change.id, change.ownerId, change.precondition)
-    assertRules(resource, mergePatch(row, change.body))
+    const stored = await readUnchanged(on, change.id, change.ownerId, change.precondition)
+    assertRules(resource, mergePatch(openRow(stored), change.body))
     return updateRow(on, change)
   })
 }
@@ -85,12 +84,15 @@ export async function patchRow(context: ResourceContext, change: Change): Promis
  * Changes a row, in one statement that also checks who owns it and which version it has.
  * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
  */
-export async function updateRow(context: ResourceContext, { id, body, ownerId, precondition }: Change): Promise<Row> {
+export async function updateRow(
+  context: ResourceContext,
+  { id, body, ownerId, precondition }: Change
+): Promise<Stored> {
   const { resource, db } = context
   const values = await toColumns(resource, body as Record<string, unknown>)
   if (Object.keys(values).length === 0) return readUnchanged(context, id, ownerId, precondition)
   const version = resource.columns.version as AnyPgColumn
-  const [row] = (await db
+  const [stored] = (await db
     .update(resource.table)
     .set({ ...values, updatedAt: sql`now()`, version: sql`${version} + 1` })
     .where(
@@ -100,13 +102,10 @@ export async function updateRow(context: ResourceContext, { id, body, ownerId, p
         precondition && preconditionSql(precondition, version)
       )
     )
-    .returning(resource.selection as Record<string, AnyPgColumn>)) as (Row | undefined)[]
-  if (row) {
-    await readForAnswer(() => attachIncludes(context, [row]))
-    return row
-  }
+    .returning(resource.stored as Record<string, AnyPgColumn>)) as (Stored | undefined)[]
+  if (stored) return stored
   if (precondition === undefined) throw notFound(context)
-  await readRow(context, id, ownerId)
+  await readOne(context, id, ownerId)
   throw preconditionFailed()
 }
 
@@ -116,8 +115,8 @@ async function readUnchanged(
   id: string,
   ownerId: string | undefined,
   precondition: Precondition | undefined
-) {
-  const row = await readRow(context, id, ownerId)
-  if (precondition && !isMet(precondition, row[VERSION])) throw preconditionFailed()
-  return row
+): Promise<Stored> {
+  const stored = await readOne(context, id, ownerId)
+  if (precondition && !isMet(precondition, stored[VERSION])) throw preconditionFailed()
+  return stored
 }

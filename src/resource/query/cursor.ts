@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { ApiError } from '../../errors.ts'
 
 /** A place in a list: the sort values of a row, and which way to go from there. */
@@ -13,7 +13,7 @@ const MAC_BYTES = 12
  * Writes a place as an opaque text that cannot be altered.
  * @param scope what the cursor belongs to, a resource and an order: it opens nowhere else.
  */
-export function encodeCursor(place: Place, scope: string, key: Buffer): string {
+export function encodeCursor(place: Place, scope: string, key: KeyObject): string {
   const body = Buffer.from(JSON.stringify([place.direction === 'next' ? 1 : 0, ...place.values]))
   return Buffer.concat([mac(body, scope, key), body]).toString('base64url')
 }
@@ -22,7 +22,7 @@ export function encodeCursor(place: Place, scope: string, key: Buffer): string {
  * Reads it back.
  * @throws ApiError INVALID_CURSOR when it was altered or belongs to another list or order.
  */
-export function decodeCursor(cursor: string, scope: string, key: Buffer): Place {
+export function decodeCursor(cursor: string, scope: string, key: KeyObject): Place {
   const bytes = Buffer.from(cursor, 'base64url')
   const body = bytes.subarray(MAC_BYTES)
   if (bytes.length <= MAC_BYTES || !timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(body, scope, key))) {
@@ -32,6 +32,6 @@ export function decodeCursor(cursor: string, scope: string, key: Buffer): Place 
   return { direction: isNext === 1 ? 'next' : 'previous', values }
 }
 
-function mac(body: Buffer, scope: string, key: Buffer): Buffer {
+function mac(body: Buffer, scope: string, key: KeyObject): Buffer {
   return createHmac('sha256', key).update(scope).update('\0').update(body).digest().subarray(0, MAC_BYTES)
 }

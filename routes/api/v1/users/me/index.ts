@@ -1,10 +1,10 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Principal } from '#src/identity/principal.ts'
-import { answerOf, send } from '#src/resource/answer.ts'
+import { answerStored, send } from '#src/resource/answer.ts'
 import { changeHandler } from '#src/resource/change.ts'
 import { preconditionOf } from '#src/resource/conditional.ts'
 import { makeContext } from '#src/resource/context.ts'
-import { readRow } from '#src/resource/operations/read.ts'
+import { readOne } from '#src/resource/operations/read.ts'
 import { updateRow } from '#src/resource/operations/update.ts'
 import { compileResource } from '#src/resource/resource.ts'
 import { IfMatch } from '#src/resource/route.ts'
@@ -22,7 +22,10 @@ export default (async (app) => {
       schema: { operationId: 'readMe', summary: 'Read your own user', ...common }
     },
     async (request, reply) =>
-      send(reply, answerOf(await readRow(context, (request.principal as Principal).userId, undefined)))
+      send(
+        reply,
+        await answerStored(context, await readOne(context, (request.principal as Principal).userId, undefined))
+      )
   )
 
   app.patch(
@@ -40,7 +43,10 @@ export default (async (app) => {
     changeHandler(context, async (on, request) => {
       const { userId: id } = request.principal as Principal
       const precondition = preconditionOf(request.headers)
-      return answerOf(await updateRow(on, { id, body: request.body as object, ownerId: undefined, precondition }))
+      return answerStored(
+        on,
+        await updateRow(on, { id, body: request.body as object, ownerId: undefined, precondition })
+      )
     })
   )
 }) satisfies FastifyPluginAsync

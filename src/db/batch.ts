@@ -1,0 +1,154 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+type Gathering<V> = Map<string, PromiseWithResolvers<V>>
+
+// What is gathered belongs to no single caller: neither to the deadline of one nor to their place before the gate.
+const asNobody = AsyncLocalStorage.snapshot()
+
+/** Lets calls of one turn of the event loop share statements. Nobody joins a statement that was sent already. */
+function eachTurn(send: () => void): void {
+  setImmediate(asNobody, send)
+}
+
+interface Limits {
+  /** How many keys or items a statement has at most. */
+  most: number
+  /** How many statements are under way at once at most. */
+  inFlight: number
+}
+
+/**
+ * Reads by key: what is asked for in one turn of the event loop is read together. One that asks after a statement was
+ * sent waits for the next, so that nobody reads what is older than their request.
+ */
+export class GatheredReads<V> {
+  readonly #load: (keys: string[]) => Promise<Map<string, V>>
+  readonly #limits: Limits
+  readonly #waiting: Gathering<V | undefined> = new Map()
+  #inFlight = 0
+  #isScheduled = false
+
+  /** @param load reads the values of many keys; those that are not there are left out. */
+  constructor(load: (keys: string[]) => Promise<Map<string, V>>, limits: Limits) {
+    this.#load = load
+    this.#limits = limits
+  }
+
+  /** The value of a key; undefined when there is none. */
+  get(key: string): Promise<V | undefined> {
+    let one = this.#waiting.get(key)
+    if (!one) {
+      one = Promise.withResolvers()
+      this.#waiting.set(key, one)
+      this.#schedule()
+    }
+    return one.promise
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    eachTurn(this.#send)
+  }
+
+  readonly #send = () => {
+    this.#isScheduled = false
+    const { most, inFlight } = this.#limits
+    while (this.#waiting.size > 0 && this.#inFlight < inFlight) {
+      const some = [...this.#waiting.entries().take(most)]
+      for (const [key] of some) this.#waiting.delete(key)
+      this.#inFlight += 1
+      this.#read(some)
+    }
+  }
+
+  async #read(some: [string, PromiseWithResolvers<V | undefined>][]): Promise<void> {
+    try {
+      const found = await this.#load(some.map(([key]) => key))
+      for (const [key, one] of some) one.resolve(found.get(key))
+    } catch (error) {
+      for (const [, one] of some) one.reject(error)
+    }
+    this.#inFlight -= 1
+    if (this.#waiting.size > 0) this.#schedule()
+  }
+}
+
+/** Answers that are asked for with the same key in one turn of the event loop are made once. */
+export class SharedReads<V> {
+  #waiting = new Map<string, PromiseWithResolvers<V> & { make: () => Promise<V> }>()
+
+  /** The answer to a key, made by the `make` of whoever asks for it first. */
+  get(key: string, make: () => Promise<V>): Promise<V> {
+    let one = this.#waiting.get(key)
+    if (!one) {
+      one = { ...Promise.withResolvers<V>(), make }
+      this.#waiting.set(key, one)
+      if (this.#waiting.size === 1) eachTurn(this.#send)
+    }
+    return one.promise
+  }
+
+  readonly #send = () => {
+    const waiting = this.#waiting
+    this.#waiting = new Map()
+    for (const { make, resolve, reject } of waiting.values()) make().then(resolve, reject)
+  }
+}
+
+/**
+ * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
+ * are under way as may be, what arrives waits and goes with the next, so that the more there is to do, the more is done
+ * with one commit.
+ */
+export class GatheredWrites<T, R> {
+  readonly #write: (items: T[]) => Promise<R[]>
+  readonly #isItemFault: (error: unknown) => boolean
+  readonly #limits: Limits
+  #waiting: ({ item: T } & PromiseWithResolvers<R>)[] = []
+  #inFlight = 0
+
+  /**
+   * @param write writes items with one statement, all or none, and gives their results in order.
+   * @param isItemFault whether an error may be due to one of the items: then they are written in halves, so that it is
+   * told to nobody else. Of any other error nobody knows what was done, and it is everybody's.
+   */
+  constructor(write: (items: T[]) => Promise<R[]>, isItemFault: (error: unknown) => boolean, limits: Limits) {
+    this.#write = write
+    this.#isItemFault = isItemFault
+    this.#limits = limits
+  }
+
+  /** Writes an item with others. */
+  add(item: T): Promise<R> {
+    const one = { ...Promise.withResolvers<R>(), item }
+    this.#waiting.push(one)
+    if (this.#waiting.length === 1) eachTurn(this.#send)
+    return one.promise
+  }
+
+  readonly #send = () => {
+    const { most, inFlight } = this.#limits
+    while (this.#waiting.length > 0 && this.#inFlight < inFlight) {
+      this.#inFlight += 1
+      const some = this.#waiting.splice(0, most)
+      this.#settle(some).finally(() => {
+        this.#inFlight -= 1
+        this.#send()
+      })
+    }
+  }
+
+  async #settle(some: ({ item: T } & PromiseWithResolvers<R>)[]): Promise<void> {
+    try {
+      const results = await this.#write(some.map(({ item }) => item))
+      for (const [index, { resolve }] of some.entries()) resolve(results[index] as R)
+    } catch (error) {
+      if (some.length > 1 && this.#isItemFault(error)) {
+        const middle = some.length >> 1
+        await this.#settle(some.slice(0, middle))
+        await this.#settle(some.slice(middle))
+      } else for (const { reject } of some) reject(error)
+    }
+  }
+}

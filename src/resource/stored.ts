@@ -1,0 +1,67 @@
+import { inArray, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { bareName, type Columns, commaList, jsonRows, usedColumns } from './batch/sql.ts'
+import type { ResourceContext, Row } from './context.ts'
+
+/**
+ * A row as a statement answers with it: the JSON of its answer, written by PostgreSQL from the fields of the response
+ * schema, and beside it what only the server needs.
+ */
+export interface Stored extends Record<string, unknown> {
+  '@json': string
+  '@version': number
+  /** The id. */
+  '@key': string
+  /** Whose it is, where rows belong to somebody. */
+  '@owner'?: string
+}
+
+/** The row itself, for those who look into it or add to it. */
+export function openRow({ '@json': json, ...server }: Stored): Row {
+  return Object.assign(JSON.parse(json), server)
+}
+
+/** How many rows are read by one statement at most. */
+export const MOST_KEYS = 16
+
+// Each key is a parameter, and there are few numbers of them: of an array PostgreSQL does not know how many it holds, so
+// it would plan every statement anew, which takes longer than to read the rows.
+const SIZES = [1, 4, MOST_KEYS]
+
+/** Rows by their ids, 16 at most, anybody's. */
+export async function readStored({ resource, db, statements }: ResourceContext, ids: string[]) {
+  const size = SIZES.find((one) => ids.length <= one) as number
+  const statement = statements.get(`read ${size}`, () => {
+    const keys = Array.from({ length: size }, (_, index) => sql.placeholder(`k${index}`))
+    return db
+      .select(resource.stored as Record<string, AnyPgColumn>)
+      .from(resource.table)
+      .where(inArray(resource.columns.id as AnyPgColumn, keys))
+      .prepare('read')
+  })
+  const values: Record<string, unknown> = {}
+  for (let index = 0; index < size; index += 1) values[`k${index}`] = ids[index] ?? ids[0]
+  const rows = (await statement.execute(values)) as Stored[]
+  return new Map(rows.map((row) => [row['@key'], row]))
+}
+
+/** Inserts rows that all have the same columns, with one statement; all or none. */
+export async function insertStored({ resource, db, statements }: ResourceContext, rows: Columns[]): Promise<Stored[]> {
+  const used = usedColumns(resource, rows.slice(0, 1))
+  const statement = statements.get(`insert ${used.map(({ name }) => name).join()}`, () => {
+    const { table, stored } = resource
+    const names = commaList(used.map(bareName))
+    const fields = Object.entries(stored)
+    const inserted = db.$with('inserted', stored as never).as(sql`
+      insert into ${table} (${names})
+      select ${names} from jsonb_populate_recordset(null::${table}, ${sql.placeholder('rows')}::jsonb)
+      returning ${commaList(fields.map(([name, one]) => sql`${one} as ${sql.identifier(name)}`))}`)
+    const answered = fields.map(([name]) => [name, sql`${sql.identifier(name)}`])
+    return db.with(inserted).select(Object.fromEntries(answered)).from(inserted).prepare('insert')
+  })
+  const answers = (await statement.execute({ rows: jsonRows(resource, rows) })) as Stored[]
+  // One row needs no look for which is which; of many the order of the answer is not promised.
+  if (rows.length === 1) return answers
+  const byId = new Map(answers.map((answer) => [answer['@key'], answer]))
+  return rows.map(({ id }) => byId.get(id as string) as Stored)
+}
