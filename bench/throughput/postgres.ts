@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process'
+import { chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import postgres from 'postgres'
+import { end, findProgram, freePort, start } from './processes.ts'
+
+/** A PostgreSQL to measure on. */
+export interface Server {
+  url: string
+  isOwn: boolean
+  version: string
+  end(): Promise<void>
+}
+
+// What a small production server sets; durability as it comes. Vacuum runs between measurements, not inside them.
+const SETTINGS = { shared_buffers: '256MB', max_wal_size: '4GB', max_connections: '200', autovacuum: 'off' }
+
+/**
+ * The server that DATABASE_URL names, or one that is started in a temporary folder.
+ * @throws Error that says what is needed, when there is neither.
+ */
+export async function openServer(url: string | undefined): Promise<Server> {
+  if (url) return { url, isOwn: false, version: await versionOf(url), end: async () => {} }
+  const initdb = findProgram('initdb')
+  if (!initdb) {
+    throw new Error(
+      'a PostgreSQL is needed: set DATABASE_URL=postgres://… of a user who may create databases, or install its server ' +
+        '(apt-get install postgresql), and the benchmark starts one of its own'
+    )
+  }
+  return startOwn(dirname(initdb))
+}
+
+async function startOwn(programs: string): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'tenon-bench-pg-'))
+  const owner = ownerOf(folder)
+  const data = join(folder, 'data')
+  execFileSync(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'],
+    {
+      ...owner,
+      stdio: ['ignore', 'ignore', 'inherit']
+    }
+  )
+  const port = await freePort()
+  const settings = { ...SETTINGS, port, listen_addresses: '127.0.0.1', unix_socket_directories: folder }
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  // Its log goes nowhere: a statement that fails is seen by who sent it.
+  const child = start('rest', join(programs, 'postgres'), ['-D', data, ...args], {
+    ...owner,
+    stdio: 'ignore',
+    cwd: folder
+  })
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  for (let tries = 0; ; tries += 1) {
+    const version = await versionOf(url).catch(() => undefined)
+    if (version) return { url, isOwn: true, version, end: stop }
+    if (child.exitCode !== null || tries > 300) throw new Error('the PostgreSQL of the benchmark did not start')
+    await sleep(100)
+  }
+
+  async function stop(): Promise<void> {
+    // Connections are cut, data is not worth flushing slowly: "fast" is SIGINT, "immediate" SIGQUIT.
+    await end(child, 'SIGQUIT')
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+// PostgreSQL refuses to run as root.
+function ownerOf(folder: string): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {}
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+  const owner = { uid: id('-u'), gid: id('-g') }
+  chownSync(folder, owner.uid, owner.gid)
+  return owner
+}
+
+async function versionOf(url: string): Promise<string> {
+  const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} })
+  try {
+    const [row] = await sql`show server_version`
+    return row?.server_version
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}

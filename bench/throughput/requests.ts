@@ -1,0 +1,42 @@
+import { ID_PREFIX } from './database.ts'
+import type { Requests } from './generator.ts'
+import type { ServerKind } from './servers.ts'
+
+/** How each request is spelled by Tenon and by the peers. Tenon's carry a key, also where anybody may read. */
+export function spell(kind: ServerKind, key: string) {
+  const headers: Record<string, string> = kind.isTenon ? { 'x-api-key': key } : {}
+  const products = kind.isTenon ? '/api/v1/products' : '/products'
+  const get = (path: string): Requests => ({ method: 'GET', path, headers })
+  return {
+    read: get(`${products}/${ID_PREFIX}{id}`),
+    list: get(`${products}?limit=50`),
+    listByPrice: get(
+      kind.isTenon
+        ? `${products}?limit=50&sort=priceCents&priceCents[gte]={price}`
+        : `${products}?limit=50&minPriceCents={price}`
+    ),
+    create: (run: string): Requests => ({
+      method: 'POST',
+      path: products,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(newProduct(`${run}-{serial}`))
+    }),
+    livez: get('/livez'),
+    keySet: get(kind.isTenon ? '/.well-known/jwks.json' : '/jwks.json')
+  }
+}
+
+/** A product as a caller writes it. */
+export function newProduct(sku: string) {
+  return {
+    sku,
+    name: 'Walnut desk',
+    description: 'Solid walnut, oiled by hand.',
+    priceCents: 48_900,
+    currency: 'USD',
+    stock: 12,
+    tags: ['walnut', 'desk'],
+    categoryId: null,
+    active: true
+  }
+}
