@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { accessLine } from '#src/observe/access-line.ts'
 import { RequestLog } from '#src/observe/request-log.ts'
 import { redact } from '#src/redact.ts'
@@ -10,7 +10,7 @@ import { redact } from '#src/redact.ts'
  */
 export default fp(
   async (app) => {
-    app.setChildLoggerFactory((logger, bindings) => new RequestLog(logger, bindings) as never)
+    app.setChildLoggerFactory((logger, bindings) => new RequestLog(logger as Logger, bindings) as never)
     const { values } = pino.levels
     const isLevel = (level: string) => (values[app.log.level] as number) <= (values[level] as number)
     if (!isLevel('info')) return

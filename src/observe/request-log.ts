@@ -1,17 +1,17 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { Logger } from 'pino'
 
-type Logged = Parameters<FastifyBaseLogger['info']>
+type Logged = Parameters<Logger['info']>
 
 /**
  * The logger of a request: one that says which request it is. Nearly no request logs anything besides its own line, so
  * pino's child is made at the first use; to make it always costs 2 µs a request.
  */
 export class RequestLog {
-  readonly #parent: FastifyBaseLogger
+  readonly #parent: Logger
   readonly #bindings: Record<string, unknown>
-  #made: FastifyBaseLogger | undefined
+  #made: Logger | undefined
 
-  constructor(parent: FastifyBaseLogger, bindings: Record<string, unknown>) {
+  constructor(parent: Logger, bindings: Record<string, unknown>) {
     this.#parent = parent
     this.#bindings = bindings
   }
@@ -20,13 +20,13 @@ export class RequestLog {
     return this.#parent.level
   }
 
-  child(...parameters: Parameters<FastifyBaseLogger['child']>): FastifyBaseLogger {
+  child(...parameters: Parameters<Logger['child']>): Logger {
     return this.#log.child(...parameters)
   }
 
   silent(): void {}
 
-  get #log(): FastifyBaseLogger {
+  get #log(): Logger {
     this.#made ??= this.#parent.child(this.#bindings)
     return this.#made
   }

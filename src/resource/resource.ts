@@ -7,7 +7,8 @@ import { isNullable } from '../schema/fields.ts'
 import { type Variants, variantsOf } from '../schema/variants.ts'
 import { compileIncludes, includedFields, pointers } from './compile-includes.ts'
 import type { Computed, Declaration, Include } from './declaration.ts'
-import { jsonText } from './row-json.ts'
+import type { Leaf } from './row-writer.ts'
+import { compileStored, type StoredRow } from './stored.ts'
 
 /** One value of the wire and the column that holds it. */
 export interface Field {
@@ -43,10 +44,8 @@ export interface Resource {
   columns: Record<string, AnyPgColumn>
   /** What a row has, in the shape of the wire, and under `@…` names what only the server needs. */
   selection: Selection
-  /** The same with everything of the wire as one JSON text: a row as `Stored`. */
-  stored: Selection
-  /** SQL for the JSON text of an answer; with `isWhole`, of a row with its `@…` names. */
-  jsonText: (isWhole: boolean) => SQL<string>
+  /** The same, read as text that can be sent. */
+  stored: StoredRow
   /** Whether the stored JSON is the answer: nothing is added to it that was not asked for. */
   isPlain: boolean
   includes: Map<string, CompiledInclude>
@@ -106,7 +105,10 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   const variants = variantsOf(schema)
   const readable = [...fields.values()].filter((field) => !schema.properties[field.path[0] as string]?.writeOnly)
   const wire = { ...select(readable), ...computed.selection }
-  const server = { [VERSION]: columns.version as AnyPgColumn, ...pointers(includes, columns) }
+  const server = { [VERSION]: columns.version as AnyPgColumn, ...pointers(includes, columns) } as Record<
+    string,
+    AnyPgColumn
+  >
   const owner = declaration.owner && { '@owner': columns[declaration.owner] as AnyPgColumn }
   return {
     name,
@@ -121,8 +123,11 @@ export function compileResource(name: string, declaration: Declaration): Resourc
     computed: computed.made,
     variants,
     selection: { ...wire, ...server },
-    stored: { '@json': jsonText(wire), ...server, ...owner, [OWN_KEY]: columns.id as AnyPgColumn },
-    jsonText: (isWhole) => jsonText(isWhole ? { ...wire, ...server } : wire),
+    stored: compileStored(leavesOf(readable, computed.selection, schema), {
+      ...server,
+      ...owner,
+      [OWN_KEY]: columns.id as AnyPgColumn
+    }),
     isPlain: computed.made.length === 0 && ![...includes.values()].some(({ isAlways }) => isAlways),
     answer: Type.Object(
       { ...variants.Response.properties, ...Object.fromEntries(includedFields(includes)) },
@@ -139,9 +144,19 @@ function nounOf(id: string): string {
   return `${/^[aeio]/.test(words) ? 'an' : 'a'} ${words}`
 }
 
+function leavesOf(fields: Field[], computed: Record<string, SQL>, { properties }: TObject): Leaf[] {
+  const stored = fields.map(({ path, schema, column }) => ({ path, schema, source: column }))
+  const made = Object.entries(computed).map(([name, source]) => ({
+    path: [name],
+    schema: properties[name] as TSchema,
+    source
+  }))
+  return [...stored, ...made]
+}
+
 // Where a computed field comes from: SQL is selected with the columns, a function is called with the row that was read.
 function computedOf(name: string, { schema, computed = {} }: Declaration) {
-  const selection: Selection = {}
+  const selection: Record<string, SQL> = {}
   const made: Resource['computed'] = []
   for (const [field, from] of Object.entries(computed as Record<string, Computed>)) {
     if (!schema.properties[field]?.readOnly)

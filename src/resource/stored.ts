@@ -1,19 +1,40 @@
-import { inArray, sql } from 'drizzle-orm'
+import { inArray, type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { asArrays } from '../db/rows.ts'
 import { bareName, type Columns, commaList, jsonRows, usedColumns } from './batch/sql.ts'
 import type { ResourceContext, Row } from './context.ts'
+import { compileRowWriter, type Leaf } from './row-writer.ts'
 
-/**
- * A row as a statement answers with it: the JSON of its answer, written by PostgreSQL from the fields of the response
- * schema, and beside it what only the server needs.
- */
+/** A row as it is answered, and beside it what only the server needs. */
 export interface Stored extends Record<string, unknown> {
+  /** The JSON of the row, as `isPlain` resources send it. */
   '@json': string
   '@version': number
   /** The id. */
   '@key': string
   /** Whose it is, where rows belong to somebody. */
   '@owner'?: string
+}
+
+/** What is selected of a row, and how it becomes `Stored`. */
+export interface StoredRow {
+  selection: Record<string, AnyPgColumn>
+  read: (row: readonly unknown[]) => Stored
+}
+
+/** Works out how rows are read. @param server what only the server needs, under its `@…` names. */
+export function compileStored(leaves: Leaf[], server: Record<string, AnyPgColumn>): StoredRow {
+  const write = compileRowWriter(leaves)
+  const names = Object.keys(server)
+  const wire = leaves.map(({ path, source }) => [path.join('.'), source])
+  return {
+    selection: { ...Object.fromEntries(wire), ...server },
+    read(row) {
+      const stored: Record<string, unknown> = { '@json': write(row) }
+      for (const [index, name] of names.entries()) stored[name] = row[leaves.length + index]
+      return stored as Stored
+    }
+  }
 }
 
 /** The row itself, for those who look into it or add to it. */
@@ -30,36 +51,45 @@ const SIZES = [1, 4, MOST_KEYS]
 
 /** Rows by their ids, 16 at most, anybody's. */
 export async function readStored({ resource, db, statements }: ResourceContext, ids: string[]) {
+  const { selection, read } = resource.stored
   const size = SIZES.find((one) => ids.length <= one) as number
   const statement = statements.get(`read ${size}`, () => {
     const keys = Array.from({ length: size }, (_, index) => sql.placeholder(`k${index}`))
-    return db
-      .select(resource.stored as Record<string, AnyPgColumn>)
-      .from(resource.table)
-      .where(inArray(resource.columns.id as AnyPgColumn, keys))
-      .prepare('read')
+    return asArrays(
+      db
+        .select(selection)
+        .from(resource.table)
+        .where(inArray(resource.columns.id as AnyPgColumn, keys))
+        .prepare('read')
+    )
   })
   const values: Record<string, unknown> = {}
   for (let index = 0; index < size; index += 1) values[`k${index}`] = ids[index] ?? ids[0]
-  const rows = (await statement.execute(values)) as Stored[]
-  return new Map(rows.map((row) => [row['@key'], row]))
+  const rows = (await statement.execute(values)) as unknown[][]
+  return new Map(
+    rows.map((row) => {
+      const stored = read(row)
+      return [stored['@key'], stored]
+    })
+  )
 }
 
 /** Inserts rows that all have the same columns, with one statement; all or none. */
 export async function insertStored({ resource, db, statements }: ResourceContext, rows: Columns[]): Promise<Stored[]> {
+  const { selection, read } = resource.stored
   const used = usedColumns(resource, rows.slice(0, 1))
   const statement = statements.get(`insert ${used.map(({ name }) => name).join()}`, () => {
-    const { table, stored } = resource
+    const { table } = resource
     const names = commaList(used.map(bareName))
-    const fields = Object.entries(stored)
-    const inserted = db.$with('inserted', stored as never).as(sql`
+    const fields = Object.entries(selection)
+    const inserted = db.$with('inserted', selection as never).as(sql`
       insert into ${table} (${names})
       select ${names} from jsonb_populate_recordset(null::${table}, ${sql.placeholder('rows')}::jsonb)
       returning ${commaList(fields.map(([name, one]) => sql`${one} as ${sql.identifier(name)}`))}`)
-    const answered = fields.map(([name]) => [name, sql`${sql.identifier(name)}`])
-    return db.with(inserted).select(Object.fromEntries(answered)).from(inserted).prepare('insert')
+    const answered: [string, SQL][] = fields.map(([name]) => [name, sql`${sql.identifier(name)}`])
+    return asArrays(db.with(inserted).select(Object.fromEntries(answered)).from(inserted).prepare('insert'))
   })
-  const answers = (await statement.execute({ rows: jsonRows(resource, rows) })) as Stored[]
+  const answers = ((await statement.execute({ rows: jsonRows(resource, rows) })) as unknown[][]).map(read)
   // One row needs no look for which is which; of many the order of the answer is not promised.
   if (rows.length === 1) return answers
   const byId = new Map(answers.map((answer) => [answer['@key'], answer]))

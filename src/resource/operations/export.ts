@@ -11,7 +11,8 @@ import { fieldsParameter, SparseSerializers } from '../query/fields.ts'
 import type { ListFilter } from '../query/filter.ts'
 import { type Order, parseSort, sortParameter } from '../query/sort.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
-import { type PageText, selectPage, sortValues } from './list.ts'
+import { openRow, type Stored } from '../stored.ts'
+import { selectStored, sortValues } from './list.ts'
 
 export const NDJSON = 'application/x-ndjson'
 export const CSV = 'text/csv'
@@ -99,7 +100,7 @@ async function* texts(header: string, first: IteratorResult<string>, pieces: Asy
 /**
  * The rows as text, batch by batch. One batch is read ahead, so that the database and the reader do not wait for each
  * other; no more, so that a slow reader costs two batches of memory and no connection.
- * @param write makes the text of rows; without it, it is the JSON that PostgreSQL wrote.
+ * @param write makes the text of rows; without it, it is their JSON.
  */
 async function* readPieces(
   context: ResourceContext,
@@ -107,25 +108,23 @@ async function* readPieces(
   orders: Order[],
   write: Writer['rows'] | undefined
 ): AsyncGenerator<string, undefined> {
-  const read = (last: Row | null) => {
-    const place: Place | undefined = last ? { direction: 'next', values: sortValues(last, orders) } : undefined
-    const page = selectPage(
-      context,
-      { filter, orders, place, limit: BATCH, offset: 0, isWhole: write !== undefined },
-      write ? ',' : '\n'
-    )
+  const read = (last?: Stored) => {
+    const place: Place | undefined = last && { direction: 'next', values: sortValues(openRow(last), orders) }
+    const batch = selectStored(context, { filter, orders, place, limit: BATCH, offset: 0 })
     // Told to whoever takes it; a reader who went away takes it no more.
-    page.catch(() => {})
-    return page
+    batch.catch(() => {})
+    return batch
   }
-  let next: ReturnType<typeof read> | undefined = read(null)
+  let next: ReturnType<typeof read> | undefined = read()
   while (next) {
-    const page: PageText = await next
-    next = page.count > BATCH ? read(JSON.parse(page.last as string)) : undefined
-    if (page.count === 0) return
-    if (!write) yield `${page.data}\n`
+    const stored: Stored[] = await next
+    const hasMore = stored.length > BATCH
+    if (hasMore) stored.length = BATCH
+    next = hasMore ? read(stored.at(-1)) : undefined
+    if (stored.length === 0) return
+    if (!write) yield `${stored.map((row) => row['@json']).join('\n')}\n`
     else {
-      const rows = JSON.parse(`[${page.data}]`)
+      const rows = stored.map(openRow)
       await attachIncludes(context, rows)
       yield write(rows)
     }

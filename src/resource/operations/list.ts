@@ -1,5 +1,6 @@
 import { type TObject, Type } from '@sinclair/typebox'
 import { and, sql } from 'drizzle-orm'
+import { asArrays } from '../../db/rows.ts'
 import { validationFailed } from '../../errors.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { documentedAs } from '../../schema/fields.ts'
@@ -14,13 +15,14 @@ import { filterKey, filterSql, filterValues, type ListFilter } from '../query/fi
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
 import type { Resource } from '../resource.ts'
 import { type MakeRoute, orSparse, ownerOf, sendText, serializeWith } from '../route.ts'
+import { openRow, type Stored } from '../stored.ts'
 
 const DEFAULT_LIMIT = 50
 const MOST_OFFSET = 1_000_000
 
 // How many rows are looked for is written into the statement, in few steps: of a parameter PostgreSQL supposes a tenth of
 // the table, thinks every plan that it could keep dear, and plans each list anew, which takes longer than the list.
-const STEPS = [10, 50, 200, 1000]
+const STEPS = [10, 20, 50, 100, 200, 1000]
 
 /** A validated query of a list: the parameters below, and the filters. */
 export interface ListQuery extends ConditionQuery {
@@ -143,21 +145,22 @@ export function makeList(context: ResourceContext) {
     const scope = `${resource.name} ${orderKey(orders)}`
     const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor, scope, context.cursorKey)
     const limit = query.limit as number
-    const isText = resource.isPlain && !query.fields && !query.include && place?.direction !== 'previous'
-    const selection = { filter, orders, place, limit, offset: query.offset ?? 0, isWhole: !isText }
-    const [{ count, data, first, last }, total] = await Promise.all([
-      selectPage(context, selection, ','),
+    const [stored, total] = await Promise.all([
+      selectStored(context, { filter, orders, place, limit, offset: query.offset ?? 0 }),
       query.count && countRows(context, query.count, filter)
     ])
-    const rows = isText ? undefined : (JSON.parse(`[${data}]`) as Row[])
-    if (place?.direction === 'previous') rows?.reverse()
+    const hasMore = stored.length > limit
+    if (hasMore) stored.length = limit
+    if (place?.direction === 'previous') stored.reverse()
+    const isText = resource.isPlain && !query.fields && !query.include
+    const rows = isText ? undefined : stored.map(openRow)
     if (rows) await attachIncludes(context, rows, { include: query.include, principal })
-    const ends = rows ? [rows[0], rows.at(-1)] : [first, last].map((text) => text && JSON.parse(text))
-    const cursors = neighbours(ends, count > limit, place, (query.offset ?? 0) > 0)
+    const ends = stored.length === 0 ? [] : [stored[0] as Stored, stored.at(-1) as Stored].map(openRow)
+    const cursors = neighbours(ends, hasMore, place, (query.offset ?? 0) > 0)
     const write = (direction: Place['direction'], row: Row | undefined) =>
       row ? encodeCursor({ direction, values: sortValues(row, orders) }, scope, context.cursorKey) : null
     return {
-      data: rows ?? data,
+      data: rows ?? stored.map((row) => row['@json']).join(),
       page: {
         limit,
         next: write('next', cursors.next),
@@ -181,67 +184,39 @@ interface Selection {
   place: Place | undefined
   limit: number
   offset: number
-  /** Whether the rows are to have their `@…` names, for those who add to them. */
-  isWhole: boolean
 }
 
-/** Rows as one text. */
-export interface PageText {
-  /** How many rows there are, up to one more than the limit: that tells whether there are others, without counting. */
-  count: number
-  /** The JSON of the rows, in the order in which they were walked. */
-  data: string
-  first: string | null
-  last: string | null
-}
-
-/** The rows after a place in an order, as one text. */
-export async function selectPage(
+/** The rows after a place in an order. One more than the limit tells whether there are others, without counting. */
+export async function selectStored(
   context: ResourceContext,
-  { filter, orders, place, limit, offset, isWhole }: Selection,
-  separator: ',' | '\n'
-): Promise<PageText> {
+  { filter, orders, place, limit, offset }: Selection
+): Promise<Stored[]> {
+  const { resource, db, statements } = context
   const walked = place?.direction === 'previous' ? reverse(orders) : orders
   const placeKey = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? ''
   const step = STEPS.find((one) => limit <= one) as number
-  const statement = context.statements.get(
-    `list ${step} ${offset > 0} ${isWhole} ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`,
-    () => {
-      const { resource, db } = context
-      const select = db
-        .select({ json: resource.jsonText(isWhole).as('json') })
-        .from(resource.table)
-        .where(
-          and(
-            filterSql(resource, filter, (name) => sql.placeholder(name)),
-            place && afterSql(walked, place.values)
-          )
+  const shape = `list ${step} ${offset > 0} ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`
+  const statement = statements.get(shape, () => {
+    const select = db
+      .select(resource.stored.selection)
+      .from(resource.table)
+      .where(
+        and(
+          filterSql(resource, filter, (name) => sql.placeholder(name)),
+          place && afterSql(walked, place.values)
         )
-        .orderBy(...orderSql(walked))
-        .limit(sql`${step + 1}`.inlineParams() as never)
-        .$dynamic()
-      if (offset > 0) select.offset(sql.placeholder('offset'))
-      const rows = select.as('rows')
-      const page = db
-        .select({ count: sql`count(*)::int`.as('count'), all: sql`coalesce(array_agg(${rows.json}), '{}')`.as('all') })
-        .from(rows)
-        .as('page')
-      const limit = sql`${sql.placeholder('limit')}::int`
-      return db
-        .select({
-          count: page.count,
-          data: sql`array_to_string(${page.all}[1:${limit}], ${sql.placeholder('separator')})`,
-          first: sql`${page.all}[1]`,
-          last: sql`${page.all}[least(${page.count}, ${limit})]`
-        })
-        .from(page)
-        .prepare('list')
-    }
-  )
-  const values: Record<string, unknown> = { ...filterValues(filter), limit, offset, separator }
+      )
+      .orderBy(...orderSql(walked))
+      .limit(sql`${step + 1}`.inlineParams() as never)
+      .$dynamic()
+    if (offset > 0) select.offset(sql.placeholder('offset'))
+    return asArrays(select.prepare('list'))
+  })
+  const values: Record<string, unknown> = { ...filterValues(filter), offset }
   for (const [index, value] of (place?.values ?? []).entries()) values[`c${index}`] = value
-  const [text] = (await statement.execute(values)) as [PageText]
-  return text
+  const rows = (await statement.execute(values)) as unknown[][]
+  if (rows.length > limit + 1) rows.length = limit + 1
+  return rows.map(resource.stored.read)
 }
 
 function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated', filter: ListFilter): Promise<number> {

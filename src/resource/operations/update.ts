@@ -1,6 +1,7 @@
 import type { TObject } from '@sinclair/typebox'
 import { and, eq, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { asArrays } from '../../db/rows.ts'
 import { answerStored } from '../answer.ts'
 import { isMet, type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
@@ -92,7 +93,7 @@ export async function updateRow(
   const values = await toColumns(resource, body as Record<string, unknown>)
   if (Object.keys(values).length === 0) return readUnchanged(context, id, ownerId, precondition)
   const version = resource.columns.version as AnyPgColumn
-  const [stored] = (await db
+  const statement = db
     .update(resource.table)
     .set({ ...values, updatedAt: sql`now()`, version: sql`${version} + 1` })
     .where(
@@ -102,8 +103,11 @@ export async function updateRow(
         precondition && preconditionSql(precondition, version)
       )
     )
-    .returning(resource.stored as Record<string, AnyPgColumn>)) as (Stored | undefined)[]
-  if (stored) return stored
+    .returning(resource.stored.selection)
+    // Without a name it is not kept: there are as many as there are choices of fields.
+    .prepare(undefined as never)
+  const [row] = await asArrays(statement).execute()
+  if (row) return resource.stored.read(row)
   if (precondition === undefined) throw notFound(context)
   await readOne(context, id, ownerId)
   throw preconditionFailed()
