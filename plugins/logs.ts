@@ -15,12 +15,13 @@ export default fp(
     const isLevel = (level: string) => (values[app.log.level] as number) <= (values[level] as number)
     if (!isLevel('info')) return
     const isBodyLogged = isLevel('debug')
+    app.addHook('onClose', async () => app.logLines.flush())
 
     app.addHook('onResponse', (request, reply, done) => {
       const { schema, url } = request.routeOptions
       const { principal } = request
       const mark = request.url.indexOf('?')
-      app.logLines.write(
+      app.logLines.add(
         accessLine({
           requestId: request.id,
           method: request.method,

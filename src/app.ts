@@ -8,6 +8,7 @@ import { answerClientError } from './client-error.ts'
 import type { Config } from './config.ts'
 import { ApiError } from './errors.ts'
 import { describeForLog } from './log.ts'
+import { Lines } from './observe/lines.ts'
 import { parseJson } from './schema/json.ts'
 import { compileSerializer } from './schema/serialize.ts'
 import { compileValidator, type HttpPart } from './schema/validate.ts'
@@ -17,8 +18,8 @@ declare module 'fastify' {
     config: Config
     /** Whether requests that arrive together share statements. */
     gathers: boolean
-    /** Where log lines go, whole lines at a time. */
-    logLines: Pick<Writable, 'write'>
+    /** The lines of requests, on their way to the log. */
+    logLines: Lines
   }
 }
 
@@ -72,7 +73,7 @@ export async function buildApp(
   })
   app.decorate('config', config)
   app.decorate('gathers', gathers)
-  app.decorate('logLines', log)
+  app.decorate('logLines', new Lines(log))
   acceptJsonOnly(app)
 
   app.register(autoload, { dir: folder('plugins'), forceESM: true })

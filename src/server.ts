@@ -32,8 +32,8 @@ function explain(error: Error): string {
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
-  // Written when there is much or a moment went by, not line by line; what a reader does not take is dropped at 16 MiB.
-  const log = pino.destination({ sync: false, minLength: 16_000, periodicFlush: 100, maxLength: 16_777_216 })
+  // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
+  const log = pino.destination({ sync: false, maxLength: 16_777_216 })
   const app = await buildApp(config, { log })
   shutDownOn(['SIGTERM', 'SIGINT'], app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
   const admin = await createFirstAdmin(app.db, config.ADMIN_EMAIL, config.ADMIN_PASSWORD)

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino'
+import type { ChildLoggerOptions, Logger } from 'pino'
 
 type Logged = Parameters<Logger['info']>
 
@@ -20,8 +20,8 @@ export class RequestLog {
     return this.#parent.level
   }
 
-  child(...parameters: Parameters<Logger['child']>): Logger {
-    return this.#log.child(...parameters)
+  child(bindings: Record<string, unknown>, options?: ChildLoggerOptions): Logger {
+    return this.#log.child(bindings, options) as Logger
   }
 
   silent(): void {}

@@ -16,14 +16,20 @@ interface TextFault {
  * Turns the text of a query, path or header into the types that its schema declares, in place.
  * Only the plain spelling of a number or boolean is taken: Ajv's own coercion reads "0x10" as 16 and " 7 " as 7.
  * A list is comma-separated, or repeated: `a=1,2` or `a=1&a=2` (repeated values may contain commas).
+ * @param names which of the values are looked at.
  * @returns the values that no database can store: with a NUL or a lone surrogate in them.
  */
-export function coerce(data: Record<string, unknown>, schema: TextSchema): TextFault[] {
+export function coerce(
+  data: Record<string, unknown>,
+  schema: TextSchema,
+  names: Iterable<string> = Object.keys(data)
+): TextFault[] {
   const faults: TextFault[] = []
-  for (const name in data) {
+  for (const name of names) {
     const value = data[name]
+    if (value === undefined) continue
     const property = schema.properties?.[name]
-    if ([value].flat().some((text) => typeof text === 'string' && !isCleanText(text))) {
+    if (Array.isArray(value) ? !value.every(isClean) : !isClean(value)) {
       faults.push({ path: `/${pointer(name)}`, code: 'text', message: 'must not contain NUL or lone surrogates' })
     } else if (property) {
       data[name] = fromText(value, property)
@@ -36,6 +42,8 @@ export function coerce(data: Record<string, unknown>, schema: TextSchema): TextF
 export function isCleanText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
 }
+
+const isClean = (value: unknown) => typeof value !== 'string' || isCleanText(value)
 
 function fromText(value: unknown, schema: TextSchema): unknown {
   if (schema.type === 'array') {

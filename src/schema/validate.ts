@@ -37,10 +37,12 @@ const compiled = new Map<string, Compiled>()
  */
 export function compileValidator(schema: Schema, part: HttpPart): Validator {
   const isText = part !== 'body'
+  // Of headers there are many more than a route declares.
+  const names = part === 'headers' ? Object.keys((schema.properties ?? {}) as object) : undefined
   let known: Compiled | undefined
   return function validate(data) {
     known ??= compile(schema)
-    const textFaults = isText ? coerce(data as Record<string, unknown>, schema) : []
+    const textFaults = isText ? coerce(data as Record<string, unknown>, schema, names) : []
     if (textFaults.length === 0 && known.check(data)) return true
     const errors = textFaults.length === 0 ? allErrors(known, data) : []
     const faults = [...textFaults, ...errors.slice(0, MOST_FAULTS).map(describe)].slice(0, MOST_FAULTS)
