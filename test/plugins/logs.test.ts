@@ -11,6 +11,11 @@ log.on('data', (chunk) => {
 })
 const { app, send, someone } = await startApp(t, { LOG_LEVEL: 'debug' }, { log })
 const admin = await someone('admin')
+function forget() {
+  app.logLines.flush()
+  lines = ''
+}
+
 function logged() {
   app.logLines.flush()
   return lines
@@ -20,7 +25,7 @@ function logged() {
 }
 
 t.test('one line for a request: who, what, how it ended and how long it took', async (t) => {
-  lines = ''
+  forget()
   const { headers } = await send('GET', '/api/v1/items?limit=5&title=x', { as: admin.token })
   const answered = logged().filter(({ method }) => method)
   t.equal(answered.length, 1)
@@ -38,7 +43,7 @@ t.test('one line for a request: who, what, how it ended and how long it took', a
 })
 
 t.test('nothing that a schema marks as secret, or does not know, is written', async (t) => {
-  lines = ''
+  forget()
   const as = admin.token
   await send('POST', '/api/v1/auth/login', { body: { email: 'a@example.com', password: CANARY } })
   await send('POST', '/api/v1/users', { as, body: { email: 'b@example.com', password: CANARY, name: 'B' } })
@@ -63,7 +68,7 @@ t.test('a failure of ours is logged with its stack and answered without a word o
     )`
   })
   const { send } = await startApp(t, { LOG_LEVEL: 'info' }, { log, routes })
-  lines = ''
+  forget()
   const answer = await send('GET', '/broken')
   t.match(answer, { status: 500, body: { error: { code: 'INTERNAL' }, instance: answer.headers['x-request-id'] } })
   t.notMatch(answer.text, /because|reason|broken/)
