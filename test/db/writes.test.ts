@@ -1,9 +1,11 @@
 import { eq, sql } from 'drizzle-orm'
+import { integer, pgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
 import { openDatabase } from '#src/db/open.ts'
 import { categories } from '#src/db/tables/categories.ts'
 import { writtenTables } from '#src/db/writes.ts'
 import { createDatabase } from '#test/support/database.ts'
+import { startWire } from '#test/support/wire.ts'
 
 for (const [text, tables] of [
   ['select "id" from "products" for update', []],
@@ -47,4 +49,24 @@ t.test('a write is told before whoever made it goes on, and a transaction when i
     })
     .catch((error) => t.match(error, { cause: { code: '23505' } }))
   t.same(since(), ['sessions', 'categories'])
+})
+
+t.test('the same through the protocol of a server', async (t) => {
+  const wire = await startWire(t)
+  const { db, writes, close } = await openDatabase({ url: wire.url, dataDir: '', poolMax: 1 })
+  t.teardown(close)
+  await db.execute(sql`create table notes (id integer primary key)`)
+  const told: string[] = []
+  writes.onWrite((tables) => told.push(...tables))
+  const notes = pgTable('notes', { id: integer('id').primaryKey() })
+  await db.insert(notes).values({ id: 1 })
+  await db.insert(notes).values({ id: 2 }).returning({ id: notes.id })
+  t.same(told.splice(0), ['notes', 'notes'])
+  await db.transaction(async (tx) => {
+    await tx.transaction((inner) => inner.update(notes).set({ id: 3 }).where(eq(notes.id, 1)))
+    t.same(told, [])
+  })
+  t.same(told.splice(0), ['notes'])
+  t.equal((await db.select().from(notes)).length, 2)
+  t.same(told, [])
 })
