@@ -1,7 +1,8 @@
-// Exports products to a reader of a fixed rate, exports them again at full speed, empties the table and imports the
-// file: memory growth, counts, checksums, and the rate beside that of COPY.
-// Run by name: DATABASE_URL=postgres://… npm run bench:stream. ROWS (100,000), KBPS of the slow reader (0 for none), FORMAT
-// (ndjson or csv). It makes a database of its own on that server, and drops it.
+// What export and import of many rows promise, shown on PostgreSQL: to a slow reader and at full speed in flat memory, every
+// row back as it was, the other routes quick while 20 export at once, and an aborted export gone at once.
+// Run by name: DATABASE_URL=postgres://… npm run bench:stream. ROWS (1,000,000), FORMAT (ndjson or csv), KBPS of the slow
+// reader and SLOW_SECONDS for which it is slow before it reads on (256 and 20; 0 for none), COPY=true to have the rates
+// beside those of COPY. It makes a database of its own on that server, and drops it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream, createWriteStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -14,8 +15,15 @@ import postgres from 'postgres'
 
 const serverUrl = process.env.DATABASE_URL
 if (!serverUrl) throw new Error('DATABASE_URL names the PostgreSQL server')
-const rows = Number(process.env.ROWS ?? 100_000)
+const rows = Number(process.env.ROWS ?? 1_000_000)
 const kbps = Number(process.env.KBPS ?? 256)
+const slowMs = 1000 * Number(process.env.SLOW_SECONDS ?? 20)
+const withCopy = process.env.COPY === 'true'
+const MOST_GROWTH_MB = 64
+const EXPORTS = 20
+const EXPORTS_MS = 15_000
+const MOST_P99_MS = 300
+const MOST_FREE_MS = 1000
 const isCsv = process.env.FORMAT === 'csv'
 const type = isCsv ? 'text/csv' : 'application/x-ndjson'
 
@@ -37,6 +45,7 @@ const app = spawn(process.execPath, [new URL('../src/server.ts', import.meta.url
     DATA_DIR: folder,
     PORT: String(port),
     LOG_LEVEL: 'error',
+    RATE_LIMIT_ENABLED: 'false',
     ADMIN_EMAIL: email,
     ADMIN_PASSWORD: password
   },
@@ -56,40 +65,118 @@ try {
   await fill()
   const before = await checksum()
 
-  if (kbps > 0) {
-    const slow = await measured(() => download(join(folder, 'slow'), kbps * 1000))
-    say(`export to ${kbps} kB/s: ${line(slow)}, ${before.count} rows`)
+  if (kbps > 0 && slowMs > 0) {
+    const start = memoryMb()
+    let whileSlow = Number.NaN
+    const sink = slowSink(kbps * 1000, slowMs, () => {
+      whileSlow = memoryMb() - start
+    })
+    const slow = await measured(() => download(sink))
+    say(`export to ${kbps} kB/s for ${slowMs / 1000} s, then at full speed: ${line(slow)}`)
+    expectFlat('the export while its reader was slow', whileSlow)
+    expectFlat('the same, read on at full speed', slow.growthMb)
   }
   const file = join(folder, `products.${isCsv ? 'csv' : 'ndjson'}`)
-  const fast = await measured(() => download(file))
-  const copyOut = await timed(() => copyTo())
-  say(
-    `export: ${line(fast)}, ${rate(fast.seconds)}; COPY TO ${rate(copyOut)}; ratio ${(copyOut / fast.seconds).toFixed(2)}`
-  )
+  const fast = await measured(() => download(createWriteStream(file)))
+  const copyOut = withCopy ? await timed(() => copyTo()) : undefined
+  say(`export: ${line(fast)}, ${rate(fast.seconds)}${beside('COPY TO', copyOut, fast)}`)
   say(`  ${(statSync(file).size / 1e6).toFixed(0)} MB of ${isCsv ? 'CSV' : 'NDJSON'}`)
+  expectFlat('the export', fast.growthMb)
 
-  await sql`delete from products`
-  await sql`vacuum products`
+  const freeMs = await abortedExport()
+  expect(freeMs < MOST_FREE_MS, `an aborted export left the database after ${Math.round(freeMs)} ms`)
+  const others = await p99During(EXPORTS, EXPORTS_MS)
+  const seen = `${others.count} other requests, p99 ${Math.round(others.p99)} ms, slowest ${Math.round(others.most)} ms`
+  expect(
+    others.failed === 0 && others.p99 < MOST_P99_MS,
+    `${EXPORTS} exports at once: ${seen}, ${others.failed} failed`
+  )
+
+  await sql`truncate products cascade`
   const loaded = await measured(() => upload(file, accessToken))
   const after = await checksum()
-  await sql`create table copied (like products including all)`
-  await sql`alter table copied add foreign key (category_id) references categories`
-  const copyIn = await timed(() => copyFrom())
-  say(
-    `import: ${line(loaded)}, ${rate(loaded.seconds)}; COPY FROM ${rate(copyIn)}; ratio ${(copyIn / loaded.seconds).toFixed(2)}`
-  )
+  let copyIn: number | undefined
+  if (withCopy) {
+    await sql`create table copied (like products including all)`
+    await sql`alter table copied add foreign key (category_id) references categories`
+    copyIn = await timed(() => copyFrom())
+  }
+  say(`import: ${line(loaded)}, ${rate(loaded.seconds)}${beside('COPY FROM', copyIn, loaded)}`)
   say(`  ${loaded.answer}`)
-  const isSame = before.count === after.count && before.sum === after.sum
-  say(
-    `rows ${before.count} and ${after.count}, checksums ${before.sum} and ${after.sum}: ${isSame ? 'equal' : 'DIFFERENT'}`
-  )
-  process.exitCode = isSame && after.count === rows ? 0 : 1
+  expectFlat('the import', loaded.growthMb)
+  expect(after.count === rows && before.count === rows, `rows ${before.count} before and ${after.count} after`)
+  expect(before.sum === after.sum, `checksums of all rows ${before.sum} before and ${after.sum} after`)
 } finally {
   app.kill('SIGTERM')
   await sql.end()
   await server`drop database ${server(name)} with (force)`
   await server.end()
   rmSync(folder, { recursive: true, force: true })
+}
+
+function expect(isTrue: boolean, what: string): void {
+  say(`${isTrue ? 'ok' : 'NOT OK'} - ${what}`)
+  if (!isTrue) process.exitCode = 1
+}
+
+function expectFlat(name: string, growthMb: number): void {
+  expect(growthMb < MOST_GROWTH_MB, `${name} took ${growthMb.toFixed(0)} MB more memory, of ${MOST_GROWTH_MB}`)
+}
+
+function beside(name: string, seconds: number | undefined, { seconds: ours }: Measured): string {
+  return seconds === undefined ? '' : `; ${name} ${rate(seconds)}; ratio ${(seconds / ours).toFixed(2)}`
+}
+
+async function openExport(): Promise<IncomingMessage> {
+  const request = httpRequest(`${base}/api/v1/products/export`, { headers: { accept: type }, agent: false }).end()
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  if (response.statusCode !== 200) throw new Error(`the export answered ${response.statusCode}`)
+  return response
+}
+
+// How long after its end an export is still seen in the database.
+async function abortedExport(): Promise<number> {
+  const response = await openExport()
+  for await (const _ of response) break
+  response.destroy()
+  const aborted = performance.now()
+  let lastSeen = aborted
+  // A batch may come between two looks, so one look without it says nothing.
+  while (performance.now() - lastSeen < 500 && performance.now() - aborted < 5000) {
+    const [{ busy }] = (await sql`
+      select count(*)::int as busy from pg_stat_activity
+      where datname = ${name} and application_name = 'tenon' and state <> 'idle'`) as unknown as [{ busy: number }]
+    if (busy > 0) lastSeen = performance.now()
+  }
+  return lastSeen - aborted
+}
+
+async function p99During(exports: number, ms: number) {
+  const running = await Promise.all(Array.from({ length: exports }, openExport))
+  for (const response of running) response.on('error', () => {}).resume()
+  const [{ id }] = (await sql`select id from products limit 1`) as unknown as [{ id: string }]
+  const paths = [`/api/v1/products/${id}`, '/api/v1/products?limit=20', '/api/v1/categories', '/livez']
+  const times: number[] = []
+  let failed = 0
+  const until = performance.now() + ms
+  for (let index = 0; performance.now() < until; index += 1) {
+    const at = performance.now()
+    const answer = await fetch(base + paths[index % paths.length])
+    await answer.arrayBuffer()
+    times.push(performance.now() - at)
+    if (!answer.ok) failed += 1
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const atOnce = running.filter((response) => !response.complete).length
+  say(`  ${atOnce} of ${exports} exports were still under way at the end`)
+  for (const response of running) response.destroy()
+  times.sort((a, b) => a - b)
+  return {
+    count: times.length,
+    failed,
+    p99: times[Math.floor(times.length * 0.99)] as number,
+    most: times.at(-1) as number
+  }
 }
 
 async function untilReady(child: ChildProcess): Promise<void> {
@@ -162,17 +249,21 @@ function line({ seconds, growthMb }: Measured): string {
   return `${seconds.toFixed(1)} s, ${growthMb.toFixed(0)} MB more memory`
 }
 
-async function download(file: string, bytesPerSecond = 0): Promise<string> {
-  const request = httpRequest(`${base}/api/v1/products/export`, { headers: { accept: type } }).end()
-  const [response] = (await once(request, 'response')) as [IncomingMessage]
-  if (response.statusCode !== 200) throw new Error(`the export answered ${response.statusCode}`)
-  await pipeline(response, bytesPerSecond > 0 ? slowSink(bytesPerSecond) : createWriteStream(file))
+async function download(sink: Writable): Promise<string> {
+  await pipeline(await openExport(), sink)
   return ''
 }
 
-function slowSink(bytesPerSecond: number): Writable {
+function slowSink(bytesPerSecond: number, forMs: number, onFast: () => void): Writable {
+  const until = performance.now() + forMs
+  let isSlow = true
   return new Writable({
-    write: (chunk: Buffer, _encoding, done) => void setTimeout(done, (chunk.length / bytesPerSecond) * 1000)
+    write(chunk: Buffer, _encoding, done) {
+      if (performance.now() < until) return void setTimeout(done, (chunk.length / bytesPerSecond) * 1000)
+      if (isSlow) onFast()
+      isSlow = false
+      done()
+    }
   })
 }
 

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { Gate } from '#src/db/gate.ts'
 import type { Listen } from '#src/db/notify.ts'
 import { type Database, openDatabase } from '#src/db/open.ts'
+import type { Writes } from '#src/db/writes.ts'
 import { sharedKey } from '#src/identity/secrets.ts'
 
 declare module 'fastify' {
@@ -14,6 +15,8 @@ declare module 'fastify' {
     databaseLoad: () => Gate['load']
     /** Hears what instances tell each other through the database. */
     listenToDatabase: Listen
+    /** Tells what this process writes. */
+    databaseWrites: Writes
     /** What cursors are signed with. */
     cursorKey: KeyObject
   }
@@ -31,6 +34,7 @@ export default fp(
     app.decorate('pingDatabase', database.ping)
     app.decorate('databaseLoad', () => database.gate.load)
     app.decorate('listenToDatabase', database.listen)
+    app.decorate('databaseWrites', database.writes)
     app.decorate('cursorKey', createSecretKey(await sharedKey(database.db, 'cursors')))
   },
   { name: 'db', dependencies: ['routes'] }

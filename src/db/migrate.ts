@@ -1,6 +1,8 @@
 import type { PGlite } from '@electric-sql/pglite'
+import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { withDeadline } from './deadline.ts'
+import type { Transaction } from './open.ts'
 
 const MIGRATIONS = { migrationsFolder: new URL('../../migrations', import.meta.url).pathname }
 
@@ -30,4 +32,9 @@ export async function migrateEmbedded(client: PGlite): Promise<void> {
   const { drizzle } = await import('drizzle-orm/pglite')
   const { migrate } = await import('drizzle-orm/pglite/migrator')
   await migrate(drizzle({ client }), MIGRATIONS)
+}
+
+/** Takes the turn of who changes the tables, until the transaction ends. */
+export async function lockMigrations(tx: Transaction): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
 }

@@ -11,8 +11,11 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** Starts to hear a channel, on a connection of its own where there are connections. Settles once it hears. */
-export type Listen = (channel: string, onMessage: (text: string) => void) => Promise<Listener>
+/**
+ * Starts to hear a channel, on a connection of its own where there are connections. Settles once it hears.
+ * @param onListening told when it hears, also when it does again after its connection was cut.
+ */
+export type Listen = (channel: string, onMessage: (text: string) => void, onListening: () => void) => Promise<Listener>
 
 /**
  * The oldest transaction that may still be under way: every one below it can be seen by statements from now on.
@@ -26,6 +29,11 @@ export async function readWatermark(db: Database, ping: string): Promise<number>
     })
     .from(sql`(values (1)) as once`)
   return Number((row as { xmin: string }).xmin)
+}
+
+/** Notifies a text. */
+export async function notify(db: Database, channel: string, text: string): Promise<void> {
+  await db.execute(sql`select pg_notify(${channel}, ${text})`)
 }
 
 /** What changed in transactions from a watermark on. Some of it may have been read before. */

@@ -11,6 +11,7 @@ import { lockDirectory } from './lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
 import type { Listen, Listener } from './notify.ts'
 import { textArray } from './text-array.ts'
+import { Writes } from './writes.ts'
 
 /** What the rest of the house sees of a database, whichever driver is below. */
 export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>
@@ -27,6 +28,8 @@ export interface OpenDatabase {
   /** Settles when a statement was answered. */
   ping(): Promise<void>
   listen: Listen
+  /** What this process writes itself. */
+  writes: Writes
   /** Ends every connection and gives the data directory back. */
   close(): Promise<void>
 }
@@ -69,14 +72,16 @@ async function openPostgres(url: string, poolMax: number): Promise<OpenDatabase>
   const gate = new Gate({ inFlight: poolMax, ...WAITING })
   const { drizzle } = await import('drizzle-orm/postgres-js')
   const { client, end } = guardPostgres(connect, gate)
-  const db = drizzle({ client }) as unknown as Database
+  const writes = new Writes()
+  const db = drizzle({ client: writes.noteOnPostgres(client) }) as unknown as Database
   return {
     db,
     kind: 'postgres',
     gate,
+    writes,
     migrate: () => migratePostgres(url),
     ping: () => ping(db),
-    listen: (channel, onMessage) => listenPostgres(url, channel, onMessage),
+    listen: (...heard) => listenPostgres(url, ...heard),
     close: end
   }
 }
@@ -89,15 +94,18 @@ async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
     throw error
   })
   const gate = new Gate({ inFlight: 1, ...WAITING })
-  const db = drizzle({ client: guardEmbedded(client, gate) }) as unknown as Database
+  const writes = new Writes()
+  const db = drizzle({ client: writes.noteOnEmbedded(guardEmbedded(client, gate)) }) as unknown as Database
   return {
     db,
     kind: 'embedded',
     gate,
+    writes,
     migrate: () => migrateEmbedded(client),
     ping: () => ping(db),
-    async listen(channel, onMessage) {
+    async listen(channel, onMessage, onListening) {
       const unlisten = await client.listen(channel, onMessage)
+      onListening()
       return { close: () => unlisten() }
     },
     async close() {
@@ -115,7 +123,7 @@ async function openPglite(dataDir: string): Promise<PGlite> {
 }
 
 // Statements of the pool would have to wait for it, so it has a connection of its own; postgres.js opens it again.
-async function listenPostgres(url: string, ...[channel, onMessage]: Parameters<Listen>): Promise<Listener> {
+async function listenPostgres(url: string, ...heard: Parameters<Listen>): Promise<Listener> {
   const client = postgres(url, {
     max: 1,
     backoff: () => 0.05,
@@ -125,7 +133,7 @@ async function listenPostgres(url: string, ...[channel, onMessage]: Parameters<L
     connection: { application_name: 'tenon listen' }
   })
   const end = () => client.end({ timeout: 1 })
-  const listening = client.listen(channel, onMessage).then(() => true)
+  const listening = client.listen(...heard).then(() => true)
   try {
     // What is cut while it starts up never settles (postgres.js issue 1193).
     if (await Promise.race([listening, sleep(LISTEN_PATIENCE_MS, false, { ref: false })])) return { close: end }

@@ -1,4 +1,5 @@
-import { CHANNEL, forgetChanges, type Listen, type Listener, readChanges, readWatermark } from '../db/notify.ts'
+import { Channel } from '../db/channel.ts'
+import { CHANNEL, forgetChanges, type Listen, readChanges, readWatermark } from '../db/notify.ts'
 import type { Database } from '../db/open.ts'
 
 /** How the watch is kept, in milliseconds. */
@@ -16,26 +17,23 @@ const FORGET_EVERY = 400
 
 /**
  * Follows the changes that every instance tells: by notification at once, by a poll when the listener was cut.
- * Each poll notifies the instance's own name; a listener that does not hear it is replaced, half-open ones too.
+ * Each poll pings the channel, so that a listener that does not hear is replaced.
  */
 export class ChangeWatch {
   readonly #db: Database
-  readonly #listen: Listen
+  readonly #channel: Channel
   readonly #onChange: (subject: string | undefined) => void
   readonly #times: WatchTimes
-  readonly #name = `ping:${crypto.randomUUID()}`
-  #listener: Promise<Listener> | undefined
   #timer: NodeJS.Timeout | undefined
   #watermark = 0
   #polls = 0
   #readAt = -Infinity
-  #heardAt = -Infinity
   #isClosed = false
 
   /** @param onChange told what changed, `<kind>:<id>`; or undefined when anything may have. */
   constructor(db: Database, listen: Listen, onChange: (subject: string | undefined) => void, times = TIMES) {
     this.#db = db
-    this.#listen = listen
+    this.#channel = new Channel(listen, CHANNEL, { onMessage: onChange })
     this.#onChange = onChange
     this.#times = times
   }
@@ -48,7 +46,7 @@ export class ChangeWatch {
   /** Starts to follow. Nothing must be kept before that. */
   async start(): Promise<void> {
     // Without a listener the poll alone will do, and it tries again to have one.
-    await this.#replaceListener().catch(() => {})
+    await this.#channel.open().catch(() => {})
     await this.#poll()
     this.#schedule()
   }
@@ -62,7 +60,7 @@ export class ChangeWatch {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await this.#endListener()
+    await this.#channel.close()
   }
 
   #schedule(): void {
@@ -76,34 +74,15 @@ export class ChangeWatch {
 
   async #poll(): Promise<void> {
     const startedAt = performance.now()
-    if (startedAt - this.#heardAt > this.#times.deafMs) this.#replaceListener().catch(() => {})
+    this.#channel.replaceDeaf(this.#times.deafMs)
     // The table forgets, so after a long time what it tells is not all.
     if (!this.isFollowing) this.#onChange(undefined)
     // The watermark comes first: what is still under way at that moment is read again the next time.
-    const watermark = await readWatermark(this.#db, this.#name)
+    const watermark = await readWatermark(this.#db, this.#channel.ping())
     for (const subject of await readChanges(this.#db, this.#watermark || watermark)) this.#onChange(subject)
     this.#watermark = watermark
     this.#readAt = startedAt
     this.#polls += 1
     if (this.#polls % FORGET_EVERY === 0) await forgetChanges(this.#db)
-  }
-
-  async #replaceListener(): Promise<void> {
-    await this.#endListener()
-    /* c8 ignore next -- closed while the one before was ended: a new one would keep the process alive for ever */
-    if (this.#isClosed) return
-    this.#heardAt = performance.now()
-    this.#listener = this.#listen(CHANNEL, (text) => this.#hear(text))
-    await this.#listener
-  }
-
-  async #endListener(): Promise<void> {
-    const listener = await this.#listener?.catch(() => undefined)
-    await listener?.close()
-  }
-
-  #hear(text: string): void {
-    if (text === this.#name) this.#heardAt = performance.now()
-    else if (!text.startsWith('ping:')) this.#onChange(text)
   }
 }

@@ -100,7 +100,11 @@ export interface Declaration<S extends TObject = TObject> {
   include?: Record<string, Include>
   /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
   owner?: string
-  /** How long caches may give a public answer again without asking: a change shows there that much later. */
+  /**
+   * How long caches may give a public answer again without asking: a change shows there that much later. This process
+   * keeps them, too, and forgets them when a table behind them is written, by any instance: a change shows at once where
+   * it was made, and elsewhere within a second. Each write of these tables notifies all instances.
+   */
   cache?: { ttlSeconds: number }
   /** Whether a change must name the version it is a change of: 428 without `If-Match`. */
   requireIfMatch?: boolean

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { KEPT, keepAnswers } from './cache/keep.ts'
 import { changeHandler } from './change.ts'
 import { isGuarded } from './compile-includes.ts'
 import { makeContext } from './context.ts'
@@ -71,6 +72,7 @@ export function defineResource<const D extends Declaration>(
     const { actions = {}, access, schema } = declaration as Declaration
     const { name, operationId } = namesOf(app.prefix, schema.$id as string)
     const resource = compileResource(name, declaration as Declaration)
+    const { cache } = resource.declaration
     const context = makeContext(app, resource)
     const faultOf = (constraint: string) => resource.faults.get(constraint)
     const routes: [string, MakeRoute][] = [
@@ -80,19 +82,20 @@ export function defineResource<const D extends Declaration>(
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
       const isChange = 'change' in route
+      const handler = isChange ? changeHandler(context, route.change) : route.handler
       const deprecation = deprecationOf(resource.declaration, verb)
       const whole = {
         method: route.method,
         url: route.url,
         ...(route.bodyLimit && { bodyLimit: route.bodyLimit }),
-        handler: isChange ? changeHandler(context, route.change) : route.handler,
+        handler: cache && KEPT.has(verb) ? keepAnswers(app.keptAnswers, resource, cache.ttlSeconds, handler) : handler,
         config: {
           access: access[route.access],
           faultOf,
           takesKey: isChange,
           resource,
           errors: errorsOf(route, resource),
-          ...(resource.declaration.cache && { ttlSeconds: resource.declaration.cache.ttlSeconds })
+          ...(cache && { ttlSeconds: cache.ttlSeconds })
         },
         schema: {
           ...route.schema,

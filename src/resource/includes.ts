@@ -1,10 +1,10 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableName, sql } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { authorize } from '../identity/access.ts'
 import { type Principal, seesAll } from '../identity/principal.ts'
 import type { ResourceContext, Row } from './context.ts'
 import { arrayText } from './query/filter.ts'
-import { type CompiledInclude, OWN_KEY } from './resource.ts'
+import { type CompiledInclude, OWN_KEY, type Resource } from './resource.ts'
 
 /** What a request wants to be included, `lines.product` for what is in what is included, and who asks. */
 export interface Asked {
@@ -31,11 +31,29 @@ interface Level {
 }
 
 async function attachAll(context: ResourceContext, rows: Row[], { includes, path, asked }: Level): Promise<void> {
-  const wanted = [...includes].filter(([name, { isAlways }]) => isAlways || isAsked(asked, path + name))
+  const wanted = wantedOf(includes, path, asked)
   for (const [, { access }] of wanted) if (access) authorize(asked.principal, access)
   if (rows.length === 0) return
   await Promise.all(wanted.map(([name, include]) => attach(context, rows, { name, include, path: path + name, asked })))
 }
+
+/** The tables that an answer is read from; undefined where what is included is not for everybody. */
+export function tablesRead({ table, includes }: Resource, include: string[] | undefined): string[] | undefined {
+  const tables = new Set([getTableName(table)])
+  const isForAll = addTables(tables, { includes, path: '', asked: { include, principal: null } })
+  return isForAll ? [...tables] : undefined
+}
+
+function addTables(tables: Set<string>, { includes, path, asked }: Level): boolean {
+  return wantedOf(includes, path, asked).every(([name, include]) => {
+    tables.add(getTableName(include.table))
+    if (include.through) tables.add(getTableName(include.through.table))
+    return !include.access && addTables(tables, { includes: include.includes, path: `${path}${name}.`, asked })
+  })
+}
+
+const wantedOf = (includes: Level['includes'], path: string, asked: Asked) =>
+  [...includes].filter(([name, { isAlways }]) => isAlways || isAsked(asked, path + name))
 
 // What is in an include needs the include.
 const isAsked = ({ include = [] }: Asked, path: string) =>

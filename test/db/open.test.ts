@@ -96,7 +96,7 @@ t.test('what is notified on a channel is heard, until nobody listens any more', 
   const opened = await openDatabase({ url, dataDir, poolMax: 2 })
   t.teardown(() => opened.close())
   const heard = Promise.withResolvers<string>()
-  const listener = await opened.listen('news', heard.resolve)
+  const listener = await opened.listen('news', heard.resolve, () => {})
   await opened.db.execute(sql`select pg_notify('news', 'something')`)
   t.equal(await heard.promise, 'something')
   await listener.close()
@@ -105,14 +105,22 @@ t.test('what is notified on a channel is heard, until nobody listens any more', 
 t.test('listening to a server is given up when it closes every connection', async (t) => {
   const wire = await startWire(t)
   const opened = await openDatabase({ url: wire.url, dataDir: '', poolMax: 1 })
-  const listener = await opened.listen('news', () => {})
+  const listener = await opened.listen(
+    'news',
+    () => {},
+    () => {}
+  )
   await listener.close()
   await opened.close()
   const broken = await startServer(t, (socket) => socket.destroy())
   const { listen, close } = await openDatabase({ url: broken.url, dataDir: '', poolMax: 1 })
   t.teardown(close)
   await t.rejects(
-    listen('news', () => {}),
+    listen(
+      'news',
+      () => {},
+      () => {}
+    ),
     { code: 'UNAVAILABLE' }
   )
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startApp } from '#test/support/app.ts'
+import { type Send, startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 import { declaredResources, has, newBody } from '#test/support/resources.ts'
 
@@ -70,8 +70,38 @@ t.test('a declared time is how long anybody may keep what everybody gets', async
   }
 })
 
+t.test(
+  'a shared cache in front of answers that are kept here never gives one caller the answer of another',
+  async (t) => {
+    const { send, someone } = await startApp(t, {}, fixtures)
+    const [admin, ada, bob] = [await someone('admin'), await someone(), await someone()]
+    const body = { sku: 'OAK-1', name: 'Oak', priceCents: 100, stock: 9 }
+    const { id } = (await send('POST', '/api/v1/shelves', { as: admin.token, body })).body
+    for (const { token: as } of [ada, bob])
+      await send('POST', '/api/v1/orders', { as, body: { lines: [{ productId: id, quantity: 1 }] } })
+    const shelf = `/api/v1/shelves/${id}`
+    const urls = [
+      shelf,
+      '/api/v1/shelves',
+      `${shelf}?include=orders`,
+      '/api/v1/shelves?include=orders',
+      '/api/v1/orders'
+    ]
+    const cache = sharedCache(send)
+    const callers = [undefined, ada.token, bob.token, admin.token, undefined, bob.token, ada.token]
+    for (const url of urls) {
+      for (const as of callers) {
+        const [direct, cached] = [await send('GET', url, { as }), await cache(url, as)]
+        const expected = { status: direct.status, text: unnamed(direct.text) }
+        t.same({ status: cached.status, text: unnamed(cached.text) }, expected, url)
+      }
+    }
+    t.ok(cache.hits > 0)
+  }
+)
+
 t.test('a shared cache in front never gives one caller the answer of another', async (t) => {
-  const cache = sharedCache()
+  const cache = sharedCache(send)
   const item = await send('POST', '/api/v1/items', { as: ada.token, body: { title: 'Of Ada' } })
   const category = await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'Of all' } })
   await send('POST', '/api/v1/items', { as: bob.token, body: { title: 'Of Bob' } })
@@ -94,43 +124,43 @@ t.test('a shared cache in front never gives one caller the answer of another', a
   }
   t.equal((await cache('/api/v1/products', 'not a token')).status, 401, 'nor what anybody gets to a wrong credential')
   t.ok(cache.hits > 0, 'what anybody gets is given again once it is validated or fresh')
-
-  // What a problem names is its own request.
-  function unnamed(text: string) {
-    return text.replace(/"instance":"[^"]*"/, '')
-  }
-
-  // RFC 9111 for a cache that many share: sections 3 (what is stored), 4.1 (Vary) and 4.2 (freshness).
-  function sharedCache() {
-    const stored: {
-      url: string
-      asked: Record<string, string>
-      answer: Awaited<ReturnType<typeof send>>
-      at: number
-    }[] = []
-    async function get(url: string, as: string | undefined) {
-      const asked: Record<string, string> = as ? { authorization: `Bearer ${as}` } : {}
-      const found = stored.find((one) => {
-        const vary = (one.answer.headers.vary ?? '').toLowerCase().split(', ')
-        return one.url === url && vary.every((name) => one.asked[name] === asked[name])
-      })
-      const age = found ? (Date.now() - found.at) / 1000 : 0
-      const lifetime = Number(/max-age=(\d+)/.exec(found?.answer.headers['cache-control'] ?? '')?.[1])
-      if (found && (age < lifetime || (await isValid(found.url, found.answer.headers.etag, asked)))) {
-        get.hits += 1
-        return found.answer
-      }
-      const answer = await send('GET', url, { headers: asked })
-      const control = answer.headers['cache-control'] ?? ''
-      const mayStore = !/no-store|private/.test(control) && (!as || /public|must-revalidate/.test(control))
-      if (mayStore && answer.status === 200) stored.push({ url, asked, answer, at: Date.now() })
-      return answer
-    }
-    async function isValid(url: string, etag: string | undefined, asked: Record<string, string>) {
-      if (!etag) return false
-      return (await send('GET', url, { headers: { ...asked, 'if-none-match': etag } })).status === 304
-    }
-    get.hits = 0
-    return get
-  }
 })
+
+// What a problem names is its own request.
+function unnamed(text: string) {
+  return text.replace(/"instance":"[^"]*"/, '')
+}
+
+// RFC 9111 for a cache that many share: sections 3 (what is stored), 4.1 (Vary) and 4.2 (freshness).
+function sharedCache(send: Send) {
+  const stored: {
+    url: string
+    asked: Record<string, string>
+    answer: Awaited<ReturnType<typeof send>>
+    at: number
+  }[] = []
+  async function get(url: string, as: string | undefined) {
+    const asked: Record<string, string> = as ? { authorization: `Bearer ${as}` } : {}
+    const found = stored.find((one) => {
+      const vary = (one.answer.headers.vary ?? '').toLowerCase().split(', ')
+      return one.url === url && vary.every((name) => one.asked[name] === asked[name])
+    })
+    const age = found ? (Date.now() - found.at) / 1000 : 0
+    const lifetime = Number(/max-age=(\d+)/.exec(found?.answer.headers['cache-control'] ?? '')?.[1])
+    if (found && (age < lifetime || (await isValid(found.url, found.answer.headers.etag, asked)))) {
+      get.hits += 1
+      return found.answer
+    }
+    const answer = await send('GET', url, { headers: asked })
+    const control = answer.headers['cache-control'] ?? ''
+    const mayStore = !/no-store|private/.test(control) && (!as || /public|must-revalidate/.test(control))
+    if (mayStore && answer.status === 200) stored.push({ url, asked, answer, at: Date.now() })
+    return answer
+  }
+  async function isValid(url: string, etag: string | undefined, asked: Record<string, string>) {
+    if (!etag) return false
+    return (await send('GET', url, { headers: { ...asked, 'if-none-match': etag } })).status === 304
+  }
+  get.hits = 0
+  return get
+}

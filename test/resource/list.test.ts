@@ -228,3 +228,8 @@ t.test('v2 answers, filters and sorts by a price that is an object', async (t) =
     { sku: 'C', price: { amount: 200, currency: 'USD' } }
   ])
 })
+
+t.test('links keep every parameter, also behind a question mark', async (t) => {
+  const page = await list('sku[ne]=?&limit=1')
+  t.match(page.headers.link, /\?sku%5Bne%5D=%3F&limit=1&cursor=[^&>]+>; rel="next"$/)
+})

@@ -5,8 +5,8 @@ interface Logged {
   options: { logger: object }
 }
 
-// What is asked every second, whoever is there: whether rights have changed.
-const BACKGROUND = /pg_snapshot_xmin|identity_changes/
+// What is asked every second, whoever is there: whether rights have changed, and whether changes are heard.
+const BACKGROUND = /pg_snapshot_xmin|identity_changes|pg_notify/
 
 /**
  * Notes every statement that an application sends from now on, without what begins and ends transactions. Statements

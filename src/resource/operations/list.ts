@@ -117,7 +117,8 @@ const pageText = (data: string, page: Page['page']) => `{"data":[${data}],"page"
 
 // RFC 8288. Relative, since only a proxy in front knows the name under which callers reach us.
 function linksOf(url: string, { next, previous }: Page['page']): string {
-  const [path, search] = url.split('?')
+  // A parameter may have a question mark in it (RFC 3986, section 3.4).
+  const [path, search] = url.split(/\?(.*)/s)
   const link = (cursor: string | null, relation: string) => {
     if (cursor === null) return []
     const parameters = new URLSearchParams(search)

@@ -1,0 +1,90 @@
+import { LRUCache } from 'lru-cache'
+
+// What callers ask for decides what is kept, so both its number and its size are bounded: the least used go first.
+const BOUNDS = { max: 10_000, maxSize: 32 * 2 ** 20 }
+// A write of another instance shows within a second, whether or not its notification comes; reading it anew takes time.
+const UNTOLD_MS = 800
+
+/** An answer as text, and the headers that are part of it. */
+export interface KeptAnswer {
+  body: string
+  headers: Record<string, string>
+  /** When reading it began, as the clock tells it, in milliseconds. */
+  readAt: number
+  /** What had been written when reading it began, as `stamp` tells it. */
+  stamp: number
+}
+
+/** Answers that anybody gets, kept in memory until a table that they were read from is written, or their time is over. */
+export class KeptAnswers {
+  readonly #kept: LRUCache<string, KeptAnswer>
+  readonly #writes = new Map<string, number>()
+  readonly #readers = new Map<string, string>()
+  readonly #now: () => number
+  #losses = 0
+  #heardUntil: () => number = () => -Infinity
+
+  /** @param now the clock, in milliseconds: that of `performance.now()`. */
+  constructor(now = () => performance.now(), bounds = BOUNDS) {
+    this.#now = now
+    this.#kept = new LRUCache({ ...bounds, sizeCalculation: sizeOf })
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#kept.size
+  }
+
+  /** The tables that answers are read from, each with the resource that was the first to say so. */
+  get tables(): ReadonlyMap<string, string> {
+    return this.#readers
+  }
+
+  /** Says that a resource keeps answers that are read from these tables. */
+  follow(resource: string, tables: string[]): void {
+    for (const table of tables) {
+      if (!this.#readers.has(table)) this.#readers.set(table, resource)
+      this.#writes.set(table, 0)
+    }
+  }
+
+  /** @param heardUntil the time, by the same clock, until which every write was told. */
+  believe(heardUntil: () => number): void {
+    this.#heardUntil = heardUntil
+  }
+
+  /** The time, to be noted before an answer is read. */
+  now(): number {
+    return this.#now()
+  }
+
+  /** Counts the writes of tables: what was read under one number is not true under another. */
+  stamp(tables: string[]): number {
+    return tables.reduce((sum, table) => sum + (this.#writes.get(table) as number), this.#losses)
+  }
+
+  /** What is kept under a key, where it is still what would be read; and its age in milliseconds. */
+  find(key: string, tables: string[], ttlMs: number): (KeptAnswer & { ageMs: number }) | undefined {
+    const kept = this.#kept.get(key)
+    if (!kept) return undefined
+    const ageMs = this.#now() - kept.readAt
+    const isTold = ageMs < UNTOLD_MS || this.#now() - this.#heardUntil() < UNTOLD_MS
+    if (ageMs < ttlMs && isTold && kept.stamp === this.stamp(tables)) return { ...kept, ageMs }
+    return undefined
+  }
+
+  /** Keeps an answer, unless one of its tables was written while it was read. */
+  keep(key: string, tables: string[], answer: KeptAnswer): void {
+    if (answer.stamp === this.stamp(tables)) this.#kept.set(key, answer)
+  }
+
+  /** Forgets what was read from a table, also what is being read; or everything, when any may have been written. */
+  written(table: string | undefined): void {
+    if (table === undefined) this.#losses += 1
+    else if (this.#writes.has(table)) this.#writes.set(table, (this.#writes.get(table) as number) + 1)
+  }
+}
+
+// Two bytes for a character at most, and what an entry costs besides.
+const sizeOf = ({ body, headers }: KeptAnswer, key: string) =>
+  2 * (body.length + key.length + JSON.stringify(headers).length) + 300

@@ -1,0 +1,82 @@
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import type { Listen } from '#src/db/notify.ts'
+import { type Database, openDatabase } from '#src/db/open.ts'
+import { TableWatch, tellTables, untoldTables } from '#src/db/table-changes.ts'
+import { createDatabase } from '#test/support/database.ts'
+
+const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)
+const { db, listen, close } = await openDatabase({ url, dataDir, poolMax: 3 })
+t.teardown(close)
+const turn = () => new Promise(setImmediate)
+
+t.test('every write of a told table is heard, and no other', async (t) => {
+  t.same(await untoldTables(db, ['categories', 'items']), ['categories', 'items'])
+  await Promise.all([tellTables(db, ['categories']), tellTables(db, ['categories'])])
+  t.same(await untoldTables(db, ['categories', 'items']), ['items'])
+  const heard: (string | undefined)[] = []
+  const watch = new TableWatch(db, listen, (table) => void heard.push(table), { pingMs: 5, deafMs: 60_000 })
+  await watch.start()
+  t.same(heard.splice(0), [undefined], 'before that anything may have been missed')
+  const before = performance.now()
+  for (const statement of [
+    sql`insert into categories (id, name) values (gen_random_uuid(), 'a')`,
+    sql`update categories set name = 'b'`,
+    sql`delete from categories`,
+    sql`truncate categories cascade`
+  ]) {
+    await db.execute(statement)
+    while (heard.length === 0) await turn()
+    t.same(heard.splice(0), ['categories'])
+  }
+  await db.execute(sql`delete from items`)
+  while (watch.heardUntil < before) await turn()
+  await watch.close()
+})
+
+t.test(
+  'without a listener nothing is believed; a deaf one is replaced, and then anything may have changed',
+  async (t) => {
+    let listens = 0
+    let begin = () => {}
+    let isDeaf = false
+    const listenBadly: Listen = async (channel, onMessage, onListening) => {
+      listens += 1
+      if (listens === 1) throw new Error('refused')
+      begin = onListening
+      return listen(channel, (text) => isDeaf || onMessage(text), onListening)
+    }
+    const heard: (string | undefined)[] = []
+    const watch = new TableWatch(db, listenBadly, (table) => void heard.push(table), { pingMs: 1, deafMs: 50 })
+    await watch.start()
+    t.equal(watch.heardUntil, -Infinity)
+    while (watch.heardUntil === -Infinity) await turn()
+    t.ok(heard.splice(0).includes(undefined))
+    begin()
+    t.same(heard.splice(0), [undefined], 'the connection was cut and is back')
+    isDeaf = true
+    const [until, count] = [watch.heardUntil, listens]
+    while (listens === count) await turn()
+    isDeaf = false
+    while (watch.heardUntil === until) await turn()
+    t.ok(heard.includes(undefined))
+    await watch.close()
+  }
+)
+
+t.test('a ping that cannot be sent is tried again', async () => {
+  let failures = 0
+  const broken = new Proxy(db, {
+    get(target, name) {
+      if (name !== 'execute' || failures > 2) return Reflect.get(target, name, target).bind(target)
+      failures += 1
+      return async () => {
+        throw new Error('down')
+      }
+    }
+  }) as Database
+  const watch = new TableWatch(broken, listen, () => {}, { pingMs: 1, deafMs: 60_000 })
+  await watch.start()
+  while (watch.heardUntil === -Infinity) await turn()
+  await watch.close()
+})
