@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
+import { readForAnswer } from '../db/gate.ts'
 import type { Transaction } from '../db/open.ts'
 import { type Answer, send } from './answer.ts'
-import { inTransaction, type ResourceContext } from './context.ts'
+import { type ChangeContext, inTransaction } from './context.ts'
 import { answerOnce, keyUseOf } from './idempotency.ts'
 import { applyPreferences, parsePrefer } from './prefer.ts'
 
@@ -9,24 +10,44 @@ import { applyPreferences, parsePrefer } from './prefer.ts'
  * Changes something and says what to answer. Its statements go to the database of the context that it is given, which
  * may be a transaction: one on any other would wait for ever on PGlite.
  */
-export type Change = (context: ResourceContext, request: FastifyRequest) => Promise<Answer>
+export type Perform<C> = (on: C) => Promise<Answer>
+
+/**
+ * A change in two steps. The first checks the request and does what takes long without the database, such as hashing a
+ * password: a transaction that waited for it would hold a connection. The second is what it gives.
+ */
+export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
 
 /**
  * The handler of a change, with what every change can be asked for: to happen once (`Idempotency-Key`), and to answer
  * less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
  */
-export function changeHandler(context: ResourceContext, change: Change): RouteHandlerMethod {
+export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {
     const { 'idempotency-key': key, prefer } = request.headers
-    if (key === undefined && prefer === undefined) return send(reply, await change(context, request))
     const preferences = parsePrefer(prefer)
-    const run = async (on: ResourceContext) => applyPreferences(await change(on, request), preferences)
+    const use = key === undefined ? undefined : keyUseOf(request)
+    const perform = await change(request)
+    const run = async (on: C) => applyPreferences(await perform(on), preferences)
     const runIn = (tx: Transaction) => run(inTransaction(context, tx))
-    if (preferences.tx === 'rollback') return send(reply, await rehearse(context, runIn))
-    if (key === undefined) return send(reply, await run(context))
-    const use = keyUseOf(request)
     const serialize = (answer: Answer) => serializeBody(reply, answer)
-    return send(reply, await context.db.transaction((tx) => answerOnce(tx, request, use, runIn, serialize)))
+    return send(
+      reply,
+      await finish(context, () => {
+        if (preferences.tx === 'rollback') return rehearse(context, runIn)
+        if (!use) return run(context)
+        return context.db.transaction((tx) => answerOnce(tx, request, use, runIn, serialize))
+      })
+    )
+  }
+}
+
+/** Makes a change, and after it what its resource wants done then: also when it failed, which may leave some of it. */
+export async function finish<T>({ changed }: ChangeContext, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make()
+  } finally {
+    if (changed) await readForAnswer(changed)
   }
 }
 
@@ -40,7 +61,7 @@ class Rehearsed extends Error {
 }
 
 // Also of its key a rehearsal keeps nothing, so the performance may have it.
-async function rehearse({ db }: ResourceContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
+async function rehearse({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
   try {
     return await db.transaction(async (tx) => {
       throw new Rehearsed(await run(tx))

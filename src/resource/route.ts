@@ -25,7 +25,7 @@ export interface ReadRoute extends AnyRoute {
 /** A route that changes something; `changeHandler` makes its handler. */
 export interface ChangeRoute extends AnyRoute {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  change: Change
+  change: Change<ResourceContext>
 }
 
 /** A route that reads its body itself, as it comes: too long to be kept, or to happen in one transaction. */

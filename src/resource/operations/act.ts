@@ -4,6 +4,7 @@ import type { Principal } from '../../identity/principal.ts'
 import { answerStored } from '../answer.ts'
 import type { ResourceContext } from '../context.ts'
 import type { Action, Operation } from '../declaration.ts'
+import { guarded } from '../guard.ts'
 import { IdParams, type MakeRoute, ownerOf } from '../route.ts'
 import type { Stored } from '../stored.ts'
 import { readOne } from './read.ts'
@@ -16,7 +17,13 @@ export const actionRoute =
     url: `/:id/${name}`,
     access: 'write',
     schema: { summary, params: IdParams, response: { 200: context.resource.answer } },
-    change: async (on, request) => answerStored(on, await runOperation(on, request, run))
+    change: async (request) => async (on) => {
+      const { id } = request.params as { id: string }
+      return answerStored(
+        on,
+        await guarded(on, request, { id, body: {} }, (inner) => runOperation(inner, request, run))
+      )
+    }
   })
 
 /** Runs an operation written by hand, and reads the row that it names. */

@@ -4,11 +4,13 @@ import type { FastifyRequest } from 'fastify'
 import { ApiError } from '../../errors.ts'
 import { allowLongBody } from '../../long-bodies.ts'
 import { documentedAs } from '../../schema/fields.ts'
-import { insertMany, type OnConflict } from '../batch/insert.ts'
+import type { OnConflict } from '../batch/insert.ts'
 import { keysOf } from '../batch/keys.ts'
 import { Loader } from '../batch/loader.ts'
 import { prepareCreate } from '../batch/prepare.ts'
 import { ImportReport, Report } from '../batch/report.ts'
+import { insertGuarded } from '../batch/with-guard.ts'
+import { finish } from '../change.ts'
 import { csvColumns } from '../formats/csv.ts'
 import { readCsv } from '../formats/csv-lines.ts'
 import { readNdjson } from '../formats/ndjson.ts'
@@ -48,19 +50,22 @@ export const importRoute: MakeRoute = (context) => {
         ...context,
         report,
         prepare: prepare(request.principal?.userId),
-        write: insertMany({ resource, keys, onConflict, ownerId }),
+        write: insertGuarded({ resource, keys, onConflict, ownerId }, request.principal),
         // Two rows for one key cannot be updated by one statement, so the second waits for the next.
         key: onConflict === 'update' ? keys.upsert?.key : undefined
       })
       const stream = request.body as Readable | undefined
       if (!stream) throw new ApiError('UNSUPPORTED_MEDIA_TYPE', `Send ${NDJSON} or ${CSV}.`)
       const isCsv = request.headers['content-type']?.startsWith(CSV)
-      try {
+      const load = async () => {
         for await (const lines of isCsv ? readCsv(stream, columns, readOnly) : readNdjson(stream)) {
           for (const line of lines)
             await loader.add('body' in line ? { ...line, body: without(readOnly, line.body) } : line)
         }
         await loader.end()
+      }
+      try {
+        await finish(context, load)
       } catch (error) {
         // The rest of the body is not read any more.
         reply.header('connection', 'close')

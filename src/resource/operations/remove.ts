@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
 import type { ResourceContext } from '../context.ts'
+import { guarded } from '../guard.ts'
 import { ownerColumn } from '../query/filter.ts'
 import { IdParams, IfMatch, type MakeRoute, NoContent, ownerOf } from '../route.ts'
 import { notFound, readOne } from './read.ts'
@@ -20,19 +21,20 @@ export const removeRoute: MakeRoute = (context) => {
       headers: IfMatch,
       response: { 204: NoContent }
     },
-    async change(on, request) {
+    async change(request) {
       const { id } = request.params as { id: string }
-      await removeRow(on, id, ownerOf(request, resource), preconditionOf(request.headers, isRequired))
-      return { status: 204, headers: {} }
+      const ownerId = ownerOf(request, resource)
+      const precondition = preconditionOf(request.headers, isRequired)
+      return async (on) => {
+        await guarded(on, request, { id }, (inner) => removeRow(inner, id, ownerId, precondition))
+        return { status: 204, headers: {} }
+      }
     }
   }
 }
 
-/**
- * Deletes a row.
- * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
- */
-export async function removeRow(
+// Says NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
+async function removeRow(
   context: ResourceContext,
   id: string,
   ownerId: string | undefined,

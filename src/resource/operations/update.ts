@@ -5,6 +5,7 @@ import { asArrays } from '../../db/rows.ts'
 import { answerStored } from '../answer.ts'
 import { isMet, type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
+import { guarded } from '../guard.ts'
 import { ownerColumn } from '../query/filter.ts'
 import { VERSION } from '../resource.ts'
 import { type ChangeRoute, IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
@@ -40,35 +41,32 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
       body,
       response: { 200: resource.answer }
     },
-    async change(on, request) {
+    async change(request) {
       const { id } = request.params as { id: string }
-      const change = {
-        id,
-        body: request.body as object,
-        ownerId: ownerOf(request, resource),
-        precondition: preconditionOf(request.headers, isRequired)
-      }
-      if (isPatch) return answerStored(on, await patchRow(on, change))
-      assertRules(resource, request.body)
-      return answerStored(on, await updateRow(on, change))
+      const body = request.body as Record<string, unknown>
+      const precondition = preconditionOf(request.headers, isRequired)
+      if (!isPatch) assertRules(resource, body)
+      const values = await toColumns(resource, body)
+      const change = { id, values, ownerId: ownerOf(request, resource), precondition }
+      const make = (on: ResourceContext) => (isPatch ? patchRow(on, change, body) : updateRow(on, change))
+      return async (on) => answerStored(on, await guarded(on, request, { id, body }, make))
     }
   }
 }
 
 interface Change {
   id: string
-  /** A merge patch (RFC 7396) or a whole replacement: what it names is set. */
-  body: object
+  /** The columns to set. */
+  values: Record<string, unknown>
   ownerId: string | undefined
   precondition: Precondition | undefined
 }
 
-/**
+/*
  * Changes what a patch names. Where the resource has rules they are checked on the row with the patch merged into it,
  * which is locked meanwhile, so that two patches that are right by themselves cannot be wrong together.
- * @throws ApiError as `updateRow` does, and VALIDATION_FAILED naming the rules that the merged row would break.
  */
-export async function patchRow(context: ResourceContext, change: Change): Promise<Stored> {
+async function patchRow(context: ResourceContext, change: Change, patch: object): Promise<Stored> {
   const { resource, db } = context
   if (!resource.declaration.rules) return updateRow(context, change)
   const id = resource.columns.id as AnyPgColumn
@@ -76,7 +74,7 @@ export async function patchRow(context: ResourceContext, change: Change): Promis
     const on = inTransaction(context, tx)
     await tx.select({ id }).from(resource.table).where(eq(id, change.id)).for('update')
     const stored = await readUnchanged(on, change.id, change.ownerId, change.precondition)
-    assertRules(resource, mergePatch(openRow(stored), change.body))
+    assertRules(resource, mergePatch(openRow(stored), patch))
     return updateRow(on, change)
   })
 }
@@ -87,10 +85,9 @@ export async function patchRow(context: ResourceContext, change: Change): Promis
  */
 export async function updateRow(
   context: ResourceContext,
-  { id, body, ownerId, precondition }: Change
+  { id, values, ownerId, precondition }: Change
 ): Promise<Stored> {
   const { resource, db } = context
-  const values = await toColumns(resource, body as Record<string, unknown>)
   if (Object.keys(values).length === 0) return readUnchanged(context, id, ownerId, precondition)
   const version = resource.columns.version as AnyPgColumn
   const statement = db

@@ -1,21 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
-import { insufficientScope, refuseMoreThan } from '#src/identity/access.ts'
 import { createKey, type NewKey, rotateKey } from '#src/identity/api-keys.ts'
-import { type Principal, seesAll } from '#src/identity/principal.ts'
+import type { Principal } from '#src/identity/principal.ts'
 import { answerOf, send } from '#src/resource/answer.ts'
-import { makeContext } from '#src/resource/context.ts'
+import { finish } from '#src/resource/change.ts'
+import { makeContext, type ResourceContext } from '#src/resource/context.ts'
 import { defineResource } from '#src/resource/define.ts'
+import { guarded } from '#src/resource/guard.ts'
 import { notFound, readRow } from '#src/resource/operations/read.ts'
 import { compileResource } from '#src/resource/resource.ts'
 import { bodyIsOptional, IdParams, ownerOf } from '#src/resource/route.ts'
 import { apiKeysResource } from './resource.ts'
 import { ApiKeyCreate, ApiKeyWithSecret, KeyRotation } from './schema.ts'
-
-interface Sent {
-  scopes?: string[]
-  tier?: string | null
-}
 
 /** API keys: the usual verbs, and the two that show a key. */
 export default (async (app) => {
@@ -25,18 +21,6 @@ export default (async (app) => {
   const access = apiKeysResource.access.write
   const kind = config.NODE_ENV === 'test' ? 'test' : 'live'
 
-  // Nobody gives a key what they do not have, nor a faster lane than everybody's.
-  app.addHook('preHandler', async ({ body, principal }) => {
-    const { items = [], ...one } = (body ?? {}) as Sent & { items?: Sent[] }
-    for (const { scopes = [], tier } of [one, ...items]) {
-      refuseMoreThan(principal as Principal, scopes)
-      const isFaster = tier !== undefined && tier !== null && tier !== 'standard'
-      if (isFaster && !seesAll(principal as Principal, 'api-keys')) throw insufficientScope('api-keys:*')
-    }
-  })
-  app.addHook('onSend', async ({ method }) => {
-    if (method !== 'GET' && method !== 'HEAD') await app.identity.authority.catchUp()
-  })
   await app.register(defineResource(apiKeysResource))
 
   app.post(
@@ -52,7 +36,9 @@ export default (async (app) => {
       }
     },
     async (request, reply) => {
-      const made = await createKey(db, (request.principal as Principal).userId, kind, request.body as never)
+      const { userId } = request.principal as Principal
+      const make = ({ db }: ResourceContext) => createKey(db, userId, kind, request.body as never)
+      const made = await guarded(context, request, { body: request.body }, make)
       return show(reply, made, 201, { location: `${prefix}/${made.id}` })
     }
   )
@@ -74,7 +60,8 @@ export default (async (app) => {
     async (request, reply) => {
       const { overlapSeconds } = request.body as { overlapSeconds: number }
       const { id } = request.params
-      const made = await rotateKey(db, { id, ownerId: ownerOf(request, resource), kind, overlapSeconds })
+      const ownerId = ownerOf(request, resource)
+      const made = await finish(context, () => rotateKey(db, { id, ownerId, kind, overlapSeconds }))
       if (!made) throw notFound(context)
       return show(reply, made)
     }
