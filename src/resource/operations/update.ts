@@ -69,14 +69,28 @@ interface Change {
 async function patchRow(context: ResourceContext, change: Change, patch: object): Promise<Stored> {
   const { resource, db } = context
   if (!resource.declaration.rules) return updateRow(context, change)
-  const id = resource.columns.id as AnyPgColumn
   return db.transaction(async (tx) => {
     const on = inTransaction(context, tx)
-    await tx.select({ id }).from(resource.table).where(eq(id, change.id)).for('update')
-    const stored = await readUnchanged(on, change.id, change.ownerId, change.precondition)
+    const stored = await lockRow(on, change.id, change.ownerId, change.precondition)
     assertRules(resource, mergePatch(openRow(stored), patch))
     return updateRow(on, change)
   })
+}
+
+/**
+ * Locks a row for a transaction, and reads it as it is from then on.
+ * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
+ */
+export async function lockRow(
+  on: ResourceContext,
+  id: string,
+  ownerId: string | undefined,
+  precondition: Precondition | undefined
+): Promise<Stored> {
+  const { table, columns } = on.resource
+  const key = columns.id as AnyPgColumn
+  await on.db.select({ id: key }).from(table).where(eq(key, id)).for('update')
+  return readUnchanged(on, id, ownerId, precondition)
 }
 
 /**
