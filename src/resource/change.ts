@@ -3,7 +3,8 @@ import { readForAnswer } from '../db/gate.ts'
 import type { Transaction } from '../db/open.ts'
 import { type Answer, send } from './answer.ts'
 import { type ChangeContext, inTransaction } from './context.ts'
-import { answerOnce, keyUseOf } from './idempotency.ts'
+import { answerOnce, findRepeated } from './idempotency.ts'
+import { keyUseOf } from './key-use.ts'
 import { applyPreferences, parsePrefer } from './prefer.ts'
 
 /**
@@ -19,27 +20,35 @@ export type Perform<C> = (on: C) => Promise<Answer>
 export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
 
 /**
- * The handler of a change, with what every change can be asked for: to happen once (`Idempotency-Key`), and to answer
- * less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
+ * The handler of a change, with what its route says that it can be asked for: to happen once (`Idempotency-Key`), and to
+ * answer less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
  */
 export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {
     const { 'idempotency-key': key, prefer } = request.headers
-    const preferences = parsePrefer(prefer)
-    const use = key === undefined ? undefined : keyUseOf(request)
+    const preferences = request.routeOptions.config.takesPreferences ? parsePrefer(prefer) : {}
+    const isRehearsal = preferences.tx === 'rollback'
+    const once = key === undefined || isRehearsal ? undefined : onceOf(request)
+    // Also before what takes long: a repetition should not have to do it again.
+    const repeated = once && (await findRepeated(context.db, once.use, () => once.fingerprint))
+    if (repeated) return send(reply, repeated)
     const perform = await change(request)
-    const run = async (on: C) => applyPreferences(await perform(on), preferences)
+    const run = prefer ? async (on: C) => applyPreferences(await perform(on), preferences) : perform
     const runIn = (tx: Transaction) => run(inTransaction(context, tx))
     const serialize = (answer: Answer) => serializeBody(reply, answer)
-    return send(
-      reply,
-      await finish(context, () => {
-        if (preferences.tx === 'rollback') return rehearse(context, runIn)
-        if (!use) return run(context)
-        return context.db.transaction((tx) => answerOnce(tx, request, use, runIn, serialize))
-      })
-    )
+    const make = () => {
+      if (isRehearsal) return rehearse(context, runIn)
+      return once ? context.db.transaction((tx) => answerOnce(tx, request, once, runIn, serialize)) : run(context)
+    }
+    return send(reply, await finish(context, make))
   }
+}
+
+// Of the body its meaning counts: what validation made of it, not the white space that a client put in.
+function onceOf(request: FastifyRequest) {
+  const content = JSON.stringify(request.body) ?? ''
+  const use = keyUseOf(request, content)
+  return { use, fingerprint: use.fingerprint().update(content).digest('base64url') }
 }
 
 /** Makes a change, and after it what its resource wants done then: also when it failed, which may leave some of it. */
@@ -72,7 +81,8 @@ async function rehearse({ db }: ChangeContext, run: (tx: Transaction) => Promise
   }
 }
 
-function serializeBody(reply: FastifyReply, { status, body }: Answer): string | undefined {
+/** The text of an answer's body, by the schema of its route. */
+export function serializeBody(reply: FastifyReply, { status, body }: Answer): string | undefined {
   if (body === undefined || typeof body === 'string') return body
   return reply.code(status).serialize(body) as string
 }

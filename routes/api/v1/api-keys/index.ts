@@ -1,32 +1,35 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
-import { createKey, type NewKey, rotateKey } from '#src/identity/api-keys.ts'
+import type { Static } from '@sinclair/typebox'
+import type { FastifyPluginAsync } from 'fastify'
+import { refuseMoreThan } from '#src/identity/access.ts'
+import { createKey, type KeyValues, type NewKey, rotateKey } from '#src/identity/api-keys.ts'
 import type { Principal } from '#src/identity/principal.ts'
-import { answerOf, send } from '#src/resource/answer.ts'
-import { finish } from '#src/resource/change.ts'
-import { makeContext, type ResourceContext } from '#src/resource/context.ts'
+import { answerOf } from '#src/resource/answer.ts'
+import { changeHandler } from '#src/resource/change.ts'
+import { inTransaction, makeContext, type ResourceContext } from '#src/resource/context.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { guarded } from '#src/resource/guard.ts'
-import { notFound, readRow } from '#src/resource/operations/read.ts'
+import { readRow } from '#src/resource/operations/read.ts'
+import { lockRow } from '#src/resource/operations/update.ts'
 import { compileResource } from '#src/resource/resource.ts'
 import { bodyIsOptional, IdParams, ownerOf } from '#src/resource/route.ts'
+import { openRow } from '#src/resource/stored.ts'
 import { apiKeysResource } from './resource.ts'
 import { ApiKeyCreate, ApiKeyWithSecret, KeyRotation } from './schema.ts'
 
 /** API keys: the usual verbs, and the two that show a key. */
 export default (async (app) => {
-  const { db, config, prefix } = app
   const resource = compileResource('api-keys', apiKeysResource)
   const context = makeContext(app, resource)
-  const access = apiKeysResource.access.write
-  const kind = config.NODE_ENV === 'test' ? 'test' : 'live'
+  const kind = app.config.NODE_ENV === 'test' ? 'test' : 'live'
 
   await app.register(defineResource(apiKeysResource))
+
+  const config = { access: apiKeysResource.access.write, takesKey: true, takesPreferences: true }
 
   app.post(
     '',
     {
-      config: { access },
+      config,
       schema: {
         operationId: 'createApiKey',
         tags: ['api-keys'],
@@ -35,18 +38,21 @@ export default (async (app) => {
         response: { 201: ApiKeyWithSecret }
       }
     },
-    async (request, reply) => {
+    changeHandler(context, async (request) => {
       const { userId } = request.principal as Principal
-      const make = ({ db }: ResourceContext) => createKey(db, userId, kind, request.body as never)
-      const made = await guarded(context, request, { body: request.body }, make)
-      return show(reply, made, 201, { location: `${prefix}/${made.id}` })
-    }
+      const body = request.body as Static<typeof ApiKeyCreate>
+      return async (on) => {
+        const make = (inner: ResourceContext) => createKey(inner.db, userId, kind, body as KeyValues)
+        const made = await guarded(on, request, { body }, make)
+        return show(on, made, 201, { location: `${app.prefix}/${made.id}` })
+      }
+    })
   )
 
   app.post(
     '/:id/rotate',
     {
-      config: { access },
+      config,
       preValidation: bodyIsOptional,
       schema: {
         operationId: 'rotateApiKey',
@@ -57,18 +63,23 @@ export default (async (app) => {
         response: { 200: ApiKeyWithSecret }
       }
     },
-    async (request, reply) => {
+    changeHandler(context, async (request) => {
+      const id = (request.params as { id: string }).id.toLowerCase()
       const { overlapSeconds } = request.body as { overlapSeconds: number }
-      const { id } = request.params
       const ownerId = ownerOf(request, resource)
-      const made = await finish(context, () => rotateKey(db, { id, ownerId, kind, overlapSeconds }))
-      if (!made) throw notFound(context)
-      return show(reply, made)
-    }
+      return (on) =>
+        on.db.transaction(async (tx) => {
+          const inner = inTransaction(on, tx)
+          const { scopes } = openRow(await lockRow(inner, id, ownerId, undefined))
+          // Who is shown a key has what it has.
+          refuseMoreThan(request.principal as Principal, scopes as string[])
+          return show(inner, await rotateKey(tx, { id, kind, overlapSeconds }))
+        })
+    })
   )
+}) satisfies FastifyPluginAsync
 
-  async function show(reply: FastifyReply, { id, key }: NewKey, status = 200, headers: Record<string, string> = {}) {
-    const row = { ...(await readRow(context, id, undefined)), key }
-    return send(reply, answerOf(row, status, { ...headers, 'cache-control': 'no-store' })) as never
-  }
-}) satisfies FastifyPluginAsyncTypebox
+async function show(on: ResourceContext, { id, key }: NewKey, status = 200, headers: Record<string, string> = {}) {
+  const row = { ...(await readRow(on, id, undefined)), key }
+  return answerOf(row, status, { ...headers, 'cache-control': 'no-store' })
+}

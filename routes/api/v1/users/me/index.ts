@@ -32,7 +32,7 @@ export default (async (app) => {
   app.patch(
     '',
     {
-      config: { access: 'authenticated', takesKey: true },
+      config: { access: 'authenticated', takesKey: true, takesPreferences: true },
       schema: {
         operationId: 'updateMe',
         summary: 'Change your own user',
