@@ -33,6 +33,8 @@ export function streamHandler(context: ResourceContext, types: string[], stream:
   }
 }
 
+const ignore = () => {}
+
 const LEASE_SECONDS = 60
 /** How often a stream under way says that it goes on. */
 export const RENEW_EVERY_MS = 15_000
@@ -59,21 +61,19 @@ async function streamOnce(
   const claim = { key: use.stored, claimedAt }
   const stopRenewing = keepRenewing(db, claim)
   try {
-    const answer = await run(noting(body, (chunk) => digest.update(chunk)))
+    const answer = await run(noting(body, (chunk) => digest.update(chunk))).finally(stopRenewing)
     await keepAnswer(db, claim, digest.digest('base64url'), sealed(answer, use))
     return answer
   } catch (error) {
     // Where the database is away the lease ends it.
-    await releaseClaim(db, claim).catch(() => {})
+    await releaseClaim(db, claim).catch(ignore)
     throw error
-  } finally {
-    stopRenewing()
   }
 }
 
 function keepRenewing(db: Database, claim: Claim): () => void {
   // One that fails is followed by others before the lease is over.
-  const timer = setInterval(() => renewClaim(db, claim, LEASE_SECONDS).catch(() => {}), RENEW_EVERY_MS)
+  const timer = setInterval(() => renewClaim(db, claim, LEASE_SECONDS).catch(ignore), RENEW_EVERY_MS)
   return () => clearInterval(timer)
 }
 
@@ -86,5 +86,5 @@ function noting(body: Readable, note: (chunk: Buffer) => void): Readable {
     }
   }
   // What fails comes out where it is read; afterwards nobody is left to be told.
-  return Readable.from(noted(), { objectMode: false }).on('error', () => {})
+  return Readable.from(noted(), { objectMode: false }).on('error', ignore)
 }

@@ -18,7 +18,8 @@ import {
   jsonRows,
   reportedReferences,
   uniqueName,
-  usedColumns
+  usedColumns,
+  type Written
 } from './sql.ts'
 
 /** What becomes of an item whose key is taken. */
@@ -35,18 +36,13 @@ export interface Insert {
   touchable?: string[]
 }
 
-interface Answer extends Record<string, unknown> {
-  id: string
-  done: string | null
-}
-
 /** Makes the statement that inserts many rows, and reads from its answer what became of each. */
 export function insertMany(insert: Insert): Write<Columns> {
   const { keys, onConflict } = insert
   return async function write(db, rows) {
     const isRepeated = onConflict === 'update' && keys.upsert ? repetitions(rows, keys.upsert) : undefined
     const fresh = isRepeated ? rows.filter((row) => !isRepeated.has(row)) : rows
-    const answers = await selectRaw<Answer>(db, insertSql(insert, fresh))
+    const answers = await selectRaw<Written>(db, insertSql(insert, fresh))
     const byId = new Map(answers.map((answer) => [answer.id, answer]))
     const taken = new Map<string, string>()
     return rows.map((row) => {
@@ -60,7 +56,7 @@ export function insertMany(insert: Insert): Write<Columns> {
   }
 }
 
-function outcomeOf({ keys, onConflict }: Insert, answer: Answer, row: Columns, taken: Map<string, string>): Outcome {
+function outcomeOf({ keys, onConflict }: Insert, answer: Written, row: Columns, taken: Map<string, string>): Outcome {
   if (answer.done) return { status: answer.done === answer.id ? 'created' : 'updated', id: answer.done }
   const broken = brokenOf(keys, answer)
   if (broken) return failed(brokenReference(broken.fault))

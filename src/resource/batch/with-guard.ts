@@ -32,9 +32,9 @@ function refusalOf(judge: (item: Touched) => void, item: Touched): Outcome | und
     judge(item)
     return undefined
   } catch (error) {
-    if (error instanceof ApiError) return failed(error, item.id)
     /* c8 ignore next -- a guard that is broken fails the request */
-    throw error
+    if (!(error instanceof ApiError)) throw error
+    return failed(error, item.id)
   }
 }
 

@@ -2,14 +2,13 @@ import type { FastifyRequest } from 'fastify'
 import { readForAnswer } from '../../db/gate.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { answerStored } from '../answer.ts'
-import { preconditionOf } from '../conditional.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
 import type { Action, Operation } from '../declaration.ts'
 import { guarded } from '../guard.ts'
 import { IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
 import type { Stored } from '../stored.ts'
+import { lockOne, oneOf } from './one.ts'
 import { readOne } from './read.ts'
-import { lockRow } from './update.ts'
 
 /** `POST /:id/<name>`: a step of the resource's own. */
 export const actionRoute =
@@ -20,18 +19,16 @@ export const actionRoute =
     access: 'write',
     schema: { summary, params: IdParams, headers: IfMatch, response: { 200: resource.answer } },
     async change(request) {
-      const { id } = request.params as { id: string }
-      const precondition = preconditionOf(request.headers, resource.declaration.requireIfMatch)
-      const ownerId = ownerOf(request, resource)
+      const one = oneOf(request, resource)
       const step = (on: ResourceContext) => runOperation(on, request, run)
       const stepIfUnchanged = (on: ResourceContext) =>
         on.db.transaction(async (tx) => {
           const inner = inTransaction(on, tx)
-          await lockRow(inner, id, ownerId, precondition)
+          await lockOne(inner, one)
           return step(inner)
         })
-      const make = precondition ? stepIfUnchanged : step
-      return async (on) => answerStored(on, await guarded(on, request, { id, body: {} }, make))
+      const make = one.precondition ? stepIfUnchanged : step
+      return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body: {} }, make))
     }
   })
 

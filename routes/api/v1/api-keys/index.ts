@@ -8,8 +8,8 @@ import { changeHandler } from '#src/resource/change.ts'
 import { inTransaction, makeContext, type ResourceContext } from '#src/resource/context.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { guarded } from '#src/resource/guard.ts'
+import { lockOne } from '#src/resource/operations/one.ts'
 import { readRow } from '#src/resource/operations/read.ts'
-import { lockRow } from '#src/resource/operations/update.ts'
 import { compileResource } from '#src/resource/resource.ts'
 import { bodyIsOptional, IdParams, ownerOf } from '#src/resource/route.ts'
 import { openRow } from '#src/resource/stored.ts'
@@ -70,7 +70,7 @@ export default (async (app) => {
       return (on) =>
         on.db.transaction(async (tx) => {
           const inner = inTransaction(on, tx)
-          const { scopes } = openRow(await lockRow(inner, id, ownerId, undefined))
+          const { scopes } = openRow(await lockOne(inner, { id, ownerId, precondition: undefined }))
           // Who is shown a key has what it has.
           refuseMoreThan(request.principal as Principal, scopes as string[])
           return show(inner, await rotateKey(tx, { id, kind, overlapSeconds }))

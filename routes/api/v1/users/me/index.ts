@@ -45,7 +45,7 @@ export default (async (app) => {
       const { userId: id } = request.principal as Principal
       const precondition = preconditionOf(request.headers)
       const values = await toColumns(context.resource, request.body as Record<string, unknown>)
-      return async (on) => answerStored(on, await updateRow(on, { id, values, ownerId: undefined, precondition }))
+      return async (on) => answerStored(on, await updateRow(on, { id, ownerId: undefined, precondition }, values))
     })
   )
 }) satisfies FastifyPluginAsync
