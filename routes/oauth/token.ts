@@ -64,6 +64,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     const mayUse = (clientId: string | null) => clientId === null || clientId === client?.keyId
     const asked = form.scope === undefined ? undefined : await scopesWithin(form.scope, token?.sessionId)
     const given = token && (await goOn(identity, db, token, mayUse, asked))
+    if (!given) await authority.catchUp()
     if (!given) throw new OAuthFailure('invalid_grant', 'The refresh token is not valid, or it was used before.')
     return given
   }

@@ -16,6 +16,10 @@ export function constraintsOf(table: PgTable): Map<string, Constraint> {
   const named = (columns: { name: string }[]) => columns.map((column) => keys.get(column.name) as string)
   const found = new Map<string, Constraint>()
   for (const column of config.columns) {
+    // An id is made here, and never taken.
+    if (column.primary && column.name !== 'id') {
+      found.set(`${config.name}_pkey`, { kind: 'unique', columns: named([column]) })
+    }
     if (column.uniqueName && column.isUnique) found.set(column.uniqueName, { kind: 'unique', columns: named([column]) })
   }
   for (const key of config.uniqueConstraints) {

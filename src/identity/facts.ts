@@ -6,13 +6,24 @@ import { revokedTokens } from '../db/tables/revoked-tokens.ts'
 import { roles } from '../db/tables/roles.ts'
 import { sessions } from '../db/tables/sessions.ts'
 import { users } from '../db/tables/users.ts'
-import type { KeyFacts, RoleFacts, SessionFacts, UserFacts } from './grant.ts'
+import type { Facts, KeyFacts, RoleFacts, SessionFacts, UserFacts } from './grant.ts'
 
 /** Reads a user. */
 export async function findUser(db: Database, id: string): Promise<UserFacts | undefined> {
   const { role, active } = users
   const [row] = await db.select({ id: users.id, role, active }).from(users).where(eq(users.id, id))
   return row
+}
+
+/** Reads a user with their role, in the transaction that may just have made them. */
+export async function findUserAndRole(db: Database, id: string): Promise<Facts | undefined> {
+  const { role, active } = users
+  const [row] = await db
+    .select({ id: users.id, role, active, scopes: roles.scopes })
+    .from(users)
+    .innerJoin(roles, eq(roles.name, role))
+    .where(eq(users.id, id))
+  return row && { user: row, role: { scopes: new Set(row.scopes) } }
 }
 
 /** Reads a role by its name. */

@@ -1,4 +1,6 @@
 import type { Database } from '../db/open.ts'
+import { findUserAndRole } from './facts.ts'
+import { judge } from './grant.ts'
 import type { Identity } from './identity.ts'
 import type { RefreshToken } from './refresh-tokens.ts'
 import { commonScopes } from './scopes.ts'
@@ -15,11 +17,12 @@ export interface Tokens {
 
 /** Starts a login of a user whose password was right. Undefined when they were disabled in that very moment. */
 export async function logIn(identity: Identity, db: Database, userId: string, origin: Origin, asked?: string[]) {
-  return issue(identity, await startSession(db, identity.refreshTokens, userId, origin), asked)
+  return issue(identity, db, await startSession(db, identity.refreshTokens, userId, origin), asked)
 }
 
 /**
- * Goes on with a login by its refresh token; undefined when it has ended, or ends now because the token was used before.
+ * Goes on with a login by its refresh token; undefined when it has ended, or ends now because the token was used before:
+ * what this process keeps in memory has to catch up with that.
  * @param mayUse whether the caller is the client that the login belongs to.
  */
 export async function goOn(
@@ -30,17 +33,17 @@ export async function goOn(
   asked?: string[]
 ): Promise<Tokens | undefined> {
   const session = await rotateSession(db, token, identity.refreshTokens.next(token), mayUse)
-  // Using it again may have ended the login.
-  if (!session) await identity.authority.catchUp()
-  return session && issue(identity, session, asked)
+  return session && issue(identity, db, session, asked)
 }
 
 async function issue(
-  { authority, tokens }: Identity,
+  { tokens }: Identity,
+  db: Database,
   { id, userId, clientId, notAfter, refreshToken }: LiveSession,
   asked?: string[]
 ): Promise<Tokens | undefined> {
-  const user = await authority.resolve({ userId }, undefined)
+  const facts = await findUserAndRole(db, userId)
+  const user = facts && judge({ userId }, facts, undefined)
   /* c8 ignore next -- the user was disabled since the caller looked */
   if (!user) return undefined
   const scopes = asked ? commonScopes(new Set(asked), user.scopes) : user.scopes

@@ -24,26 +24,36 @@ export async function authenticate(db: Database, email: string, password: string
   return user
 }
 
-/**
- * Changes a user's own password and ends every login of theirs except the one that it is changed in.
- * @returns false when the current password is another one.
- */
-export async function changePassword(db: Database, { userId, sessionId, current, wanted }: PasswordChange) {
+/** A change of a user's own password, with what takes long done: undefined when the current one is another. */
+export async function preparePassword(
+  db: Database,
+  { userId, current, wanted }: { userId: string; current: string; wanted: string }
+): Promise<NewPassword | undefined> {
   const [user] = await db.select({ passwordHash: users.passwordHash }).from(users).where(eq(users.id, userId))
-  if (!(await verifyPassword(current, user?.passwordHash))) return false
-  const passwordHash = await hashPassword(wanted)
+  if (!(await verifyPassword(current, user?.passwordHash))) return undefined
+  return { passwordHash: await hashPassword(wanted), expected: user?.passwordHash as string }
+}
+
+/** A password that is to replace another. */
+export interface NewPassword {
+  passwordHash: string
+  expected: string
+}
+
+/**
+ * Makes it, and ends every login of the user except the one that it is changed in.
+ * @returns false when the password is another one by now.
+ */
+export function changePassword(
+  db: Database,
+  { userId, sessionId }: { userId: string; sessionId: string },
+  { passwordHash, expected }: NewPassword
+): Promise<boolean> {
   return db.transaction(async (tx) => {
-    const isChanged = await replaceHash(tx, userId, passwordHash, user?.passwordHash as string)
+    const isChanged = await replaceHash(tx, userId, passwordHash, expected)
     if (isChanged) await endOtherSessions(tx, userId, sessionId)
     return isChanged
   })
-}
-
-interface PasswordChange {
-  userId: string
-  sessionId: string
-  current: string
-  wanted: string
 }
 
 // Only over the hash that was checked, or a change that came in between would be undone.
@@ -57,8 +67,7 @@ async function replaceHash(db: Database, id: string, passwordHash: string, expec
 }
 
 /** Creates a user who registers: a member. @throws the database's error when the e-mail is taken. */
-export async function registerUser(db: Database, { email, password, name }: Registration) {
-  const passwordHash = await hashPassword(password)
+export async function registerUser(db: Database, { email, passwordHash, name }: Registration) {
   const [user] = await db
     .insert(users)
     .values({ email: normalizeEmail(email), name, passwordHash, role: 'member', active: true })
@@ -68,7 +77,7 @@ export async function registerUser(db: Database, { email, password, name }: Regi
 
 interface Registration {
   email: string
-  password: string
+  passwordHash: string
   name: string
 }
 

@@ -7,25 +7,28 @@ import type { Described } from './describe.ts'
  * that is not sent should cost nothing.
  */
 export function describeChange(schema: Described, route: RouteOptions): Described {
-  if (!(route.config as { takesKey?: boolean } | undefined)?.takesKey) return schema
+  const config = route.config as { takesKey?: boolean; takesPreferences?: boolean } | undefined
+  if (!config?.takesKey) return schema
   const { properties } = (schema.headers ?? {}) as Partial<TObject>
   const response = schema.response as Record<string, object>
   return {
     ...schema,
-    headers: Type.Object({ ...properties, ...ChangeHeaders.properties }),
-    response: '200' in response ? { ...response, 204: Minimal } : response
+    headers: Type.Object({ ...properties, ...KeyHeader, ...(config.takesPreferences && PreferHeader) }),
+    response: config.takesPreferences && '200' in response ? { ...response, 204: Minimal } : response
   }
 }
 
-const ChangeHeaders = Type.Object({
+const KeyHeader = {
   'idempotency-key': Type.Optional(
     Type.String({
       pattern: '^[!-~]{1,255}$',
       description:
-        'Any text that is new for each request. For 24 hours the same key with the same request gets the first answer again, with `Idempotency-Replayed: true`; nothing happens twice. Answers of the operation are kept, refusals too; what was refused before it (401, 403, 422 for the schema) or failed (5xx) can be tried again with the same key.',
+        'Any text that is new for each request. For 24 hours the same key with the same request gets the first answer again, with `Idempotency-Replayed: true`; nothing happens twice. Answers of the operation are kept, refusals too; what was refused before it (401, 403, 422 for the schema) or failed (5xx) can be tried again with the same key. Without a credential the key counts together with the body. What is kept is encrypted, and only the key opens it. The routes of `/oauth` follow their RFCs and ignore this header.',
       examples: ['0192f0c1-2345-7abc-8def-0123456789ab']
     })
-  ),
+  )
+}
+const PreferHeader = {
   prefer: Type.Optional(
     Type.String({
       description:
@@ -33,5 +36,5 @@ const ChangeHeaders = Type.Object({
       examples: ['return=minimal']
     })
   )
-})
+}
 const Minimal = Type.Null({ description: 'Done, without a body as `Prefer: return=minimal` asks.' })

@@ -1,5 +1,7 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { readForAnswer } from '../db/gate.ts'
+import type { ApiError } from '../errors.ts'
+import { PROBLEM_TYPE, toProblem } from '../schema/problem.ts'
 import { etagOf } from './conditional.ts'
 import type { ResourceContext, Row } from './context.ts'
 import { attachIncludes } from './includes.ts'
@@ -34,6 +36,15 @@ export async function answerStored(
 /** A row with its ETag. */
 export function answerOf(row: Row, status = 200, headers: Record<string, string> = {}): Answer {
   return { status, headers: { ...headers, etag: etagOf(row[VERSION]) }, body: row }
+}
+
+/**
+ * A refusal as an answer, its body as text. Given and not thrown, it leaves in a transaction what was done before it: a
+ * login that ends because its token was used twice must end.
+ */
+export function refusal(error: ApiError, { id }: FastifyRequest): Answer & { body: string } {
+  const headers = { ...error.headers, 'content-type': PROBLEM_TYPE }
+  return { status: error.statusCode, headers, body: JSON.stringify(toProblem(error, id)) }
 }
 
 const asItIs = (text: unknown) => text as string

@@ -1,32 +1,62 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
+import { readForAnswer } from '../db/gate.ts'
 import type { Transaction } from '../db/open.ts'
 import { type Answer, send } from './answer.ts'
-import { inTransaction, type ResourceContext } from './context.ts'
-import { answerOnce, keyUseOf } from './idempotency.ts'
+import { type ChangeContext, inTransaction } from './context.ts'
+import { answerOnce, findRepeated } from './idempotency.ts'
+import { keyUseOf } from './key-use.ts'
 import { applyPreferences, parsePrefer } from './prefer.ts'
 
 /**
  * Changes something and says what to answer. Its statements go to the database of the context that it is given, which
  * may be a transaction: one on any other would wait for ever on PGlite.
  */
-export type Change = (context: ResourceContext, request: FastifyRequest) => Promise<Answer>
+export type Perform<C> = (on: C) => Promise<Answer>
 
 /**
- * The handler of a change, with what every change can be asked for: to happen once (`Idempotency-Key`), and to answer
- * less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
+ * A change in two steps. The first checks the request and does what takes long without the database, such as hashing a
+ * password: a transaction that waited for it would hold a connection. The second is what it gives.
  */
-export function changeHandler(context: ResourceContext, change: Change): RouteHandlerMethod {
+export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
+
+/**
+ * The handler of a change, with what its route says that it can be asked for: to happen once (`Idempotency-Key`), and to
+ * answer less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
+ */
+export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {
     const { 'idempotency-key': key, prefer } = request.headers
-    if (key === undefined && prefer === undefined) return send(reply, await change(context, request))
-    const preferences = parsePrefer(prefer)
-    const run = async (on: ResourceContext) => applyPreferences(await change(on, request), preferences)
+    const preferences = request.routeOptions.config.takesPreferences ? parsePrefer(prefer) : {}
+    const isRehearsal = preferences.tx === 'rollback'
+    const once = key === undefined || isRehearsal ? undefined : onceOf(request)
+    // Also before what takes long: a repetition should not have to do it again.
+    const repeated = once && (await findRepeated(context.db, once.use, () => once.fingerprint))
+    if (repeated) return send(reply, repeated)
+    const perform = await change(request)
+    const run = prefer ? async (on: C) => applyPreferences(await perform(on), preferences) : perform
     const runIn = (tx: Transaction) => run(inTransaction(context, tx))
-    if (preferences.tx === 'rollback') return send(reply, await rehearse(context, runIn))
-    if (key === undefined) return send(reply, await run(context))
-    const use = keyUseOf(request)
     const serialize = (answer: Answer) => serializeBody(reply, answer)
-    return send(reply, await context.db.transaction((tx) => answerOnce(tx, request, use, runIn, serialize)))
+    const make = () => {
+      if (isRehearsal) return rehearse(context, runIn)
+      return once ? context.db.transaction((tx) => answerOnce(tx, request, once, runIn, serialize)) : run(context)
+    }
+    return send(reply, await finish(context, make))
+  }
+}
+
+// Of the body its meaning counts: what validation made of it, not the white space that a client put in.
+function onceOf(request: FastifyRequest) {
+  const content = JSON.stringify(request.body) ?? ''
+  const use = keyUseOf(request, content)
+  return { use, fingerprint: use.fingerprint().update(content).digest('base64url') }
+}
+
+/** Makes a change, and after it what its resource wants done then: also when it failed, which may leave some of it. */
+export async function finish<T>({ changed }: ChangeContext, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make()
+  } finally {
+    if (changed) await readForAnswer(changed)
   }
 }
 
@@ -40,7 +70,7 @@ class Rehearsed extends Error {
 }
 
 // Also of its key a rehearsal keeps nothing, so the performance may have it.
-async function rehearse({ db }: ResourceContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
+async function rehearse({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
   try {
     return await db.transaction(async (tx) => {
       throw new Rehearsed(await run(tx))
@@ -51,7 +81,8 @@ async function rehearse({ db }: ResourceContext, run: (tx: Transaction) => Promi
   }
 }
 
-function serializeBody(reply: FastifyReply, { status, body }: Answer): string | undefined {
+/** The text of an answer's body, by the schema of its route. */
+export function serializeBody(reply: FastifyReply, { status, body }: Answer): string | undefined {
   if (body === undefined || typeof body === 'string') return body
   return reply.code(status).serialize(body) as string
 }

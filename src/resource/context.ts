@@ -8,10 +8,16 @@ import type { Resource } from './resource.ts'
 /** A row as it was selected: the wire's fields, and under `@…` names what only the server needs. */
 export type Row = Record<string, unknown> & { id: string; '@version': number; '@key'?: unknown }
 
-/** A resource at work: its declaration and the database that it lives in. */
-export interface ResourceContext {
-  resource: Resource
+/** Where a change happens. */
+export interface ChangeContext {
   db: Database
+  /** What is to be done after a change, before it is answered. */
+  changed?: (() => Promise<unknown>) | undefined
+}
+
+/** A resource at work: its declaration and the database that it lives in. */
+export interface ResourceContext extends ChangeContext {
+  resource: Resource
   statements: StatementCache
   cursorKey: KeyObject
   /** What requests share with each other; not there inside a transaction, and where a resource wants none of it. */
@@ -19,17 +25,23 @@ export interface ResourceContext {
 }
 
 /** Puts a resource to work on an application's database. */
-export function makeContext(
-  { db, cursorKey, gathers }: Pick<FastifyInstance, 'db' | 'cursorKey' | 'gathers'>,
-  resource: Resource
-): ResourceContext {
-  const context = { resource, db, cursorKey, statements: new Bounded<Statement>(MOST_STATEMENTS), gathered: undefined }
-  if (!gathers || resource.declaration.gather === false) return context
+export function makeContext(app: FastifyInstance, resource: Resource): ResourceContext {
+  const { db, cursorKey, gathers } = app
+  const { changed, gather } = resource.declaration
+  const context = {
+    resource,
+    db,
+    cursorKey,
+    statements: new Bounded<Statement>(MOST_STATEMENTS),
+    gathered: undefined,
+    ...(changed && { changed: () => changed(app) })
+  }
+  if (!gathers || gather === false) return context
   return { ...context, gathered: gatherOf(context) }
 }
 
-/** The same resource inside a transaction, with statements of its own: prepared ones belong to a connection's session. */
-export function inTransaction(context: ResourceContext, tx: Transaction): ResourceContext {
+/** The same inside a transaction, with statements of its own: prepared ones belong to a connection's session. */
+export function inTransaction<C extends ChangeContext>(context: C, tx: Transaction): C {
   return { ...context, db: tx, statements: new Bounded(MOST_STATEMENTS), gathered: undefined }
 }
 

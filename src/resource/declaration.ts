@@ -1,7 +1,8 @@
 import type { Static, TObject } from '@sinclair/typebox'
 import type { SQL } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
-import type { Database } from '../db/open.ts'
+import type { FastifyInstance } from 'fastify'
+import type { Database, Transaction } from '../db/open.ts'
 import type { ResourceTable } from '../db/tables/columns.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Access } from '../identity/scopes.ts'
@@ -61,6 +62,25 @@ export interface Action {
   summary: string
   run: Operation
 }
+
+/** One row of a change, as a guard sees it. */
+export interface Touched {
+  /** The row, where it is there already. */
+  id?: string | undefined
+  /** What was sent for it; undefined where it is deleted. */
+  body?: object | undefined
+}
+
+/** What a guard is called with: once for a change, however many rows it has. */
+export interface GuardCall {
+  /** The transaction of the change: what is locked here stays as it is until the change is made. */
+  db: Transaction
+  principal: Principal
+  items: Touched[]
+}
+
+/** Looks at what a change touches, and gives what judges each row of it: it throws ApiError for one that is refused. */
+export type Guard = (call: GuardCall) => Promise<(item: Touched) => void>
 
 /** The end of something, announced ahead. Dates are RFC 3339. */
 export interface Deprecation {
@@ -129,6 +149,10 @@ export interface Declaration<S extends TObject = TObject> {
   operations?: { [V in Verb]?: V extends 'create' ? false | Operation : false }
   /** The announced end of the whole resource, or of single operations by their verb or the name of their action. */
   deprecated?: Deprecation | { [operation: string]: Deprecation }
+  /** Refuses changes by what they touch and who makes them: every change of the resource, single or many at once. */
+  guard?: Guard
+  /** What this process must know before a change is answered: called after each, also after one that failed. */
+  changed?: (app: FastifyInstance) => Promise<unknown>
   /** Steps beyond the usual verbs, by their name in the path. They need the scope to write. */
   actions?: Record<string, Action>
 }

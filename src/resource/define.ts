@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import { KEPT, keepAnswers } from './cache/keep.ts'
 import { changeHandler } from './change.ts'
 import { isGuarded } from './compile-includes.ts'
-import { makeContext } from './context.ts'
+import { makeContext, type ResourceContext } from './context.ts'
 import type { Declaration, FieldPath, Verb } from './declaration.ts'
 import { announce, deprecationOf } from './deprecation.ts'
 import { actionRoute } from './operations/act.ts'
@@ -21,13 +21,16 @@ import { replaceRoute, updateRoute } from './operations/update.ts'
 import { updateWhereRoute } from './operations/update-where.ts'
 import { compileResource, type Resource } from './resource.ts'
 import type { MakeRoute, VerbRoute } from './route.ts'
+import { streamHandler } from './stream.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The resource that the route belongs to. */
     resource?: Resource
-    /** The route takes `Idempotency-Key` and `Prefer`. */
+    /** The route takes `Idempotency-Key`. */
     takesKey?: boolean
+    /** The route takes `Prefer`. */
+    takesPreferences?: boolean
   }
 }
 
@@ -81,8 +84,7 @@ export function defineResource<const D extends Declaration>(
     ]
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
-      const isChange = 'change' in route
-      const handler = isChange ? changeHandler(context, route.change) : route.handler
+      const handler = handlerOf(context, route)
       const deprecation = deprecationOf(resource.declaration, verb)
       const whole = {
         method: route.method,
@@ -92,7 +94,8 @@ export function defineResource<const D extends Declaration>(
         config: {
           access: access[route.access],
           faultOf,
-          takesKey: isChange,
+          takesKey: route.method !== 'GET',
+          takesPreferences: 'change' in route,
           resource,
           errors: errorsOf(route, resource),
           ...(cache && { ttlSeconds: cache.ttlSeconds })
@@ -109,6 +112,11 @@ export function defineResource<const D extends Declaration>(
       else app.route(whole)
     }
   }
+}
+
+function handlerOf(context: ResourceContext, route: VerbRoute): RouteHandlerMethod {
+  if ('change' in route) return changeHandler(context, route.change)
+  return 'stream' in route ? streamHandler(context, route.streams, route.stream) : route.handler
 }
 
 // Beside what follows from the schema: a change without `If-Match`, an include that is not for every reader.

@@ -1,30 +1,31 @@
-import { hash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { toApiError } from '../db/errors.ts'
-import { claimKey, findAnswer, type KeptAnswer, type KeyUse, keepAnswer } from '../db/idempotency-keys.ts'
-import type { Transaction } from '../db/open.ts'
-import { ApiError, validationFailed } from '../errors.ts'
-import { unauthenticated } from '../identity/access.ts'
-import { PROBLEM_TYPE, toProblem } from '../schema/problem.ts'
-import type { Answer } from './answer.ts'
+import { claimKey, findAnswer, type KeptAnswer, keepAnswer } from '../db/idempotency-keys.ts'
+import type { Database, Transaction } from '../db/open.ts'
+import { ApiError } from '../errors.ts'
+import { type Answer, refusal } from './answer.ts'
+import type { KeyUse } from './key-use.ts'
 import { JSON_TYPE } from './route.ts'
 
 /**
- * What a request's `Idempotency-Key` is, and for what.
- * @throws ApiError UNAUTHENTICATED for nobody's key, VALIDATION_FAILED for one that is empty, too long or not ASCII.
+ * The answer that a key was given before; undefined where there is none yet.
+ * @param fingerprint of the request that asks again.
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED when it was given to another request.
  */
-export function keyUseOf({ headers, principal, method, url, body }: FastifyRequest): KeyUse {
-  const key = headers['idempotency-key'] as string
-  if (!principal) throw unauthenticated('An Idempotency-Key needs a credential.')
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-    const message = 'must be 1 to 255 visible ASCII characters'
-    throw validationFailed([{ in: 'headers', path: '/idempotency-key', code: 'pattern', message }])
+export async function findRepeated(
+  db: Database,
+  { stored, open }: KeyUse,
+  fingerprint: () => string | Promise<string>
+): Promise<Answer | undefined> {
+  const found = await findAnswer(db, stored)
+  if (!found) return undefined
+  if (found.fingerprint !== (await fingerprint())) throw new ApiError('IDEMPOTENCY_KEY_REUSED')
+  const { status, headers, body } = found.answer
+  return {
+    status,
+    headers: { ...headers, 'idempotency-replayed': 'true' },
+    body: body === null ? undefined : open(body)
   }
-  // Of the body its meaning counts: what validation made of it, not the white space that a client put in.
-  const fingerprint = hash('sha256', `${method} ${url}\n${JSON.stringify(body) ?? ''}`)
-  // A key may do less than its user, so it does not get the answers that its user got.
-  const caller = principal.keyId ? `key:${principal.keyId}` : `user:${principal.userId}`
-  return { caller, key, fingerprint }
 }
 
 /**
@@ -39,45 +40,53 @@ export function keyUseOf({ headers, principal, method, url, body }: FastifyReque
 export async function answerOnce(
   tx: Transaction,
   request: FastifyRequest,
-  use: KeyUse,
+  { use, fingerprint }: { use: KeyUse; fingerprint: string },
   run: (tx: Transaction) => Promise<Answer>,
   serialize: (answer: Answer) => string | undefined
 ): Promise<Answer> {
-  if (!(await claimKey(tx, use))) return repeat(await findAnswer(tx, use), use)
-  const answer = await attempt(tx, request, async (inner) => {
-    const { status, headers, body } = await run(inner)
-    const text = serialize({ status, headers, body })
-    return {
-      status,
-      headers: text === undefined ? headers : { 'content-type': JSON_TYPE, ...headers },
-      body: text ?? null
-    }
-  })
-  await keepAnswer(tx, use, answer)
-  return toAnswer(answer)
+  const claimedAt = await claimKey(tx, use.stored, fingerprint)
+  if (claimedAt === undefined) {
+    const repeated = await findRepeated(tx, use, () => fingerprint)
+    if (!repeated) throw inProgress()
+    return repeated
+  }
+  const answer = await attempt(tx, request, async (inner) => asSent(await run(inner), serialize))
+  await keepAnswer(tx, { key: use.stored, claimedAt }, fingerprint, sealed(answer, use))
+  return answer
 }
 
-function repeat(found: Awaited<ReturnType<typeof findAnswer>>, { fingerprint }: KeyUse): Answer {
-  if (!found) throw new ApiError('IDEMPOTENCY_IN_PROGRESS', undefined, { headers: { 'retry-after': '1' } })
-  if (found.fingerprint !== fingerprint) throw new ApiError('IDEMPOTENCY_KEY_REUSED')
-  const { headers, ...answer } = found.answer
-  return toAnswer({ ...answer, headers: { ...headers, 'idempotency-replayed': 'true' } })
+/** The refusal of a repetition that comes while the first request is under way. */
+export const inProgress = () => new ApiError('IDEMPOTENCY_IN_PROGRESS', undefined, { headers: { 'retry-after': '1' } })
+
+/** An answer whose body is the text that is sent. */
+export type SentAnswer = Answer & { body?: string | undefined }
+
+/** An answer as it goes out, with the type that its body has. */
+export function asSent(answer: Answer, serialize: (answer: Answer) => string | undefined): SentAnswer {
+  const { status, headers } = answer
+  const body = serialize(answer)
+  return body === undefined ? { status, headers } : { status, headers: { 'content-type': JSON_TYPE, ...headers }, body }
 }
 
-const toAnswer = ({ body, ...answer }: KeptAnswer): Answer => ({ ...answer, body: body ?? undefined })
+/** The same as it is kept. */
+export const sealed = ({ status, headers, body }: SentAnswer, { seal }: KeyUse): KeptAnswer => ({
+  status,
+  headers,
+  body: body === undefined ? null : seal(body)
+})
 
 // The inner transaction is a savepoint: what a refused operation did is undone, and its key is not.
 async function attempt(
   tx: Transaction,
-  { id, routeOptions }: FastifyRequest,
-  run: (tx: Transaction) => Promise<KeptAnswer>
-): Promise<KeptAnswer> {
+  request: FastifyRequest,
+  run: (tx: Transaction) => Promise<SentAnswer>
+): Promise<SentAnswer> {
   try {
     return await tx.transaction(run)
   } catch (error) {
-    const refusal = error instanceof ApiError ? error : toApiError(error, (name) => routeOptions.config.faultOf?.(name))
-    if (!refusal || refusal.statusCode >= 500) throw error
-    const headers = { ...refusal.headers, 'content-type': PROBLEM_TYPE }
-    return { status: refusal.statusCode, headers, body: JSON.stringify(toProblem(refusal, id)) }
+    const { faultOf } = request.routeOptions.config
+    const refused = error instanceof ApiError ? error : toApiError(error, (name) => faultOf?.(name))
+    if (!refused || refused.statusCode >= 500) throw error
+    return refusal(refused, request)
   }
 }

@@ -5,6 +5,7 @@ import type { Change } from './change.ts'
 import type { ResourceContext } from './context.ts'
 import type { Declaration } from './declaration.ts'
 import type { Resource } from './resource.ts'
+import type { Stream } from './stream.ts'
 
 interface AnyRoute {
   url: string
@@ -25,15 +26,15 @@ export interface ReadRoute extends AnyRoute {
 /** A route that changes something; `changeHandler` makes its handler. */
 export interface ChangeRoute extends AnyRoute {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  change: Change
+  change: Change<ResourceContext>
 }
 
-/** A route that reads its body itself, as it comes: too long to be kept, or to happen in one transaction. */
+/** A route that reads its body itself, as it comes: too long to be kept, or to happen in one transaction; `streamHandler` makes its handler. */
 export interface StreamRoute extends AnyRoute {
   method: 'POST'
   /** The media types that it takes. */
   streams: string[]
-  handler: RouteHandlerMethod
+  stream: Stream
 }
 
 /** The route of one verb; define.ts adds what all have in common. */

@@ -4,6 +4,8 @@ import t from 'tap'
 import { constraintsOf } from '#src/db/constraints.ts'
 
 const shelves = pgTable('shelves', { houseId: integer('house_id'), shelfId: integer('shelf_id') })
+const rooms = pgTable('rooms', { id: integer('id').primaryKey() })
+const houses = pgTable('houses', { houseName: text('house_name').primaryKey() })
 const books = pgTable(
   'books',
   {
@@ -41,4 +43,6 @@ t.test('every constraint is found by its name in the database, with the columns 
     books_title_short: { kind: 'check', columns: [] }
   })
   t.equal(constraintsOf(shelves).size, 0)
+  t.same(Object.fromEntries(constraintsOf(houses)), { houses_pkey: { kind: 'unique', columns: ['houseName'] } })
+  t.equal(constraintsOf(rooms).size, 0, 'an id is made by the server')
 })

@@ -122,6 +122,117 @@ t.test('who administers users cannot make themselves more than they are', async 
   t.equal((await send('PATCH', `/api/v1/roles/${fixed.id}`, { as: admin.token, body: { scopes: [] } })).status, 409)
 })
 
+t.test('what is refused of one user or role is refused of many, and spares the others', async (t) => {
+  const scopes = ['users:read', 'users:write', 'users:delete', 'roles:read', 'roles:write', 'roles:delete']
+  await send('POST', '/api/v1/roles', { as: admin.token, body: { name: 'desk', scopes } })
+  const { token: as } = await someone('desk')
+  const [other, another] = [await someone('desk'), await someone('desk')]
+  const user = (email: string, role: string) => ({ email, role, name: 'x', password: 'a new long password' })
+  const bulk = async (method: string, resource: string, body: object, by = as) => {
+    const path = `/api/v1/${resource}/bulk`
+    const atomic = await send(method, path, { as: by, body })
+    const partial = await send(method, `${path}?mode=partial`, { as: by, body })
+    return [
+      atomic.status,
+      ...partial.body.results.map((one: { status: string; error?: { code: string } }) => one.error?.code ?? one.status)
+    ]
+  }
+  const items = [user('b1@example.com', 'admin'), user('b2@example.com', 'desk')]
+  t.same(await bulk('POST', 'users', { items }), [403, 'FORBIDDEN', 'created'])
+  const upserts = { items: [user(admin.email.toUpperCase(), 'desk'), user(other.email, 'desk')], onConflict: 'update' }
+  t.same(await bulk('POST', 'users', upserts), [403, 'FORBIDDEN', 'updated'])
+  const patches = {
+    items: [
+      { id: admin.id, password: 'a new long password' },
+      { id: other.id, role: 'admin' },
+      { id: another.id, name: 'y' }
+    ]
+  }
+  t.same(await bulk('PATCH', 'users', patches), [403, 'FORBIDDEN', 'FORBIDDEN', 'updated'])
+  t.same(await bulk('DELETE', 'users', { ids: [admin.id.toUpperCase(), another.id] }), [403, 'FORBIDDEN', 'deleted'])
+  const imported = await send('POST', '/api/v1/users/import?onConflict=update', {
+    as,
+    body: [user(admin.email, 'desk'), user('b3@example.com', 'desk')].map((one) => `${JSON.stringify(one)}\n`).join(''),
+    headers: { 'content-type': 'application/x-ndjson' }
+  })
+  t.match(imported.body, {
+    created: 1,
+    failed: 1,
+    errors: [{ line: 1, code: 'FORBIDDEN', message: 'This needs the scope *.' }]
+  })
+  t.match(await send('DELETE', '/api/v1/users/bulk', { as, body: { ids: [admin.id] } }), {
+    headers: { 'www-authenticate': /scope="\*"/ },
+    body: { error: { details: { scope: '*' } } }
+  })
+
+  const roles = {
+    items: [
+      { name: 'wide', scopes: ['orders:*'] },
+      { name: 'narrow', scopes: ['users:read'] }
+    ]
+  }
+  t.same(await bulk('POST', 'roles', roles), [403, 'FORBIDDEN', 'created'])
+  const [fixed] = (await send('GET', '/api/v1/roles?name=admin', { as: admin.token })).body.data
+  const [narrow] = (await send('GET', '/api/v1/roles?name=narrow', { as: admin.token })).body.data
+  const by = admin.token
+  t.same(await bulk('PATCH', 'roles', { items: [{ id: fixed.id, scopes: [] }] }, by), [409, 'CONFLICT'])
+  t.same(await bulk('POST', 'roles', { items: [{ name: 'admin', scopes: [] }], onConflict: 'update' }, by), [
+    409,
+    'CONFLICT'
+  ])
+  t.same(await bulk('DELETE', 'roles', { ids: [fixed.id, narrow.id] }, by), [409, 'CONFLICT', 'deleted'])
+  const taken = await send('POST', '/api/v1/roles', { as: by, body: { name: 'member', scopes: [] } })
+  t.match(taken, { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
+})
+
+t.test('the last administrator stays, however one tries', async (t) => {
+  const { send, someone } = await startApp(t)
+  const [first, second] = [await someone('admin'), await someone('admin')]
+  const as = first.token
+  const path = `/api/v1/users/${first.id}`
+  t.same(
+    (await send('DELETE', '/api/v1/users/bulk', { as, body: { ids: [first.id, second.id] } })).body.details.map(
+      (one: { path: string }) => one.path
+    ),
+    ['/ids/0', '/ids/1']
+  )
+  const answers = await Promise.all([
+    send('PATCH', path, { as, body: { active: false } }),
+    send('PATCH', `/api/v1/users/${second.id}`, { as, body: { role: 'member' } })
+  ])
+  t.same(answers.map(({ status }) => status).sort(), [200, 409], 'one of two at once')
+  // Whichever it was, one is left, and an answer of theirs still comes.
+  const left = answers[0]?.status === 409 ? first : second
+  for (const body of [{ active: false }, { role: 'member' }]) {
+    t.match(await send('PATCH', `/api/v1/users/${left.id}`, { as: left.token, body }), {
+      status: 409,
+      body: { error: { code: 'CONFLICT' } }
+    })
+  }
+  t.equal((await send('DELETE', `/api/v1/users/${left.id}`, { as: left.token })).status, 409)
+  t.equal((await send('PATCH', `/api/v1/users/${left.id}`, { as: left.token, body: { name: 'Still' } })).status, 200)
+})
+
+t.test('keys are changed and revoked many at once, and get no more than their maker has', async (t) => {
+  const { token: as } = await someone()
+  const [one, two] = [await makeKey(['items:read'], as), await makeKey(['items:read'], as)]
+  const items = [
+    { id: one.id, scopes: ['users:read'] },
+    { id: two.id, tier: 'unlimited' },
+    { id: own['api-keys'], name: 'x' },
+    { id: two.id.toUpperCase(), name: 'x' }
+  ]
+  const patch = (body: object) => send('PATCH', '/api/v1/api-keys/bulk?mode=partial', { as, body })
+  t.match((await patch({ items: items.slice(0, 3) })).body.results, [
+    { error: { code: 'FORBIDDEN' } },
+    { error: { code: 'FORBIDDEN' } },
+    { error: { code: 'NOT_FOUND' } }
+  ])
+  t.match((await patch({ items: items.slice(3) })).body, { updated: 1 })
+  t.match((await send('DELETE', '/api/v1/api-keys/bulk', { as, body: { ids: [one.id, two.id] } })).body, { deleted: 2 })
+  t.equal((await send('GET', '/api/v1/items', { as: one.key })).status, 401, 'at once')
+})
+
 t.test('a change of a role applies at once, in both directions', async (t) => {
   const made = await send('POST', '/api/v1/roles', {
     as: admin.token,

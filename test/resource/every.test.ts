@@ -15,6 +15,10 @@ for (const { method, url, config } of app.routeTable) {
   if (config?.resource && /^\/api\/v\d+\/[\w-]+$/.test(url)) resources.set(url, config.resource)
 }
 t.ok(resources.size >= 6)
+for (const path of ['/api/v1/users', '/api/v1/roles']) {
+  for (const verb of ['POST', 'PATCH', 'DELETE']) t.ok(has.has(`${verb} ${path}/bulk`), `${verb} ${path}/bulk`)
+  t.ok(has.has(`POST ${path}/import`), `${path}/import`)
+}
 
 // Two versions of a resource share a table.
 let made = 0
@@ -25,8 +29,9 @@ function bodyOf({ variants: { Create } }: Resource): Record<string, unknown> {
   const body = sampleOf(Create as never, (schema) => schema) as Record<string, unknown>
   for (const [name, schema] of Object.entries(Create.properties as Record<string, TSchema>)) {
     const { type, format, pattern, enum: values } = bare(schema)
-    if (type !== 'string' || values || pattern || !Create.required?.includes(name)) continue
-    body[name] = format === 'email' ? `n${made}@example.com` : `sample number ${made}`
+    if (type !== 'string' || values || !Create.required?.includes(name)) continue
+    const texts = [format === 'email' ? `n${made}@example.com` : `sample number ${made}`, `sample-${made}`]
+    body[name] = texts.find((text) => new RegExp(pattern ?? '').test(text)) ?? body[name]
   }
   return body
 }

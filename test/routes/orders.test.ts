@@ -144,6 +144,32 @@ t.test('a cancelled order gives its stock back, once', async (t) => {
   t.same([await stockOf(chair), await stockOf(desk)], [10, 10])
 })
 
+t.test('a step is only taken from the version that the caller read', async (t) => {
+  const chair = await product(10)
+  const { id } = (await order([{ productId: chair, quantity: 4 }])).body
+  const path = `/api/v1/orders/${id}`
+  const stepIf = (name: string, headers: Record<string, string>, as = ada.token) =>
+    send('POST', `${path}/${name}`, { as, headers })
+  for (const [name, tag] of [
+    ['if-match', '"2"'],
+    ['if-match', 'W/"1"'],
+    ['if-none-match', '"1"'],
+    ['if-none-match', '*']
+  ] as const) {
+    const refused = await stepIf('cancel', { [name]: tag })
+    t.match(refused, { status: 412, body: { error: { code: 'PRECONDITION_FAILED' } } }, `${name}: ${tag}`)
+  }
+  t.match(await send('GET', path, { as: ada.token }), { body: { status: 'pending' }, headers: { etag: '"1"' } })
+  t.equal(await stockOf(chair), 6)
+  t.equal((await stepIf('pay', { 'if-match': '"2"' }, bob.token)).status, 404)
+  const answers = await Promise.all(['pay', 'cancel'].map((name) => stepIf(name, { 'if-match': '"1"' })))
+  t.same(answers.map(({ status }) => status).sort(), [200, 412], 'of two from one version one is taken')
+  t.equal(
+    (await stepIf('cancel', { 'if-match': '*', 'if-none-match': '"9"' })).status,
+    answers[1]?.status === 200 ? 409 : 200
+  )
+})
+
 t.test('404 for someone else, as if the order did not exist', async (t) => {
   const { id } = (await order([{ productId: await product(1), quantity: 1 }])).body
   const nothing = '01890000-0000-7000-8000-000000000000'

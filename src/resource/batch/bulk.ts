@@ -1,7 +1,9 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import type { Database } from '../../db/open.ts'
+import type { FastifyRequest } from 'fastify'
 import { Nullable } from '../../schema/fields.ts'
 import { FaultSchema } from '../../schema/problem.ts'
+import type { Perform } from '../change.ts'
+import type { ResourceContext } from '../context.ts'
 import type { Resource } from '../resource.ts'
 import { type Failure, failed, faultsAt, type Outcome, refuseAll, repeated } from './outcome.ts'
 import type { Prepare } from './prepare.ts'
@@ -54,11 +56,9 @@ export const BulkAnswer = Type.Object(
 
 interface Bulk<T> {
   resource: Resource
-  db: Database
   /** The items as they were sent, and the path of the list in the body. */
   bodies: unknown[]
   path: string
-  mode: 'atomic' | 'partial'
   prepare: Prepare<T>
   write: Write<T>
   /** What names the row of an item, where two items must not name the same one, and where in the item it is. */
@@ -70,12 +70,15 @@ interface Bulk<T> {
  * statement.
  * @throws ApiError in `atomic` mode, when an item is refused: with the faults of all of them.
  */
-export async function runBulk<T>(bulk: Bulk<T>) {
-  const { bodies, path, mode, prepare, write, identity } = bulk
+export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): Promise<Perform<ResourceContext>> {
+  const { resource, bodies, path, prepare, write, identity } = bulk
+  const { mode } = query as { mode: 'atomic' | 'partial' }
   const outcomes: Outcome[] = new Array(bodies.length)
   const items: { index: number; value: T }[] = []
   const seen = new Set<unknown>()
-  for (const [index, prepared] of (await Promise.all(bodies.map(prepare))).entries()) {
+  for (const [index, body] of bodies.entries()) {
+    // One after the other: what takes its turn at hashing a password leaves the next turn to somebody else.
+    const prepared = await prepare(body)
     if ('error' in prepared) outcomes[index] = failed(prepared.error)
     else if (identity && seen.size === seen.add(identity.of(prepared.value)).size)
       outcomes[index] = failed(repeated(identity.path), identity.of(prepared.value) as string)
@@ -84,12 +87,13 @@ export async function runBulk<T>(bulk: Bulk<T>) {
   const refuse = (all: Outcome[]) => refuseAll(failuresIn(all, path))
   if (mode === 'atomic' && items.length < bodies.length) throw refuse(outcomes)
   const values = items.map(({ value }) => value)
-  const place = (written: Outcome[]) => {
+  return async ({ db }) => {
+    const on = { resource, db }
+    const written = await (mode === 'atomic' ? settleWhole(on, values, write, refuse) : settle(on, values, write))
     for (const [at, outcome] of written.entries()) outcomes[(items[at] as { index: number }).index] = outcome
-    return outcomes
+    const results = outcomes.map((outcome, index) => resultOf(outcome, index, path))
+    return { status: 200, headers: {}, body: { ...countOutcomes(outcomes), results } }
   }
-  place(mode === 'atomic' ? await settleWhole(bulk, values, write, refuse) : await settle(bulk, values, write))
-  return { ...countOutcomes(outcomes), results: outcomes.map((outcome, index) => resultOf(outcome, index, path)) }
 }
 
 const failuresIn = (outcomes: Outcome[], path: string) =>
@@ -98,7 +102,7 @@ const failuresIn = (outcomes: Outcome[], path: string) =>
   )
 
 /** How many items became what. */
-export function countOutcomes(outcomes: Outcome[]) {
+function countOutcomes(outcomes: Outcome[]) {
   const counts = { created: 0, updated: 0, skipped: 0, deleted: 0, failed: 0 }
   for (const { status } of outcomes) counts[status] += 1
   return counts

@@ -17,7 +17,8 @@ import {
   jsonRows,
   reportedReferences,
   uniqueName,
-  usedColumns
+  usedColumns,
+  type Written
 } from './sql.ts'
 
 interface Change {
@@ -27,19 +28,14 @@ interface Change {
   ownerId: string | undefined
 }
 
-interface Answer extends Record<string, unknown> {
-  id: string
-  done: string | null
-}
-
 /** Makes the statement that changes many rows by their ids, each by its own columns. */
 export function changeMany(change: Change): Write<Columns> {
   const { keys } = change
   return async function write(db, rows) {
-    const answers = await selectRaw<Answer>(db, changeSql(change, rows))
+    const answers = await selectRaw<Written>(db, changeSql(change, rows))
     const byId = new Map(answers.map((answer) => [answer.id, answer]))
     return rows.map(({ id }): Outcome => {
-      const answer = byId.get(id as string) as Answer
+      const answer = byId.get(id as string) as Written
       if (answer.done) return { status: 'updated', id: answer.done }
       // What is not there, or somebody else's, is told before anything else about it.
       if (!answer['@known']) return failed(missing(), id as string)

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { selectRaw } from '../../db/rows.ts'
+import { arrayText } from '../query/filter.ts'
 import type { Resource } from '../resource.ts'
 import type { Guard, Keys } from './keys.ts'
 import { brokenReference, conflict, failed, type Outcome, repeated } from './outcome.ts'
@@ -17,23 +18,22 @@ import {
   jsonRows,
   reportedReferences,
   uniqueName,
-  usedColumns
+  usedColumns,
+  type Written
 } from './sql.ts'
 
 /** What becomes of an item whose key is taken. */
 export type OnConflict = 'fail' | 'skip' | 'update'
 
-interface Insert {
+/** An insert of many rows of a resource. */
+export interface Insert {
   resource: Resource
   keys: Keys
   onConflict: OnConflict
   /** Whose rows an update may touch; undefined for anybody's. */
   ownerId: string | undefined
-}
-
-interface Answer extends Record<string, unknown> {
-  id: string
-  done: string | null
+  /** The only rows that an update may touch, where a guard has looked at them. */
+  touchable?: string[]
 }
 
 /** Makes the statement that inserts many rows, and reads from its answer what became of each. */
@@ -42,7 +42,7 @@ export function insertMany(insert: Insert): Write<Columns> {
   return async function write(db, rows) {
     const isRepeated = onConflict === 'update' && keys.upsert ? repetitions(rows, keys.upsert) : undefined
     const fresh = isRepeated ? rows.filter((row) => !isRepeated.has(row)) : rows
-    const answers = await selectRaw<Answer>(db, insertSql(insert, fresh))
+    const answers = await selectRaw<Written>(db, insertSql(insert, fresh))
     const byId = new Map(answers.map((answer) => [answer.id, answer]))
     const taken = new Map<string, string>()
     return rows.map((row) => {
@@ -56,7 +56,7 @@ export function insertMany(insert: Insert): Write<Columns> {
   }
 }
 
-function outcomeOf({ keys, onConflict }: Insert, answer: Answer, row: Columns, taken: Map<string, string>): Outcome {
+function outcomeOf({ keys, onConflict }: Insert, answer: Written, row: Columns, taken: Map<string, string>): Outcome {
   if (answer.done) return { status: answer.done === answer.id ? 'created' : 'updated', id: answer.done }
   const broken = brokenOf(keys, answer)
   if (broken) return failed(brokenReference(broken.fault))
@@ -78,7 +78,8 @@ function repetitions(rows: Columns[], key: Guard): Set<Columns> {
 
 const keyText = ({ key }: Guard, row: Columns) => `${key} ${row[key]}`
 
-function insertSql({ resource, keys, onConflict, ownerId }: Insert, rows: Columns[]): SQL {
+function insertSql(insert: Insert, rows: Columns[]): SQL {
+  const { resource, keys, onConflict, ownerId } = insert
   const { table, columns } = resource
   const id = columns.id as AnyPgColumn
   const used = usedColumns(resource, rows)
@@ -96,22 +97,23 @@ function insertSql({ resource, keys, onConflict, ownerId }: Insert, rows: Column
       from jsonb_populate_recordset(null::${table}, ${jsonRows(resource, rows)}::jsonb) as item
     ), done as (
       insert into ${table} (${names}) select ${names} from item where ${isWhole(keys)}
-      on conflict ${onConflict === 'update' ? updateSql(resource, key, used, ownerId) : sql`do nothing`}
+      on conflict ${onConflict === 'update' ? updateSql(insert, key, used) : sql`do nothing`}
       returning ${id} as id, ${key} as key
     )
     select item.id, done.id as done${reportedReferences(keys)}${sql.join(stored)}
     from item left join done on done.key = ${inItem(key)}`
 }
 
-function updateSql(resource: Resource, key: AnyPgColumn, used: AnyPgColumn[], ownerId: string | undefined): SQL {
+function updateSql({ resource, ownerId, touchable }: Insert, key: AnyPgColumn, used: AnyPgColumn[]): SQL {
   const { columns, declaration, table } = resource
   const kept = new Set([columns.id, key, columns[declaration.owner ?? '']])
   const changes = used
     .filter((column) => !kept.has(column))
     .map((column) => sql`${bareName(column)} = excluded.${bareName(column)}`)
+  const isTouchable = touchable ? sql` and ${columns.id} = any(${arrayText(touchable)}::uuid[])` : sql``
   return sql`(${bareName(key)}) do update set ${commaList([
     ...changes,
     sql`${bareName(columns.updatedAt as AnyPgColumn)} = now()`,
     sql`${bareName(columns.version as AnyPgColumn)} = ${columns.version} + 1`
-  ])} where ${isOwned(resource, ownerId, sql`${table}`)}`
+  ])} where ${isOwned(resource, ownerId, sql`${table}`)}${isTouchable}`
 }

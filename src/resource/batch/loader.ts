@@ -3,10 +3,9 @@ import type { Line } from '../formats/lines.ts'
 import type { Resource } from '../resource.ts'
 import { MOST_ITEMS } from './bulk.ts'
 import { failed, type Outcome } from './outcome.ts'
-import type { Prepare } from './prepare.ts'
+import type { Prepare, Sent } from './prepare.ts'
 import type { Report } from './report.ts'
 import { settle, type Write } from './settle.ts'
-import type { Columns } from './sql.ts'
 
 // A batch of few large rows is sent early, so that the memory stays flat whatever a row weighs.
 const MOST_BYTES = 2 * 1_048_576
@@ -15,8 +14,8 @@ interface Load {
   resource: Resource
   db: Database
   report: Report
-  prepare: Prepare<Columns>
-  write: Write<Columns>
+  prepare: Prepare<Sent>
+  write: Write<Sent>
   /** The column that no two rows of a batch may have the same value of. */
   key: string | undefined
 }
@@ -24,7 +23,7 @@ interface Load {
 /** Gathers lines into batches and writes them, one batch under way while the next is gathered. */
 export class Loader {
   readonly #load: Load
-  #rows: { line: number; value: Columns }[] = []
+  #rows: { line: number; value: Sent }[] = []
   #seen = new Set<unknown>()
   #bytes = 0
   #writing: Promise<void> = Promise.resolve()
@@ -39,9 +38,9 @@ export class Loader {
     if ('error' in prepared) return this.#load.report.add(line.line, failed(prepared.error))
     const { key } = this.#load
     const { value } = prepared
-    const isRepeated = key !== undefined && this.#seen.has(value[key])
+    const isRepeated = key !== undefined && this.#seen.has(value.columns[key])
     if (isRepeated || this.#rows.length === MOST_ITEMS || this.#bytes + line.bytes > MOST_BYTES) await this.#flush()
-    if (key !== undefined) this.#seen.add(value[key])
+    if (key !== undefined) this.#seen.add(value.columns[key])
     this.#rows.push({ line: line.line, value })
     this.#bytes += line.bytes
   }
@@ -68,7 +67,7 @@ export class Loader {
     this.#writing.catch(() => {})
   }
 
-  async #write(rows: { line: number; value: Columns }[]): Promise<void> {
+  async #write(rows: { line: number; value: Sent }[]): Promise<void> {
     const { report, write } = this.#load
     const outcomes = await settle(
       this.#load,

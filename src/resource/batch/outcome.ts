@@ -38,10 +38,9 @@ const MOST_FAULTS = 1000
 
 /** One refusal for all items that failed, each fault with the path of its item. */
 export function refuseAll(failures: { path: string; error: ApiError }[]): ApiError {
-  const codes = new Set(failures.map(({ error }) => error.code))
-  const [only] = codes
-  const code = codes.size === 1 && only ? only : 'VALIDATION_FAILED'
   const faults = failures.flatMap(({ path, error }) => faultsAt(path, error)).slice(0, MOST_FAULTS)
-  const count = failures.length === 1 ? '1 item was' : `${failures.length} items were`
-  return new ApiError(code, `${count} refused. Nothing was changed.`, { faults })
+  const message = `${failures.length === 1 ? '1 item was' : `${failures.length} items were`} refused. Nothing was changed.`
+  const { code, headers, facts } = (failures[0] as { error: ApiError }).error
+  if (failures.some(({ error }) => error.code !== code)) return new ApiError('VALIDATION_FAILED', message, { faults })
+  return new ApiError(code, message, { faults, headers, facts })
 }

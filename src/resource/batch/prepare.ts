@@ -9,10 +9,16 @@ import type { Columns } from './sql.ts'
 /** One item of many, ready to be written, or what is wrong with it. */
 export type Prepared<T> = { value: T } | { error: ApiError }
 
+/** One item of many: as it was sent, and as column values; a patch has the id of its row among them. */
+export interface Sent {
+  body: object
+  columns: Columns
+}
+
 export type Prepare<T> = (body: unknown) => Promise<Prepared<T>>
 
 /** Makes what a create makes of its body, of one item: validated, its rules checked, as column values with an id. */
-export function prepareCreate(resource: Resource): (ownerId: string | undefined) => Prepare<Columns> {
+export function prepareCreate(resource: Resource): (ownerId: string | undefined) => Prepare<Sent> {
   const validate = compileValidator(resource.variants.Create, 'body')
   const { owner } = resource.declaration
   return (ownerId) =>
@@ -26,16 +32,16 @@ export function prepareCreate(resource: Resource): (ownerId: string | undefined)
       const { value } = columns
       if (owner) value[owner] = ownerId
       for (const [key, make] of resource.made) value[key] ??= make()
-      return { value }
+      return { value: { body: body as object, columns: value } }
     }
 }
 
-// A transform may refuse its value: that is the fault of one item.
+// A transform may refuse its value: that is the fault of one item. What fails in it fails the request.
 async function transformed(resource: Resource, body: unknown): Promise<Prepared<Columns>> {
   try {
     return { value: await toColumns(resource, body as Record<string, unknown>) }
   } catch (error) {
-    if (error instanceof ApiError) return { error }
+    if (error instanceof ApiError && error.statusCode < 500) return { error }
     throw error
   }
 }
@@ -49,14 +55,8 @@ export function patchItem({ variants: { Update } }: Resource): TObject {
   )
 }
 
-/** A patch of one row: as it was sent, and as column values with the id of the row. */
-export interface Patch {
-  body: object
-  columns: Columns & { id: string }
-}
-
 /** Makes of one item a patch, validated. */
-export function preparePatch(resource: Resource): Prepare<Patch> {
+export function preparePatch(resource: Resource): Prepare<Sent> {
   const validate = compileValidator(patchItem(resource), 'body')
   return async function prepare(body) {
     const valid = validate(body)

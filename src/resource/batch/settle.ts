@@ -52,6 +52,18 @@ export async function settleWhole<T>(
   }
 }
 
+/** Writes the items that are not refused already, and puts what became of them between the refusals. */
+export async function writeOthers<T>(
+  db: Database,
+  items: T[],
+  refusals: (Outcome | undefined)[],
+  write: Write<T>
+): Promise<Outcome[]> {
+  const others = items.filter((_, index) => !refusals[index])
+  const outcomes = (others.length === 0 ? [] : await write(db, others)).values()
+  return refusals.map((refusal) => refusal ?? (outcomes.next().value as Outcome))
+}
+
 async function halve<T>(resource: Resource, tx: Database, items: T[], write: Write<T>): Promise<Outcome[]> {
   try {
     return await tx.transaction((savepoint) => write(savepoint, items))

@@ -7,6 +7,12 @@ import type { Guard, Keys, ReferenceGuard } from './keys.ts'
 /** A row by the names of its columns in the table object. */
 export type Columns = Record<string, unknown>
 
+/** What a statement that writes many rows says of one: the row that was written for it, and what kept it from being. */
+export interface Written extends Record<string, unknown> {
+  id: string
+  done: string | null
+}
+
 export const commaList = (parts: SQL[]): SQL => sql.join(parts, sql`, `)
 export const bareName = (column: AnyPgColumn): SQL => sql`${sql.identifier(column.name)}`
 export const inItem = (column: AnyPgColumn): SQL => sql`item.${sql.identifier(column.name)}`

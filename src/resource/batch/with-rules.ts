@@ -5,21 +5,21 @@ import type { Row } from '../context.ts'
 import type { Resource } from '../resource.ts'
 import { mergePatch, ruleFaults } from '../rules.ts'
 import { failed, type Outcome } from './outcome.ts'
-import type { Patch } from './prepare.ts'
-import type { Write } from './settle.ts'
+import type { Sent } from './prepare.ts'
+import { type Write, writeOthers } from './settle.ts'
 import { type Columns, isOwned } from './sql.ts'
 
 /**
  * Lets a statement write only the patches whose rows, with the patch merged in, keep the rules of the resource. Where it
  * has rules that takes one statement more, which reads the rows and locks them until they are changed.
  */
-export function withRules(resource: Resource, ownerId: string | undefined, write: Write<Columns>): Write<Patch> {
-  const columnsOf = (patches: Patch[]) => patches.map(({ columns }) => columns)
+export function withRules(resource: Resource, ownerId: string | undefined, write: Write<Columns>): Write<Sent> {
+  const columnsOf = (patches: Sent[]) => patches.map(({ columns }) => columns)
   if (!resource.declaration.rules) return (db, patches) => write(db, columnsOf(patches))
   const id = resource.columns.id as AnyPgColumn
   return (db, patches) =>
     db.transaction(async (tx) => {
-      const ids = patches.map(({ columns }) => columns.id)
+      const ids = patches.map(({ columns }) => columns.id as string)
       const rows = (await tx
         .select(resource.selection as Record<string, AnyPgColumn>)
         .from(resource.table)
@@ -28,13 +28,11 @@ export function withRules(resource: Resource, ownerId: string | undefined, write
         .for('update')) as Row[]
       const byId = new Map(rows.map((row) => [row.id, row]))
       const refusals = patches.map(({ body, columns }): Outcome | undefined => {
-        const row = byId.get(columns.id)
+        const row = byId.get(columns.id as string)
         // A row that is not there is told as that, by the statement.
         const faults = row ? ruleFaults(resource, mergePatch(row, body)) : []
-        return faults.length > 0 ? failed(validationFailed(faults), columns.id) : undefined
+        return faults.length > 0 ? failed(validationFailed(faults), columns.id as string) : undefined
       })
-      const kept = patches.filter((_, index) => !refusals[index])
-      const outcomes = (kept.length === 0 ? [] : await write(tx, columnsOf(kept))).values()
-      return refusals.map((refusal) => refusal ?? (outcomes.next().value as Outcome))
+      return writeOthers(tx, patches, refusals, (inner, kept) => write(inner, columnsOf(kept)))
     })
 }

@@ -2,21 +2,34 @@ import type { FastifyRequest } from 'fastify'
 import { readForAnswer } from '../../db/gate.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { answerStored } from '../answer.ts'
-import type { ResourceContext } from '../context.ts'
+import { inTransaction, type ResourceContext } from '../context.ts'
 import type { Action, Operation } from '../declaration.ts'
-import { IdParams, type MakeRoute, ownerOf } from '../route.ts'
+import { guarded } from '../guard.ts'
+import { IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
 import type { Stored } from '../stored.ts'
+import { lockOne, oneOf } from './one.ts'
 import { readOne } from './read.ts'
 
 /** `POST /:id/<name>`: a step of the resource's own. */
 export const actionRoute =
   (name: string, { summary, run }: Action): MakeRoute =>
-  (context) => ({
+  ({ resource }) => ({
     method: 'POST',
     url: `/:id/${name}`,
     access: 'write',
-    schema: { summary, params: IdParams, response: { 200: context.resource.answer } },
-    change: async (on, request) => answerStored(on, await runOperation(on, request, run))
+    schema: { summary, params: IdParams, headers: IfMatch, response: { 200: resource.answer } },
+    async change(request) {
+      const one = oneOf(request, resource)
+      const step = (on: ResourceContext) => runOperation(on, request, run)
+      const stepIfUnchanged = (on: ResourceContext) =>
+        on.db.transaction(async (tx) => {
+          const inner = inTransaction(on, tx)
+          await lockOne(inner, one)
+          return step(inner)
+        })
+      const make = one.precondition ? stepIfUnchanged : step
+      return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body: {} }, make))
+    }
   })
 
 /** Runs an operation written by hand, and reads the row that it names. */

@@ -1,9 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
-import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, listBody, runBulk } from '../batch/bulk.ts'
-import { insertMany, type OnConflict } from '../batch/insert.ts'
+import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../batch/bulk.ts'
+import type { OnConflict } from '../batch/insert.ts'
 import { type Keys, keysOf } from '../batch/keys.ts'
 import { prepareCreate } from '../batch/prepare.ts'
+import { insertGuarded } from '../batch/with-guard.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
 
 /** `POST /bulk`: up to 1,000 new rows in one statement. */
@@ -25,18 +26,15 @@ export const bulkCreateRoute: MakeRoute = (context) => {
       }),
       response: { 200: BulkAnswer }
     },
-    async change(on, request) {
+    async change(request) {
       const { items, onConflict } = request.body as { items: unknown[]; onConflict: OnConflict }
-      const body = await runBulk({
+      return bulkChange(request, {
         resource,
-        db: on.db,
         bodies: items,
         path: '/items',
-        mode: (request.query as { mode: 'atomic' | 'partial' }).mode,
         prepare: prepare(request.principal?.userId),
-        write: insertMany({ resource, keys, onConflict, ownerId: ownerOf(request, resource) })
+        write: insertGuarded({ resource, keys, onConflict, ownerId: ownerOf(request, resource) }, request.principal)
       })
-      return { status: 200, headers: {}, body }
     }
   }
 }

@@ -1,8 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
-import { BulkAnswer, BulkQuery, listBody, runBulk } from '../batch/bulk.ts'
+import { BulkAnswer, BulkQuery, bulkChange, listBody } from '../batch/bulk.ts'
 import { removeMany } from '../batch/change.ts'
 import { prepareId } from '../batch/prepare.ts'
+import { withGuard } from '../batch/with-guard.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
 
 const Id = Type.String({ format: 'uuid', description: 'The row to delete.' })
@@ -23,18 +24,16 @@ export const bulkRemoveRoute: MakeRoute = (context) => {
       body: listBody('ids', documentedAs(Type.Unknown(), Id)),
       response: { 200: BulkAnswer }
     },
-    async change(on, request) {
-      const body = await runBulk({
+    async change(request) {
+      const write = removeMany({ resource, ownerId: ownerOf(request, resource) })
+      return bulkChange(request, {
         resource,
-        db: on.db,
         bodies: (request.body as { ids: unknown[] }).ids,
         path: '/ids',
-        mode: (request.query as { mode: 'atomic' | 'partial' }).mode,
         prepare,
-        write: removeMany({ resource, ownerId: ownerOf(request, resource) }),
+        write: withGuard(resource, request.principal, (id) => ({ id }), write),
         identity: { of: (id) => id, path: '' }
       })
-      return { status: 200, headers: {}, body }
     }
   }
 }

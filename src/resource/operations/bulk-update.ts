@@ -1,9 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
-import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, listBody, runBulk } from '../batch/bulk.ts'
+import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../batch/bulk.ts'
 import { changeMany } from '../batch/change.ts'
 import { keysOf } from '../batch/keys.ts'
 import { patchItem, preparePatch } from '../batch/prepare.ts'
+import { withGuard } from '../batch/with-guard.ts'
 import { withRules } from '../batch/with-rules.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
 
@@ -25,19 +26,22 @@ export const bulkUpdateRoute: MakeRoute = (context) => {
       body: listBody('items', documentedAs(Type.Unknown(), patchItem(resource))),
       response: { 200: BulkAnswer }
     },
-    async change(on, request) {
+    async change(request) {
       const ownerId = ownerOf(request, resource)
-      const body = await runBulk({
+      const write = withRules(resource, ownerId, changeMany({ resource, keys, ownerId }))
+      return bulkChange(request, {
         resource,
-        db: on.db,
         bodies: (request.body as { items: unknown[] }).items,
         path: '/items',
-        mode: (request.query as { mode: 'atomic' | 'partial' }).mode,
         prepare,
-        write: withRules(resource, ownerId, changeMany({ resource, keys, ownerId })),
+        write: withGuard(
+          resource,
+          request.principal,
+          ({ body, columns }) => ({ id: columns.id as string, body }),
+          write
+        ),
         identity: { of: ({ columns }) => columns.id, path: '/id' }
       })
-      return { status: 200, headers: {}, body }
     }
   }
 }

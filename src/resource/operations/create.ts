@@ -1,5 +1,7 @@
 import { answerStored } from '../answer.ts'
 import type { ResourceContext } from '../context.ts'
+import { guarded } from '../guard.ts'
+import type { Resource } from '../resource.ts'
 import type { MakeRoute } from '../route.ts'
 import { assertRules } from '../rules.ts'
 import { insertStored, type Stored } from '../stored.ts'
@@ -19,24 +21,29 @@ export const createRoute: MakeRoute = (context, prefix) => {
       body: resource.variants.Create,
       response: { 201: resource.answer }
     },
-    async change(on, request) {
+    async change(request) {
       assertRules(resource, request.body)
-      const stored = create
-        ? await runOperation(on, request, create)
-        : await createRow(on, request.body as object, request.principal?.userId)
-      return answerStored(on, stored, 201, { location: `${prefix}/${stored['@key']}` })
+      const body = request.body as Record<string, unknown>
+      const make = create
+        ? (on: ResourceContext) => runOperation(on, request, create)
+        : await prepareRow(resource, body, request.principal?.userId)
+      return async (on) => {
+        const stored = await guarded(on, request, { body }, make)
+        return answerStored(on, stored, 201, { location: `${prefix}/${stored['@key']}` })
+      }
     }
   }
 }
 
-/** Creates a row from a validated body, belonging to the owner where the resource has one. */
-async function createRow(context: ResourceContext, body: object, ownerId: string | undefined): Promise<Stored> {
-  const { resource, gathered } = context
-  const values = await toColumns(resource, body as Record<string, unknown>)
+// What makes a row of a validated body, belonging to the owner where the resource has one.
+async function prepareRow(resource: Resource, body: Record<string, unknown>, ownerId: string | undefined) {
+  const values = await toColumns(resource, body)
   const { owner } = resource.declaration
   if (owner) values[owner] = ownerId
   for (const [key, make] of resource.made) values[key] ??= make()
-  if (gathered) return gathered.creates(Object.keys(values).join()).add(values)
-  const [stored] = await insertStored(context, [values])
-  return stored as Stored
+  return async function insertRow(on: ResourceContext): Promise<Stored> {
+    if (on.gathered) return on.gathered.creates(Object.keys(values).join()).add(values)
+    const [stored] = await insertStored(on, [values])
+    return stored as Stored
+  }
 }

@@ -1,56 +1,31 @@
-import { and, eq } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import { type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
-import type { ResourceContext } from '../context.ts'
-import { ownerColumn } from '../query/filter.ts'
-import { IdParams, IfMatch, type MakeRoute, NoContent, ownerOf } from '../route.ts'
-import { notFound, readOne } from './read.ts'
+import { guarded } from '../guard.ts'
+import { IdParams, IfMatch, type MakeRoute, NoContent } from '../route.ts'
+import { isOne, oneOf, refuseOne } from './one.ts'
 
 /** `DELETE /:id`. */
-export const removeRoute: MakeRoute = (context) => {
-  const { resource } = context
-  const isRequired = resource.declaration.requireIfMatch
-  return {
-    method: 'DELETE',
-    url: '/:id',
-    access: 'delete',
-    schema: {
-      summary: `Delete ${resource.noun}`,
-      params: IdParams,
-      headers: IfMatch,
-      response: { 204: NoContent }
-    },
-    async change(on, request) {
-      const { id } = request.params as { id: string }
-      await removeRow(on, id, ownerOf(request, resource), preconditionOf(request.headers, isRequired))
+export const removeRoute: MakeRoute = ({ resource }) => ({
+  method: 'DELETE',
+  url: '/:id',
+  access: 'delete',
+  schema: {
+    summary: `Delete ${resource.noun}`,
+    params: IdParams,
+    headers: IfMatch,
+    response: { 204: NoContent }
+  },
+  async change(request) {
+    const one = oneOf(request, resource)
+    return async (on) => {
+      await guarded(on, request, { id: one.id }, async (inner) => {
+        const { id } = resource.columns
+        const removed = await inner.db
+          .delete(resource.table)
+          .where(isOne(inner, one))
+          .returning({ id: id as AnyPgColumn })
+        if (removed.length === 0) await refuseOne(inner, one)
+      })
       return { status: 204, headers: {} }
     }
   }
-}
-
-/**
- * Deletes a row.
- * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
- */
-export async function removeRow(
-  context: ResourceContext,
-  id: string,
-  ownerId: string | undefined,
-  precondition: Precondition | undefined
-): Promise<void> {
-  const { resource, db } = context
-  const removed = await db
-    .delete(resource.table)
-    .where(
-      and(
-        eq(resource.columns.id as AnyPgColumn, id),
-        ownerId === undefined ? undefined : eq(ownerColumn(resource), ownerId),
-        precondition && preconditionSql(precondition, resource.columns.version as AnyPgColumn)
-      )
-    )
-    .returning({ id: resource.columns.id as AnyPgColumn })
-  if (removed.length > 0) return
-  if (precondition === undefined) throw notFound(context)
-  await readOne(context, id, ownerId)
-  throw preconditionFailed()
-}
+})

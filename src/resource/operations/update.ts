@@ -1,17 +1,15 @@
 import type { TObject } from '@sinclair/typebox'
-import { and, eq, sql } from 'drizzle-orm'
-import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
 import { asArrays } from '../../db/rows.ts'
 import { answerStored } from '../answer.ts'
-import { isMet, type Precondition, preconditionFailed, preconditionOf, preconditionSql } from '../conditional.ts'
+import type { Columns } from '../batch/sql.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
-import { ownerColumn } from '../query/filter.ts'
-import { VERSION } from '../resource.ts'
-import { type ChangeRoute, IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
+import { guarded } from '../guard.ts'
+import { type ChangeRoute, IdParams, IfMatch, type MakeRoute } from '../route.ts'
 import { assertRules, mergePatch } from '../rules.ts'
 import { openRow, type Stored } from '../stored.ts'
 import { toColumns } from '../write.ts'
-import { notFound, readOne } from './read.ts'
+import { isOne, lockOne, type One, oneOf, readUnchanged, refuseOne } from './one.ts'
 
 /** `PATCH /:id`: what the body names is changed (RFC 7396). */
 export const updateRoute: MakeRoute = (context) => ({
@@ -27,7 +25,6 @@ export const replaceRoute: MakeRoute = (context) => ({
 
 function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute, 'method'> {
   const { resource } = context
-  const isRequired = resource.declaration.requireIfMatch
   const isPatch = body === resource.variants.Update
   return {
     url: '/:id',
@@ -40,87 +37,44 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
       body,
       response: { 200: resource.answer }
     },
-    async change(on, request) {
-      const { id } = request.params as { id: string }
-      const change = {
-        id,
-        body: request.body as object,
-        ownerId: ownerOf(request, resource),
-        precondition: preconditionOf(request.headers, isRequired)
-      }
-      if (isPatch) return answerStored(on, await patchRow(on, change))
-      assertRules(resource, request.body)
-      return answerStored(on, await updateRow(on, change))
+    async change(request) {
+      const body = request.body as Record<string, unknown>
+      const one = oneOf(request, resource)
+      if (!isPatch) assertRules(resource, body)
+      const values = await toColumns(resource, body)
+      const make = (on: ResourceContext) => (isPatch ? patchRow(on, one, values, body) : updateRow(on, one, values))
+      return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body }, make))
     }
   }
 }
 
-interface Change {
-  id: string
-  /** A merge patch (RFC 7396) or a whole replacement: what it names is set. */
-  body: object
-  ownerId: string | undefined
-  precondition: Precondition | undefined
-}
-
-/**
- * Changes what a patch names. Where the resource has rules they are checked on the row with the patch merged into it,
- * which is locked meanwhile, so that two patches that are right by themselves cannot be wrong together.
- * @throws ApiError as `updateRow` does, and VALIDATION_FAILED naming the rules that the merged row would break.
- */
-export async function patchRow(context: ResourceContext, change: Change): Promise<Stored> {
+// Where the resource has rules they are checked on the row with the patch merged into it, which is locked meanwhile, so
+// that two patches that are right by themselves cannot be wrong together.
+async function patchRow(context: ResourceContext, one: One, values: Columns, patch: object): Promise<Stored> {
   const { resource, db } = context
-  if (!resource.declaration.rules) return updateRow(context, change)
-  const id = resource.columns.id as AnyPgColumn
+  if (!resource.declaration.rules) return updateRow(context, one, values)
   return db.transaction(async (tx) => {
     const on = inTransaction(context, tx)
-    await tx.select({ id }).from(resource.table).where(eq(id, change.id)).for('update')
-    const stored = await readUnchanged(on, change.id, change.ownerId, change.precondition)
-    assertRules(resource, mergePatch(openRow(stored), change.body))
-    return updateRow(on, change)
+    assertRules(resource, mergePatch(openRow(await lockOne(on, one)), patch))
+    return updateRow(on, one, values)
   })
 }
 
 /**
- * Changes a row, in one statement that also checks who owns it and which version it has.
+ * Sets columns of a row, in one statement that also checks who owns it and which version it has.
  * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
  */
-export async function updateRow(
-  context: ResourceContext,
-  { id, body, ownerId, precondition }: Change
-): Promise<Stored> {
+export async function updateRow(context: ResourceContext, one: One, values: Columns): Promise<Stored> {
   const { resource, db } = context
-  const values = await toColumns(resource, body as Record<string, unknown>)
-  if (Object.keys(values).length === 0) return readUnchanged(context, id, ownerId, precondition)
-  const version = resource.columns.version as AnyPgColumn
+  // An empty patch changes nothing, so it ends here.
+  if (Object.keys(values).length === 0) return readUnchanged(context, one)
   const statement = db
     .update(resource.table)
-    .set({ ...values, updatedAt: sql`now()`, version: sql`${version} + 1` })
-    .where(
-      and(
-        eq(resource.columns.id as AnyPgColumn, id),
-        ownerId === undefined ? undefined : eq(ownerColumn(resource), ownerId),
-        precondition && preconditionSql(precondition, version)
-      )
-    )
+    .set({ ...values, updatedAt: sql`now()`, version: sql`${resource.columns.version} + 1` })
+    .where(isOne(context, one))
     .returning(resource.stored.selection)
     // Without a name it is not kept: there are as many as there are choices of fields.
     .prepare(undefined as never)
   const [row] = await asArrays(statement).execute()
-  if (row) return resource.stored.read(row)
-  if (precondition === undefined) throw notFound(context)
-  await readOne(context, id, ownerId)
-  throw preconditionFailed()
-}
-
-// As it is, when it still has the version that the caller read. An empty patch changes nothing, so it ends here.
-async function readUnchanged(
-  context: ResourceContext,
-  id: string,
-  ownerId: string | undefined,
-  precondition: Precondition | undefined
-): Promise<Stored> {
-  const stored = await readOne(context, id, ownerId)
-  if (precondition && !isMet(precondition, stored[VERSION])) throw preconditionFailed()
-  return stored
+  return row ? resource.stored.read(row) : refuseOne(context, one)
 }

@@ -1,48 +1,35 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
-import { insufficientScope, refuseMoreThan } from '#src/identity/access.ts'
-import { createKey, type NewKey, rotateKey } from '#src/identity/api-keys.ts'
-import { type Principal, seesAll } from '#src/identity/principal.ts'
-import { answerOf, send } from '#src/resource/answer.ts'
-import { makeContext } from '#src/resource/context.ts'
+import type { Static } from '@sinclair/typebox'
+import type { FastifyPluginAsync } from 'fastify'
+import { refuseMoreThan } from '#src/identity/access.ts'
+import { createKey, type KeyValues, type NewKey, rotateKey } from '#src/identity/api-keys.ts'
+import type { Principal } from '#src/identity/principal.ts'
+import { answerOf } from '#src/resource/answer.ts'
+import { changeHandler } from '#src/resource/change.ts'
+import { inTransaction, makeContext, type ResourceContext } from '#src/resource/context.ts'
 import { defineResource } from '#src/resource/define.ts'
-import { notFound, readRow } from '#src/resource/operations/read.ts'
+import { guarded } from '#src/resource/guard.ts'
+import { lockOne } from '#src/resource/operations/one.ts'
+import { readRow } from '#src/resource/operations/read.ts'
 import { compileResource } from '#src/resource/resource.ts'
 import { bodyIsOptional, IdParams, ownerOf } from '#src/resource/route.ts'
+import { openRow } from '#src/resource/stored.ts'
 import { apiKeysResource } from './resource.ts'
 import { ApiKeyCreate, ApiKeyWithSecret, KeyRotation } from './schema.ts'
 
-interface Sent {
-  scopes?: string[]
-  tier?: string | null
-}
-
 /** API keys: the usual verbs, and the two that show a key. */
 export default (async (app) => {
-  const { db, config, prefix } = app
   const resource = compileResource('api-keys', apiKeysResource)
   const context = makeContext(app, resource)
-  const access = apiKeysResource.access.write
-  const kind = config.NODE_ENV === 'test' ? 'test' : 'live'
+  const kind = app.config.NODE_ENV === 'test' ? 'test' : 'live'
 
-  // Nobody gives a key what they do not have, nor a faster lane than everybody's.
-  app.addHook('preHandler', async ({ body, principal }) => {
-    const { items = [], ...one } = (body ?? {}) as Sent & { items?: Sent[] }
-    for (const { scopes = [], tier } of [one, ...items]) {
-      refuseMoreThan(principal as Principal, scopes)
-      const isFaster = tier !== undefined && tier !== null && tier !== 'standard'
-      if (isFaster && !seesAll(principal as Principal, 'api-keys')) throw insufficientScope('api-keys:*')
-    }
-  })
-  app.addHook('onSend', async ({ method }) => {
-    if (method !== 'GET' && method !== 'HEAD') await app.identity.authority.catchUp()
-  })
   await app.register(defineResource(apiKeysResource))
+
+  const config = { access: apiKeysResource.access.write, takesKey: true, takesPreferences: true }
 
   app.post(
     '',
     {
-      config: { access },
+      config,
       schema: {
         operationId: 'createApiKey',
         tags: ['api-keys'],
@@ -51,16 +38,21 @@ export default (async (app) => {
         response: { 201: ApiKeyWithSecret }
       }
     },
-    async (request, reply) => {
-      const made = await createKey(db, (request.principal as Principal).userId, kind, request.body as never)
-      return show(reply, made, 201, { location: `${prefix}/${made.id}` })
-    }
+    changeHandler(context, async (request) => {
+      const { userId } = request.principal as Principal
+      const body = request.body as Static<typeof ApiKeyCreate>
+      return async (on) => {
+        const make = (inner: ResourceContext) => createKey(inner.db, userId, kind, body as KeyValues)
+        const made = await guarded(on, request, { body }, make)
+        return show(on, made, 201, { location: `${app.prefix}/${made.id}` })
+      }
+    })
   )
 
   app.post(
     '/:id/rotate',
     {
-      config: { access },
+      config,
       preValidation: bodyIsOptional,
       schema: {
         operationId: 'rotateApiKey',
@@ -71,17 +63,23 @@ export default (async (app) => {
         response: { 200: ApiKeyWithSecret }
       }
     },
-    async (request, reply) => {
+    changeHandler(context, async (request) => {
+      const id = (request.params as { id: string }).id.toLowerCase()
       const { overlapSeconds } = request.body as { overlapSeconds: number }
-      const { id } = request.params
-      const made = await rotateKey(db, { id, ownerId: ownerOf(request, resource), kind, overlapSeconds })
-      if (!made) throw notFound(context)
-      return show(reply, made)
-    }
+      const ownerId = ownerOf(request, resource)
+      return (on) =>
+        on.db.transaction(async (tx) => {
+          const inner = inTransaction(on, tx)
+          const { scopes } = openRow(await lockOne(inner, { id, ownerId, precondition: undefined }))
+          // Who is shown a key has what it has.
+          refuseMoreThan(request.principal as Principal, scopes as string[])
+          return show(inner, await rotateKey(tx, { id, kind, overlapSeconds }))
+        })
+    })
   )
+}) satisfies FastifyPluginAsync
 
-  async function show(reply: FastifyReply, { id, key }: NewKey, status = 200, headers: Record<string, string> = {}) {
-    const row = { ...(await readRow(context, id, undefined)), key }
-    return send(reply, answerOf(row, status, { ...headers, 'cache-control': 'no-store' })) as never
-  }
-}) satisfies FastifyPluginAsyncTypebox
+async function show(on: ResourceContext, { id, key }: NewKey, status = 200, headers: Record<string, string> = {}) {
+  const row = { ...(await readRow(on, id, undefined)), key }
+  return answerOf(row, status, { ...headers, 'cache-control': 'no-store' })
+}

@@ -1,5 +1,7 @@
 import { apiKeys } from '#src/db/tables/api-keys.ts'
-import type { Declaration } from '#src/resource/declaration.ts'
+import { insufficientScope, refuseMoreThan } from '#src/identity/access.ts'
+import { seesAll } from '#src/identity/principal.ts'
+import type { Declaration, GuardCall, Touched } from '#src/resource/declaration.ts'
 import { ApiKey } from './schema.ts'
 
 /** API keys, each its maker's; holders of `api-keys:*` see all. Making one is the route's own: it shows the key. */
@@ -9,5 +11,22 @@ export const apiKeysResource = {
   owner: 'userId',
   access: { read: 'api-keys:read', write: 'api-keys:write', delete: 'api-keys:delete' },
   list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
-  operations: { create: false, bulkUpdate: false, bulkRemove: false }
+  operations: { create: false },
+  guard: guardKeys,
+  changed: ({ identity }) => identity.authority.catchUp()
 } satisfies Declaration<typeof ApiKey>
+
+interface Sent {
+  scopes?: string[]
+  tier?: string | null
+}
+
+// Nobody gives a key what they do not have, nor a faster lane than everybody's.
+async function guardKeys({ principal }: GuardCall): Promise<(item: Touched) => void> {
+  return function judge({ body }) {
+    const { scopes = [], tier } = (body ?? {}) as Sent
+    refuseMoreThan(principal, scopes)
+    const isFaster = tier !== undefined && tier !== null && tier !== 'standard'
+    if (isFaster && !seesAll(principal, 'api-keys')) throw insufficientScope('api-keys:*')
+  }
+}

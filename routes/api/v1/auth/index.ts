@@ -1,5 +1,5 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
+import type { Static } from '@sinclair/typebox'
+import type { FastifyPluginAsync } from 'fastify'
 import { constraintsOf } from '#src/db/constraints.ts'
 import { users } from '#src/db/tables/users.ts'
 import { ApiError, type Fault } from '#src/errors.ts'
@@ -7,7 +7,10 @@ import { unauthenticated } from '#src/identity/access.ts'
 import { refuseCommon } from '#src/identity/common-passwords.ts'
 import { goOn, logIn, type Tokens } from '#src/identity/logins.ts'
 import { originOf } from '#src/identity/origin.ts'
+import { hashPassword } from '#src/identity/passwords.ts'
 import { authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
+import { type Answer, refusal } from '#src/resource/answer.ts'
+import { changeHandler } from '#src/resource/change.ts'
 import { Login, Refresh, Registration, TokenAnswer } from './schema.ts'
 import { sessionRoutes } from './sessions.ts'
 
@@ -18,6 +21,8 @@ const faults = new Map(
 
 export default (async (app) => {
   const { db, config, identity } = app
+  const context = { db }
+  const endingContext = { db, changed: () => identity.authority.catchUp() }
   await app.register(sessionRoutes)
 
   app.post(
@@ -25,6 +30,7 @@ export default (async (app) => {
     {
       config: {
         access: 'public',
+        takesKey: true,
         errors: [403],
         faultOf: (constraint) => faults.get(constraint)
       },
@@ -36,20 +42,22 @@ export default (async (app) => {
         response: { 201: TokenAnswer }
       }
     },
-    async (request, reply) => {
+    changeHandler(context, async (request) => {
       if (config.REGISTRATION === 'closed') throw new ApiError('REGISTRATION_CLOSED')
-      const { email, password, name = email.slice(0, email.indexOf('@')) } = request.body
+      const { email, password, name = email.slice(0, email.indexOf('@')) } = request.body as Static<typeof Registration>
       refuseCommon(password, '/password')
-      const user = await registerUser(db, { email, password, name })
-      reply.code(201)
-      return answer(reply, await logIn(identity, db, user.id, originOf(request)))
-    }
+      const passwordHash = await hashPassword(password)
+      return async (on) => {
+        const user = await registerUser(on.db, { email, passwordHash, name })
+        return answer(await logIn(identity, on.db, user.id, originOf(request)), 201)
+      }
+    })
   )
 
   app.post(
     '/login',
     {
-      config: { access: 'public' },
+      config: { access: 'public', takesKey: true },
       schema: {
         operationId: 'login',
         tags: ['auth'],
@@ -58,8 +66,8 @@ export default (async (app) => {
         response: { 200: TokenAnswer }
       }
     },
-    async (request, reply) => {
-      const { email, password } = request.body
+    changeHandler(context, async (request) => {
+      const { email, password } = request.body as Static<typeof Login>
       const account = normalizeEmail(email)
       if (config.RATE_LIMIT_ENABLED) await identity.guesses.admit(account, request.ip)
       const user = await authenticate(db, email, password)
@@ -68,14 +76,14 @@ export default (async (app) => {
         throw unauthenticated('E-mail or password is wrong.')
       }
       identity.guesses.succeeded(account, request.ip)
-      return answer(reply, await logIn(identity, db, user.id, originOf(request)))
-    }
+      return async (on) => answer(await logIn(identity, on.db, user.id, originOf(request)))
+    })
   )
 
   app.post(
     '/refresh',
     {
-      config: { access: 'public' },
+      config: { access: 'public', takesKey: true },
       schema: {
         operationId: 'refreshTokens',
         tags: ['auth'],
@@ -84,16 +92,22 @@ export default (async (app) => {
         response: { 200: TokenAnswer }
       }
     },
-    async (request, reply) => {
-      const token = identity.refreshTokens.read(request.body.refreshToken)
-      // What came through an OAuth client goes on through it.
-      return answer(reply, token && (await goOn(identity, db, token, (clientId) => clientId === null)))
-    }
+    changeHandler(endingContext, async (request) => {
+      const token = identity.refreshTokens.read((request.body as Static<typeof Refresh>).refreshToken)
+      return async (on) => {
+        // What came through an OAuth client goes on through it.
+        const tokens = token && (await goOn(identity, on.db, token, (clientId) => clientId === null))
+        // Not thrown: a login that a used token has ended stays ended.
+        return tokens ? answer(tokens) : refusal(loginEnded(), request)
+      }
+    })
   )
-}) satisfies FastifyPluginAsyncTypebox
+}) satisfies FastifyPluginAsync
 
-function answer(reply: FastifyReply, tokens: Tokens | undefined) {
-  if (!tokens) throw unauthenticated('The login has ended: log in again.', 'error="invalid_token"')
-  reply.header('cache-control', 'no-store')
-  return { ...tokens, tokenType: 'Bearer' as const }
+function answer(tokens: Tokens | undefined, status = 200): Answer {
+  /* c8 ignore next -- the user was disabled since the password was checked */
+  if (!tokens) throw loginEnded()
+  return { status, headers: { 'cache-control': 'no-store' }, body: { ...tokens, tokenType: 'Bearer' } }
 }
+
+const loginEnded = () => unauthenticated('The login has ended: log in again.', 'error="invalid_token"')

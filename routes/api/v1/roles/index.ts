@@ -1,42 +1,36 @@
 import { and, eq, inArray } from 'drizzle-orm'
-import type { FastifyPluginAsync } from 'fastify'
 import { roles } from '#src/db/tables/roles.ts'
 import { ApiError } from '#src/errors.ts'
 import { refuseMoreThan } from '#src/identity/access.ts'
-import type { Principal } from '#src/identity/principal.ts'
+import type { GuardCall, Touched } from '#src/resource/declaration.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Role } from './schema.ts'
 
-const resource = defineResource({
-  schema: Role,
-  table: roles,
-  access: { read: 'roles:read', write: 'roles:write', delete: 'roles:delete' },
-  list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
-  // What is checked below is checked of one role, and by its id.
-  operations: { bulkCreate: false, import: false, bulkUpdate: false, bulkRemove: false }
-})
-
-interface Named {
-  id?: string
+interface Sent {
   scopes?: string[]
 }
 
 /** Roles: sets of scopes. A change applies at once, to those who are logged in too. */
-export default (async (app) => {
-  app.addHook('preHandler', async ({ method, params, body, principal }) => {
-    if (method === 'GET' || method === 'HEAD') return
-    const { items = [], ...one } = (body ?? {}) as Named & { items?: Named[] }
-    const sent = [params as Named, one, ...items]
-    for (const { scopes = [] } of sent) refuseMoreThan(principal as Principal, scopes)
-    const ids = sent.flatMap(({ id }) => id ?? [])
-    if (ids.length === 0) return
-    const isAdmin = and(inArray(roles.id, ids), eq(roles.name, 'admin'))
-    const [admin] = await app.db.select({ id: roles.id }).from(roles).where(isAdmin)
+export default defineResource({
+  schema: Role,
+  table: roles,
+  access: { read: 'roles:read', write: 'roles:write', delete: 'roles:delete' },
+  list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
+  guard: guardRoles,
+  changed: ({ identity }) => identity.authority.catchUp()
+})
+
+/** Refuses scopes that the caller does not have, and any change of the role admin. */
+async function guardRoles({ db, principal, items }: GuardCall): Promise<(item: Touched) => void> {
+  const ids = items.flatMap(({ id }) => id ?? [])
+  // Nothing needs to be locked: no role becomes the role admin, nor stops being it.
+  const [admin] = await db
+    .select({ id: roles.id })
+    .from(roles)
+    .where(and(inArray(roles.id, ids), eq(roles.name, 'admin')))
+  return function judge({ id, body }) {
+    refuseMoreThan(principal, (body as Sent | undefined)?.scopes ?? [])
     // Without it nobody could give anything back.
-    if (admin) throw new ApiError('CONFLICT', 'The role admin stays as it is.')
-  })
-  app.addHook('onSend', async ({ method }) => {
-    if (method !== 'GET' && method !== 'HEAD') await app.identity.authority.catchUp()
-  })
-  await app.register(resource)
-}) satisfies FastifyPluginAsync
+    if (admin && id === admin.id) throw new ApiError('CONFLICT', 'The role admin stays as it is.')
+  }
+}

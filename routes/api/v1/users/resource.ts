@@ -15,9 +15,7 @@ export const usersResource = {
   list: {
     filter: ['email', 'name', 'role', 'active', 'createdAt'],
     sort: ['email', 'name', 'createdAt']
-  },
-  // Whom one may touch, and which role one may give, is checked of one user, and by its id.
-  operations: { bulkCreate: false, import: false, bulkUpdate: false, bulkRemove: false }
+  }
 } satisfies Declaration<typeof User>
 
 function hashNewPassword(password: string): Promise<string> {

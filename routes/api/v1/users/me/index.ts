@@ -8,6 +8,7 @@ import { readOne } from '#src/resource/operations/read.ts'
 import { updateRow } from '#src/resource/operations/update.ts'
 import { compileResource } from '#src/resource/resource.ts'
 import { IfMatch } from '#src/resource/route.ts'
+import { toColumns } from '#src/resource/write.ts'
 import { usersResource } from '../resource.ts'
 import { MeUpdate } from '../schema.ts'
 
@@ -31,7 +32,7 @@ export default (async (app) => {
   app.patch(
     '',
     {
-      config: { access: 'authenticated', takesKey: true },
+      config: { access: 'authenticated', takesKey: true, takesPreferences: true },
       schema: {
         operationId: 'updateMe',
         summary: 'Change your own user',
@@ -40,13 +41,11 @@ export default (async (app) => {
         ...common
       }
     },
-    changeHandler(context, async (on, request) => {
+    changeHandler(context, async (request) => {
       const { userId: id } = request.principal as Principal
       const precondition = preconditionOf(request.headers)
-      return answerStored(
-        on,
-        await updateRow(on, { id, body: request.body as object, ownerId: undefined, precondition })
-      )
+      const values = await toColumns(context.resource, request.body as Record<string, unknown>)
+      return async (on) => answerStored(on, await updateRow(on, { id, ownerId: undefined, precondition }, values))
     })
   )
 }) satisfies FastifyPluginAsync

@@ -1,0 +1,51 @@
+import { and, eq, inArray, notInArray } from 'drizzle-orm'
+import { roles } from '#src/db/tables/roles.ts'
+import { users } from '#src/db/tables/users.ts'
+import { ApiError } from '#src/errors.ts'
+import { refuseMoreThan } from '#src/identity/access.ts'
+import type { GuardCall, Touched } from '#src/resource/declaration.ts'
+
+const ADMIN = 'admin'
+
+interface Sent {
+  role?: string
+  active?: boolean
+}
+
+/**
+ * Refuses who would touch somebody who may do more, or give a role that may: who sets an administrator's password is one.
+ * And one active administrator stays. Users and roles are locked, so that nobody is promoted, and no second last
+ * administrator goes, between this and the change.
+ */
+export async function guardUsers({ db, principal, items }: GuardCall): Promise<(item: Touched) => void> {
+  const ids = items.flatMap(({ id }) => id ?? [])
+  const touched = await db
+    .select({ id: users.id, role: users.role })
+    .from(users)
+    .where(inArray(users.id, ids))
+    .orderBy(users.id)
+    .for('update')
+  const roleOf = new Map<string | undefined, string>(touched.map(({ id, role }) => [id, role]))
+  const rolesOf = ({ id, body }: Touched) => [roleOf.get(id) ?? [], (body as Sent | undefined)?.role ?? []].flat()
+  const leaving = items.filter((item) => roleOf.get(item.id) === ADMIN && isLeaving(item))
+  const found = await db
+    .select({ name: roles.name, scopes: roles.scopes })
+    .from(roles)
+    .where(inArray(roles.name, [...new Set(items.flatMap(rolesOf))]))
+    .orderBy(roles.name)
+    .for(leaving.length > 0 ? 'update' : 'share')
+  const scopesOf = new Map(found.map(({ name, scopes }) => [name, scopes]))
+  const gone = leaving.map(({ id }) => id as string)
+  const isStaying = and(eq(users.role, ADMIN), eq(users.active, true), notInArray(users.id, gone))
+  const refused = new Set(leaving.length > 0 && (await db.$count(users, isStaying)) === 0 ? leaving : [])
+  return function judge(item) {
+    // A role that does not exist is refused as a reference to nothing.
+    for (const role of rolesOf(item)) refuseMoreThan(principal, scopesOf.get(role) ?? [])
+    if (refused.has(item)) throw new ApiError('CONFLICT', 'The last active administrator stays one.')
+  }
+}
+
+const isLeaving = ({ body }: Touched) => {
+  const { role = ADMIN, active = true } = (body ?? { active: false }) as Sent
+  return role !== ADMIN || !active
+}

@@ -1,0 +1,66 @@
+import { type SQL, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import type { FastifyRequest } from 'fastify'
+import type { Database } from '../../db/open.ts'
+import { selectRaw } from '../../db/rows.ts'
+import type { Principal } from '../../identity/principal.ts'
+import type { Perform } from '../change.ts'
+import type { ResourceContext } from '../context.ts'
+import { arrayText } from '../query/filter.ts'
+import { makeParseWhere, tooManyAffected, type WhereQuery } from '../query/where.ts'
+import type { Resource } from '../resource.ts'
+import { ownerOf } from '../route.ts'
+
+/**
+ * Makes what changes every row that the query of a request matches, in one statement that counts them first.
+ * It throws ApiError TOO_MANY_AFFECTED, with the number, when more rows match than may.
+ */
+export function makeChangeWhere(resource: Resource) {
+  const parseWhere = makeParseWhere(resource)
+  const id = resource.columns.id as AnyPgColumn
+
+  /** @param change what is done to the rows of `matched`, as far as its `using` or `from`. */
+  return function changeWhere(request: FastifyRequest, change: SQL, body?: object): Perform<ResourceContext> {
+    const query = request.query as WhereQuery
+    const where = parseWhere(query, ownerOf(request, resource))
+    const most = query['max-affected']
+    const affect = async (db: Database, matches: SQL) => {
+      const counted = await selectRaw<Counted>(
+        db,
+        sql`
+          with matched as materialized (select ${id} as id from ${resource.table} where ${matches}),
+          done as (
+            ${change} matched where target.id = matched.id and (select count(*) from matched) <= ${most} returning 1
+          )
+          select (select count(*)::int from matched) as matched, (select count(*)::int from done) as affected`
+      )
+      const [{ matched, affected }] = counted as [Counted]
+      if (matched > most) throw tooManyAffected(matched, most)
+      return { status: 200, headers: {}, body: { affected } }
+    }
+    const { guard } = resource.declaration
+    return async ({ db }) => {
+      if (!guard) return affect(db, where)
+      return db.transaction(async (tx) => {
+        const rows = await tx
+          .select({ id })
+          .from(resource.table)
+          .where(where)
+          .orderBy(id)
+          .limit(most + 1)
+          .for('update')
+        if (rows.length > most) throw tooManyAffected(await tx.$count(resource.table, where), most)
+        const items = rows.map((row) => ({ id: row.id as string, body }))
+        const judge = await guard({ db: tx, principal: request.principal as Principal, items })
+        for (const item of items) judge(item)
+        // Those that the guard saw, and none that came to match since.
+        return affect(tx, sql`${id} = any(${arrayText(items.map((item) => item.id))}::uuid[])`)
+      })
+    }
+  }
+}
+
+interface Counted {
+  matched: number
+  affected: number
+}
