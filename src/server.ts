@@ -1,8 +1,8 @@
 import { pino } from 'pino'
-import { buildApp } from './app.ts'
-import { ConfigError, loadConfig } from './config.ts'
-import { findPgError } from './db/errors.ts'
+import { type AppOptions, buildApp } from './app.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
 import { DirectoryInUseError } from './db/lock.ts'
+import { describeFailure, whenReachable } from './db/wait.ts'
 import { createFirstAdmin } from './identity/users.ts'
 import { describeForLog } from './log.ts'
 import { DeclarationError } from './resource/resource.ts'
@@ -22,24 +22,46 @@ function explain(error: Error): string {
     (kind) => error instanceof kind
   )
   if (isExpected || (error as NodeJS.ErrnoException).syscall === 'listen') return error.message
-  const cause = findPgError(error)
-  // drizzle's message carries the statement with its values; PostgreSQL's and the socket's say what to mend. The
-  // socket's is empty where a name has several addresses.
-  if (cause) return `the database cannot be used: ${[cause.code, cause.message].filter(Boolean).join(', ')}`
+  const failure = describeFailure(error)
+  if (failure) return `the database cannot be used: ${failure}`
   const { message, stack } = describeForLog(error)
   return `${message}\n${stack}`
 }
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
-  // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
-  const log = pino.destination({ sync: false, maxLength: 16_777_216 })
-  const app = await buildApp(config, { log })
-  shutDownOn(['SIGTERM', 'SIGINT'], app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
-  const admin = await createFirstAdmin(app.db, config.ADMIN_EMAIL, config.ADMIN_PASSWORD)
+  const { app, admin } = await startUp(config)
   const address = await app.listen({ host: config.HOST, port: config.PORT })
   const say = (line: string) => process.stdout.write(`${line}\n`)
   if (admin?.isGenerated) say(`First start. Administrator: ${admin.email}  password: ${admin.password}  (shown once)`)
   say(`Tenon listens on ${address}`)
   say(`Documentation: ${address}/docs`)
+}
+
+// Until it can serve nobody listens: a probe that finds the port closed waits, and a proxy tries another instance.
+async function startUp(config: Config) {
+  // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
+  const log = pino.destination({ sync: false, maxLength: 16_777_216 })
+  const signals: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
+  const leave = () => process.exit(0)
+  for (const signal of signals) process.once(signal, leave)
+  const place = config.DATABASE_URL && new URL(config.DATABASE_URL).host
+  const started = await whenReachable(
+    () => prepare(config, { log }),
+    (reason) => process.stderr.write(`tenon: waiting for the database at ${place}: ${reason}\n`)
+  )
+  for (const signal of signals) process.removeListener(signal, leave)
+  shutDownOn(signals, started.app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
+  return started
+}
+
+async function prepare(config: Config, options: AppOptions) {
+  const app = await buildApp(config, options)
+  try {
+    return { app, admin: await createFirstAdmin(app.db, config.ADMIN_EMAIL, config.ADMIN_PASSWORD) }
+    /* c8 ignore next 4 -- the database went away in the moment between the two */
+  } catch (error) {
+    await app.close()
+    throw error
+  }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { createDatabase } from '#test/support/database.ts'
+import { createDatabase, isPostgres, serverUrl } from '#test/support/database.ts'
 import { type ServerProcess, startServerProcess } from '#test/support/server.ts'
 import { startServer } from '#test/support/wire.ts'
 
@@ -14,6 +14,16 @@ async function isFree(address: string): Promise<boolean> {
   const outcome = await once(socket, 'connect').catch((error) => error.code)
   socket.destroy()
   return outcome === 'ECONNREFUSED'
+}
+
+/** The URL of a server that lets nobody in, for a reason of PostgreSQL's. */
+async function refusing(t: Test, code: string, message: string): Promise<string> {
+  const fields = ['SFATAL', 'VFATAL', `C${code}`, `M${message}`].map((field) => `${field}\0`).join('')
+  const body = Buffer.from(`${fields}\0`)
+  const head = Buffer.from('E\0\0\0\0')
+  head.writeInt32BE(body.length + 4, 1)
+  const { url } = await startServer(t, (socket) => socket.once('data', () => socket.end(Buffer.concat([head, body]))))
+  return url
 }
 
 /** A connection of a caller, and all that came back on it. */
@@ -91,17 +101,58 @@ t.test('a setting that is wrong ends the start with exit code 1 and one line', a
   t.equal(server.printed(), '')
 })
 
-t.test('a database that is away ends the start with exit code 1 and one line, without the password', async (t) => {
+t.test(
+  'a database that is away is waited for, says one line without the password, and SIGTERM is exit 0',
+  async (t) => {
+    const away = await startServer(t, () => {})
+    await away.stop()
+    const url = away.url.replace('postgres@', 'postgres:canary@')
+    for (const MIGRATE_ON_START of ['true', 'false']) {
+      const server = startServerProcess(t, { DATABASE_URL: url, MIGRATE_ON_START })
+      await once(server.child.stderr as NodeJS.ReadableStream, 'data')
+      t.match(
+        server.complained(),
+        /^tenon: waiting for the database at 127\.0\.0\.1:\d+: ECONNREFUSED, connect ECONNREFUSED [^\n]*\n$/
+      )
+      t.equal(await stopped(server), 0)
+      t.notMatch(server.complained() + server.printed(), 'canary')
+    }
+  }
+)
+
+t.test('a database that comes later is used then', { skip: !isPostgres && 'needs a PostgreSQL' }, async (t) => {
+  const { DATABASE_URL } = await createDatabase(t)
   const away = await startServer(t, () => {})
   await away.stop()
-  const url = away.url.replace('postgres@', 'postgres:canary@')
-  for (const MIGRATE_ON_START of ['true', 'false']) {
-    const server = startServerProcess(t, { DATABASE_URL: url, MIGRATE_ON_START })
-    t.equal(await server.ended, 1)
-    t.match(server.complained(), /^tenon: the database cannot be used: ECONNREFUSED, connect ECONNREFUSED [^\n]*\n$/)
-    t.notMatch(server.complained(), 'canary')
-  }
+  const url = new URL(DATABASE_URL as string)
+  const target = { host: url.hostname, port: Number(url.port || 5432) }
+  url.host = new URL(away.url).host
+  const server = startServerProcess(t, { DATABASE_URL: url.href })
+  await once(server.child.stderr as NodeJS.ReadableStream, 'data')
+  await startServer(
+    t,
+    (socket) => void socket.pipe(connect(target).on('error', () => {})).pipe(socket),
+    Number(url.port)
+  )
+  t.equal((await fetch(`${await server.listens()}/readyz`)).status, 200)
+  t.equal(await stopped(server), 0)
 })
+
+t.test(
+  'a wrong password, or a database that does not exist, ends the start with exit code 1 and one line',
+  async (t) => {
+    const wrong: [url: string, line: RegExp][] = [
+      [await refusing(t, '28P01', 'password authentication failed'), /28P01/]
+    ]
+    if (serverUrl) wrong.push([new URL('/no_such_database', serverUrl).href, /3D000, database "no_such_database" does/])
+    for (const [DATABASE_URL, line] of wrong) {
+      const server = startServerProcess(t, { DATABASE_URL })
+      t.equal(await server.ended, 1)
+      t.match(server.complained(), /^tenon: the database cannot be used: [^\n]*\n$/)
+      t.match(server.complained(), line)
+    }
+  }
+)
 
 t.test('what nobody expected ends the start with exit code 1, and with its stack', async (t) => {
   const server = startServerProcess(t, { DATA_DIR: '/dev/null/data' })

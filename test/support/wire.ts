@@ -68,8 +68,8 @@ export async function startWire(t: Teardown): Promise<WireServer> {
   }
 }
 
-/** A server that treats every connection in one way, such as closing it. */
-export async function startServer(t: Teardown, treat: (socket: Socket) => void): Promise<TestServer> {
+/** A server that treats every connection in one way, such as closing it. @param on its port, any when left out. */
+export async function startServer(t: Teardown, treat: (socket: Socket) => void, on = 0): Promise<TestServer> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -77,7 +77,7 @@ export async function startServer(t: Teardown, treat: (socket: Socket) => void):
     socket.on('error', () => {})
     treat(socket)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(on, '127.0.0.1')
   await once(server, 'listening')
   function cut(): void {
     for (const socket of sockets) socket.destroy()
