@@ -37,10 +37,13 @@ export default fp(
   { name: 'errors', dependencies: ['routes'] }
 )
 
+// What is refused for want of time or room is no failure, and a line for each would cost more than the refusal.
+const FAILURES = new Set<ErrorCode>(['INTERNAL', 'UNAVAILABLE'])
+
 /** Answers with an error, and logs it when it is ours. Also for what fails before a route is known. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toKnown(error, request)
-  if (known.statusCode >= 500) request.log.error({ err: error, code: known.code }, known.message)
+  if (FAILURES.has(known.code)) request.log.error({ err: error, code: known.code }, known.message)
   return reply
     .code(known.statusCode)
     .headers(known.headers)

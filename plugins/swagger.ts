@@ -3,7 +3,7 @@ import type { FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 import { describeChange } from '#src/openapi/changes.ts'
 import { hoistComponents, nameComponents } from '#src/openapi/components.ts'
-import { describeErrors, describeSecurity } from '#src/openapi/describe.ts'
+import { describeErrors, describeSecurity, describeTimeout } from '#src/openapi/describe.ts'
 import { listScopes, securitySchemes } from '#src/openapi/security.ts'
 import { listTags } from '#src/openapi/tags.ts'
 import about from '../package.json' with { type: 'json' }
@@ -37,7 +37,9 @@ export default fp(
       transform: ({ schema, url, route }) => ({
         url,
         schema: nameComponents(
-          describeChange(describeErrors(describeSecurity(schema as FastifySchema, route), route), route)
+          describeTimeout(
+            describeChange(describeErrors(describeSecurity(schema as FastifySchema, route), route), route)
+          )
         ) as never
       }),
       transformObject: (document) =>

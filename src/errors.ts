@@ -55,6 +55,11 @@ export const catalogue = {
     'Unavailable',
     'The database cannot be reached or the server is stopping. Try again after Retry-After.'
   ],
+  DEADLINE_EXCEEDED: [
+    503,
+    'Deadline exceeded',
+    'The time that Request-Timeout gives was over; what was under way was stopped. Try again with more.'
+  ],
   OVERLOADED: [503, 'Overloaded', 'Too many requests wait already. Nothing was done. Try again after Retry-After.']
 } as const satisfies Record<string, readonly [status: number, title: string, meaning: string]>
 

@@ -1,5 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { ApiError } from '../errors.ts'
+import { type Caller, currentCaller, deadlineExceeded, hasLeft, isForAnswer, watchCaller } from './caller.ts'
 
 interface GateLimits {
   /** How many run at once. */
@@ -15,16 +15,6 @@ interface GateLimits {
 interface Waiter {
   start: () => void
   timer: NodeJS.Timeout | undefined
-}
-
-const answering = new AsyncLocalStorage<true>()
-
-/**
- * Reads what the answer to a change needs, after the change was made: its statements go before those that wait and are
- * never refused. A caller who is told that nothing was done would do it again.
- */
-export function readForAnswer<T>(read: () => Promise<T>): Promise<T> {
-  return answering.run(true, read)
 }
 
 /**
@@ -47,10 +37,13 @@ export class Gate {
 
   /**
    * Runs a task when it is its turn.
-   * @throws ApiError OVERLOADED when too many wait already or the turn does not come in time.
+   * @throws ApiError OVERLOADED when too many wait already or the turn does not come in time, DEADLINE_EXCEEDED when the
+   * caller leaves before it comes.
    */
   async run<T>(task: () => PromiseLike<T>): Promise<T> {
-    if (this.#running >= this.#limits.inFlight) await this.#turn()
+    const caller = currentCaller()
+    if (caller && hasLeft(caller)) throw deadlineExceeded()
+    if (this.#running >= this.#limits.inFlight) await this.#turn(caller)
     else this.#running += 1
     try {
       return await task()
@@ -59,17 +52,26 @@ export class Gate {
     }
   }
 
-  #turn(): Promise<void> {
-    if (answering.getStore()) {
+  #turn(caller: Caller | undefined): Promise<void> {
+    if (isForAnswer(caller)) {
       return new Promise((resolve) => this.#waiters.unshift({ start: resolve, timer: undefined }))
     }
     if (this.#waiters.length >= this.#limits.waiting) throw overloaded(this.#limits)
     return new Promise((resolve, reject) => {
-      const refuse = () => {
+      const refuse = (error: ApiError) => {
+        clearTimeout(waiter.timer)
+        unwatch?.()
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
-        reject(overloaded(this.#limits))
+        reject(error)
+        return true
       }
-      const waiter: Waiter = { start: resolve, timer: setTimeout(refuse, this.#limits.waitMs) }
+      const unwatch = caller && watchCaller(caller, () => refuse(deadlineExceeded()))
+      const start = () => {
+        unwatch?.()
+        resolve()
+      }
+      const timer = setTimeout(() => refuse(overloaded(this.#limits)), this.#limits.waitMs)
+      const waiter: Waiter = { start, timer }
       this.#waiters.push(waiter)
     })
   }

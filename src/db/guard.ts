@@ -1,15 +1,16 @@
 import type { PGlite } from '@electric-sql/pglite'
 import type { Sql, TransactionSql } from 'postgres'
 import { ApiError } from '../errors.ts'
+import { type Caller, currentCaller, deadlineExceeded, hasLeft, watchCaller } from './caller.ts'
 import { withDeadline } from './deadline.ts'
-import { isLostConnection } from './errors.ts'
+import { findPgError, isLostConnection } from './errors.ts'
 import type { Gate } from './gate.ts'
 
 /** How long a statement may take on PostgreSQL: the server ends it then, and we stop waiting a little later. */
 export const STATEMENT_TIMEOUT_MS = 10_000
 
 type Query = ReturnType<Sql['unsafe']>
-type Run = (start: () => PromiseLike<unknown>) => Promise<unknown>
+type Run = (start: () => Query) => Promise<unknown>
 
 type Work = (tx: unknown) => Promise<unknown>
 
@@ -81,12 +82,48 @@ export function guardPostgres(
   const unsafe = statements(
     // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
     (...args) => pool.unsafe(...args),
-    (start) => gate.run(() => answered(pool, start()))
+    (start) => gate.run(() => answered(pool, forCaller(start())))
   )
   const begin = (work: Work) => gate.run(() => transact(work))
   // postgres.js takes a connection that was cut in a statement for one that still runs it, and waits.
   const end = () => pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
   return { client: { options, unsafe, begin } as unknown as Sql, end }
+}
+
+// PostgreSQL closes the connection of a request to cancel at once; through TLS postgres.js does not hear of it.
+const CANCEL_MS = 1000
+
+// A statement ends with its caller. It is PostgreSQL that ends it, and says whether it came in time: what says it was
+// done was done. Commits are not cancelled. The place is kept until the request has arrived, or it would hit what the
+// connection does next.
+function forCaller(query: Query): PromiseLike<unknown> {
+  const caller = currentCaller()
+  return caller ? cancelLate(query, caller) : query
+}
+
+// What `cancel()` of postgres.js calls: that one drops the promise, and nobody could catch its failure.
+interface Cancellable {
+  active: boolean
+  canceller: (query: Query) => Promise<unknown>
+}
+
+async function cancelLate(query: Query, caller: Caller): Promise<unknown> {
+  let cancelled: Promise<unknown> | undefined
+  const unwatch = watchCaller(caller, () => {
+    const { active, canceller } = query as unknown as Cancellable
+    // While its connection opens a cancelled statement would take that with it.
+    if (!active) return false
+    cancelled = withDeadline(canceller(query), CANCEL_MS).catch(() => {})
+    return true
+  })
+  try {
+    return await query
+  } catch (error) {
+    throw cancelled && findPgError(error)?.code === '57014' ? deadlineExceeded(error) : error
+  } finally {
+    unwatch()
+    await cancelled
+  }
 }
 
 // The gate let the transaction in: its statements wait for nobody, but for no longer than others.
@@ -95,10 +132,12 @@ function guardTransaction(
   connection: Connection,
   answered: (query: PromiseLike<unknown>) => Promise<unknown>
 ): unknown {
-  async function run(start: () => PromiseLike<unknown>): Promise<unknown> {
+  async function run(start: () => Query): Promise<unknown> {
     if (connection.isLost) throw new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
+    const caller = currentCaller()
+    if (caller && hasLeft(caller)) throw deadlineExceeded()
     try {
-      return await answered(start())
+      return await answered(forCaller(start()))
     } catch (error) {
       if (isLostConnection(error)) connection.isLost = true
       throw error
@@ -129,7 +168,7 @@ function statements(query: (...args: Parameters<Sql['unsafe']>) => Query, run: R
   return (...args: Parameters<Sql['unsafe']>) => ({
     // biome-ignore lint/suspicious/noThenProperty: drizzle awaits the statement itself when it returns no rows
     then: (done: () => unknown, failed: () => unknown) => run(() => query(...args)).then(done, failed),
-    values: () => run(() => query(...args).values())
+    values: () => run(() => query(...args).values() as unknown as Query)
   })
 }
 

@@ -1,3 +1,4 @@
+import { runForAll } from '../db/caller.ts'
 import { Channel } from '../db/channel.ts'
 import { CHANNEL, forgetChanges, type Listen, readChanges, readWatermark } from '../db/notify.ts'
 import type { Database } from '../db/open.ts'
@@ -53,7 +54,8 @@ export class ChangeWatch {
 
   /** Reads what changed until now, so that who made a change here finds it done when they are answered. */
   catchUp(): Promise<void> {
-    return this.#poll()
+    // The change is made, so its answer is not given up; and what is heard is for everybody.
+    return runForAll(() => this.#poll())
   }
 
   /** Stops following. */

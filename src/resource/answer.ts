@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { readForAnswer } from '../db/gate.ts'
+import { readForAnswer } from '../db/caller.ts'
 import type { ApiError } from '../errors.ts'
 import { PROBLEM_TYPE, toProblem } from '../schema/problem.ts'
 import { etagOf } from './conditional.ts'

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { readForAnswer } from '../db/gate.ts'
+import { readForAnswer } from '../db/caller.ts'
 import type { Transaction } from '../db/open.ts'
 import { type Answer, send } from './answer.ts'
 import { type ChangeContext, inTransaction } from './context.ts'

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Gate, readForAnswer } from '#src/db/gate.ts'
+import { readForAnswer, runFor, runForAll } from '#src/db/caller.ts'
+import { Gate } from '#src/db/gate.ts'
 
 const forever = 60_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -89,5 +90,29 @@ t.test('a task that fails, or throws, gives its place back', async (t) => {
     }),
     { message: 'threw' }
   )
+  t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+t.test('who leaves while they wait gives up their turn, and only that', async (t) => {
+  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: forever })
+  const first = Promise.withResolvers<string>()
+  const running = gate.run(() => first.promise)
+  const gone = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
+  const late = { socket: { destroyed: false }, endsAt: performance.now() + 100 }
+  const refused = [gone, late].map((caller) => runFor(caller, () => gate.run(async () => t.fail('was run'))))
+  const others = [
+    runFor({ ...gone, socket: { destroyed: false } }, () => gate.run(async () => 'patient')),
+    runFor(late, () => runForAll(() => gate.run(async () => 'shared')))
+  ]
+  t.equal(gate.load.waiting, 4)
+  gone.socket.destroyed = true
+  for (const one of refused) await t.rejects(one, { code: 'DEADLINE_EXCEEDED', statusCode: 503 })
+  t.equal(gate.load.waiting, 2)
+  await t.rejects(
+    runFor(late, () => gate.run(async () => t.fail('was run'))),
+    { code: 'DEADLINE_EXCEEDED' }
+  )
+  first.resolve('done')
+  t.same(await Promise.all([running, ...others]), ['done', 'patient', 'shared'])
   t.same(gate.load, { running: 0, waiting: 0 })
 })

@@ -1,16 +1,21 @@
+import type { Socket } from 'node:net'
 import { sql } from 'drizzle-orm'
 import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
+import { runFor, watchCaller } from '#src/db/caller.ts'
 import { toApiError } from '#src/db/errors.ts'
 import { Gate } from '#src/db/gate.ts'
 import { guardPostgres } from '#src/db/guard.ts'
-import { startServer, startWire } from '#test/support/wire.ts'
+import { CANCELLED, startServer, startWire } from '#test/support/wire.ts'
 
 const numbers = pgTable('numbers', { n: integer('n').primaryKey() })
 const unavailable = { code: 'UNAVAILABLE', statusCode: 503, headers: { 'retry-after': '1' } }
 const idle = { running: 0, waiting: 0 }
+
+// Authentication passed, what to cancel by, ready for a statement.
+const LET_IN = Buffer.from('R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I')
 
 /** A database whose server may take this long to answer. */
 function connectTo(t: Test, url: string, timeoutMs: number) {
@@ -192,5 +197,69 @@ t.test('a connection cut between two statements of a transaction is a 503', asyn
   t.match(await answerOf(change), unavailable)
   await wire.speak()
   t.same(await all(), [])
+  t.same(gate.load, idle)
+})
+
+/** Someone who goes away when they are told to. */
+function someone() {
+  const socket = { destroyed: false }
+  const leave = () => {
+    socket.destroyed = true
+  }
+  return { socket, endsAt: Number.POSITIVE_INFINITY, leave }
+}
+
+t.test('a statement whose caller leaves is cancelled in the server, and its place is free', async (t) => {
+  const { gate, all } = await startNumbers(t, 60_000)
+  wire.silenceAt('numbers')
+  const caller = someone()
+  const statement = answerOf(runFor(caller, () => all()))
+  await wire.hasFallenSilent()
+  caller.leave()
+  t.match(await statement, { code: 'DEADLINE_EXCEEDED', statusCode: 503, headers: { 'retry-after': '1' } })
+  t.same(gate.load, idle)
+  await wire.speak()
+})
+
+t.test('a statement that was done when its caller left says so, and what fails says why', async (t) => {
+  const { all, db } = await startNumbers(t, 60_000)
+  t.same(await runFor(someone(), () => all()), [])
+  t.match(await answerOf(runFor(someone(), async () => await db.insert(numbers).values([{ n: 1 }, { n: 1 }]))), {
+    code: 'CONFLICT'
+  })
+})
+
+t.test('a transaction whose caller leaves keeps nothing', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  const caller = someone()
+  const change = runFor(caller, () =>
+    db.transaction(async (tx) => {
+      await tx.insert(numbers).values({ n: 1 })
+      caller.leave()
+      await tx.insert(numbers).values({ n: 2 })
+    })
+  )
+  t.match(await answerOf(change), { code: 'DEADLINE_EXCEEDED' })
+  t.same(await all(), [])
+  t.same(gate.load, idle)
+})
+
+t.test('a statement whose connection is not open yet is cancelled when it is', async (t) => {
+  const caller = someone()
+  let connection: Socket
+  const { url } = await startServer(t, (socket) => {
+    socket.once('data', (message) => {
+      if (message.length === 16) {
+        connection.write(CANCELLED)
+        return void socket.end()
+      }
+      connection = socket
+      caller.leave()
+      // The statement was watched first, so it could not be given up by now.
+      watchCaller(caller, () => socket.write(LET_IN))
+    })
+  })
+  const { db, gate } = connectTo(t, url, 60_000)
+  t.match(await answerOf(runFor(caller, async () => await db.execute(sql`select 1`))), { code: 'DEADLINE_EXCEEDED' })
   t.same(gate.load, idle)
 })

@@ -16,13 +16,23 @@ export interface TestServer {
   stop: () => Promise<void>
 }
 
+const CANCEL_REQUEST = 80_877_102
+
+/** What a server says when a statement was cancelled: the error, and that it is ready for the next one. */
+export const CANCELLED = (() => {
+  const fields = Buffer.from('SERROR\0VERROR\0C57014\0Mcanceling statement due to user request\0\0')
+  const head = Buffer.from('E\0\0\0\0')
+  head.writeInt32BE(fields.length + 4, 1)
+  return Buffer.concat([head, fields, Buffer.from('Z\0\0\0\x05I')])
+})()
+
 /** A PostgreSQL, and what a test may do to it. */
 export interface WireServer extends TestServer {
   /** From now on what arrives is swallowed, as by a network that lost its route. */
   silence: () => void
   /** Answers again, but only on new connections. */
   speak: () => Promise<void>
-  /** Swallows from the statement on that contains this text. */
+  /** Swallows from the statement on that contains this text. It still cancels what it is asked to. */
   silenceAt: (text: string) => void
   /** Settles when it swallows. */
   hasFallenSilent: () => Promise<unknown>
@@ -41,6 +51,10 @@ export async function startWire(t: Teardown): Promise<WireServer> {
   const lost = new WeakSet<Socket>()
   const server = await startServer(t, (socket) =>
     onMessage(socket, async (message) => {
+      if (message.length === 16 && message.readInt32BE(4) === CANCEL_REQUEST) {
+        for (const one of server.sockets) if (lost.has(one)) one.write(CANCELLED)
+        return void socket.end()
+      }
       if (silentAt !== undefined && message.includes(silentAt)) silence()
       if (isSilent || lost.has(socket)) return
       socket.write(await database.execProtocolRaw(message))

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { readForAnswer } from '../../db/gate.ts'
+import { readForAnswer } from '../../db/caller.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { answerStored } from '../answer.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'

@@ -1,0 +1,66 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { ApiError } from '../errors.ts'
+
+/** Who waits for what is done now, and until when. */
+export interface Caller {
+  /** The connection on which the answer leaves. */
+  readonly socket: { readonly destroyed: boolean }
+  /** When the caller stops waiting, by the clock of `performance`; Infinity for whoever waits as long as it takes. */
+  readonly endsAt: number
+}
+
+const callers = new AsyncLocalStorage<Caller | undefined>()
+const ANSWERING: Caller = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
+
+/** Does something for a caller: statements that they do not wait for any more are given up. */
+export const runFor = <T>(caller: Caller, work: () => T): T => callers.run(caller, work)
+
+/** Does something for nobody in particular: a statement that several callers share must not end with one of them. */
+export const runForAll = <T>(work: () => T): T => callers.run(undefined, work)
+
+/**
+ * Reads what the answer to a change needs, after the change was made: its statements go before those that wait, are never
+ * refused and never given up. A caller who is told that nothing was done would do it again.
+ */
+export const readForAnswer = <T>(read: () => Promise<T>): Promise<T> => callers.run(ANSWERING, read)
+
+/** For whom something is done; undefined when for nobody in particular. */
+export const currentCaller = (): Caller | undefined => callers.getStore()
+
+/** Whether what is done now is the end of an answer to a change. */
+export const isForAnswer = (caller: Caller | undefined): boolean => caller === ANSWERING
+
+/** Whether a caller went away, or has no time left. */
+export const hasLeft = ({ socket, endsAt }: Caller): boolean => socket.destroyed || endsAt <= performance.now()
+
+/** The answer for a caller who has no time left. Who went away does not read it. */
+export function deadlineExceeded(cause?: unknown): ApiError {
+  return new ApiError('DEADLINE_EXCEEDED', undefined, { headers: { 'retry-after': '1' }, cause })
+}
+
+// Looking at all who wait, now and then, costs a request less than a timer and a listener of its own: 0.1 µs.
+const LOOK_EVERY_MS = 50
+
+interface Watched {
+  caller: Caller
+  /** Gives up what the caller waits for. @returns whether that could be done; if not it is tried again. */
+  giveUp: () => boolean
+}
+
+const watched = new Set<Watched>()
+let looking: NodeJS.Timeout | undefined
+
+/** Gives something up soon after its caller has left. @returns what ends the watch. */
+export function watchCaller(caller: Caller, giveUp: () => boolean): () => void {
+  const one = { caller, giveUp }
+  watched.add(one)
+  looking ??= setInterval(look, LOOK_EVERY_MS).unref()
+  return () => void watched.delete(one)
+}
+
+function look(): void {
+  for (const one of watched) if (hasLeft(one.caller) && one.giveUp()) watched.delete(one)
+  if (watched.size > 0) return
+  clearInterval(looking)
+  looking = undefined
+}

@@ -1,0 +1,106 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import postgres from 'postgres'
+import t, { type Test } from 'tap'
+import { startApp } from '#test/support/app.ts'
+import { isPostgres } from '#test/support/database.ts'
+
+const path = '/api/v1/categories'
+
+/** Keeps the only place in the gate taken, until it is released. */
+async function takeDatabase(t: Test) {
+  const started = await startApp(t, { DATABASE_POOL_MAX: '1' })
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const held = started.app.db.transaction(() => {
+    begun.resolve()
+    return promise
+  })
+  await begun.promise
+  const end = () => {
+    release()
+    return held
+  }
+  t.teardown(end)
+  return { ...started, end }
+}
+
+t.test('a deadline that passes while a statement waits for its turn is a 503 that says so', async (t) => {
+  const { send, end } = await takeDatabase(t)
+  const answer = await send('GET', path, { headers: { 'request-timeout': '0.05' } })
+  t.match(answer, {
+    status: 503,
+    headers: { 'retry-after': '1' },
+    body: { error: { code: 'DEADLINE_EXCEEDED' } }
+  })
+  await end()
+  t.equal((await send('GET', path, { headers: { 'request-timeout': '60' } })).status, 200)
+})
+
+t.test('what is no number of seconds is a 422 that names the header', async (t) => {
+  const { send } = await startApp(t)
+  for (const given of ['', 'soon', '-1', '0', '0.0', '1e3', '1,5', 'Infinity', '1 s', '1'.repeat(20)]) {
+    const answer = await send('GET', path, { headers: { 'request-timeout': given } })
+    t.match(answer, { status: 422, body: { details: [{ in: 'headers', path: '/request-timeout' }] } }, given)
+  }
+  t.equal((await send('GET', '/livez', { headers: { 'request-timeout': '0.001' } })).status, 200, 'it was in time')
+})
+
+/** Asks for the list on a connection of its own, which can be closed. */
+async function ask(t: Test, app: Awaited<ReturnType<typeof startApp>>['app']) {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect((app.server.address() as { port: number }).port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+  return socket
+}
+
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await new Promise((resolve) => setImmediate(resolve))
+}
+
+t.test('who goes away while they wait gives up their turn', async (t) => {
+  const { app } = await takeDatabase(t)
+  const socket = await ask(t, app)
+  await until(() => app.databaseLoad().waiting === 1)
+  socket.destroy()
+  await until(() => app.databaseLoad().waiting === 0)
+  t.equal(app.databaseLoad().running, 1)
+})
+
+t.test('on PostgreSQL the statement itself is cancelled', { skip: !isPostgres && 'needs a PostgreSQL' }, async (t) => {
+  const { app, send, someone, database } = await startApp(t)
+  const admin = await someone('admin')
+  const { token } = await someone()
+  const outside = postgres(database.DATABASE_URL as string, { max: 2 })
+  t.teardown(() => outside.end())
+  const held = await outside.reserve()
+  await held`begin`
+  await held`lock table categories`
+  const blocked = async () => {
+    const [row] = await outside`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and application_name = 'tenon' and wait_event_type = 'Lock'`
+    return row?.n as number
+  }
+
+  const late = await send('GET', path, { as: token, headers: { 'request-timeout': '0.3' } })
+  t.match(late, { status: 503, body: { error: { code: 'DEADLINE_EXCEEDED' } } })
+  await until(async () => (await blocked()) === 0)
+
+  const key = { 'idempotency-key': 'late' }
+  const body = { name: 'Late' }
+  const change = await send('POST', path, { as: admin.token, body, headers: { ...key, 'request-timeout': '0.3' } })
+  t.match(change, { status: 503, body: { error: { code: 'DEADLINE_EXCEEDED' } } })
+  await until(async () => (await blocked()) === 0)
+
+  const socket = await ask(t, app)
+  await until(async () => (await blocked()) === 1)
+  socket.destroy()
+  await until(async () => (await blocked()) === 0)
+  await until(() => app.databaseLoad().running === 0)
+  await held`rollback`
+  held.release()
+  t.equal((await send('GET', path)).body.data.length, 0, 'nothing of the change was kept')
+  t.equal((await send('POST', path, { as: admin.token, body, headers: key })).status, 201, 'the key is free again')
+})
