@@ -5,6 +5,7 @@ import { type Caller, currentCaller, deadlineExceeded, hasLeft, watchCaller } fr
 import { withDeadline } from './deadline.ts'
 import { findPgError, isLostConnection } from './errors.ts'
 import type { Gate } from './gate.ts'
+import { repeated } from './retry.ts'
 
 /** How long a statement may take on PostgreSQL: the server ends it then, and we stop waiting a little later. */
 export const STATEMENT_TIMEOUT_MS = 10_000
@@ -29,6 +30,7 @@ interface GuardedPostgres {
  * postgres.js as drizzle uses it, each statement and transaction behind the gate.
  * Every statement settles: when the server does not answer, and did not end the statement itself, it is a 503, and the
  * pool is replaced, because its dead connections would keep their places until the network gives them up, for minutes.
+ * What another transaction was in the way of is repeated: so the work of a transaction may be done more than once.
  * @param connect makes a pool of connections.
  */
 export function guardPostgres(
@@ -82,9 +84,9 @@ export function guardPostgres(
   const unsafe = statements(
     // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
     (...args) => pool.unsafe(...args),
-    (start) => gate.run(() => answered(pool, forCaller(start())))
+    (start) => gate.run(() => repeated(() => answered(pool, forCaller(start()))))
   )
-  const begin = (work: Work) => gate.run(() => transact(work))
+  const begin = (work: Work) => gate.run(() => repeated(() => transact(work)))
   // postgres.js takes a connection that was cut in a statement for one that still runs it, and waits.
   const end = () => pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
   return { client: { options, unsafe, begin } as unknown as Sql, end }

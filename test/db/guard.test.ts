@@ -263,3 +263,51 @@ t.test('a statement whose connection is not open yet is cancelled when it is', a
   t.match(await answerOf(runFor(caller, async () => await db.execute(sql`select 1`))), { code: 'DEADLINE_EXCEEDED' })
   t.same(gate.load, idle)
 })
+
+/** A statement that meets another transaction so many times. The count is a sequence, which no rollback takes back. */
+async function startConflicts(t: Test) {
+  const started = await startNumbers(t, 60_000)
+  await started.db.execute(sql`drop sequence if exists meetings`)
+  await started.db.execute(sql`create sequence meetings`)
+  await started.db.execute(sql`create or replace function meet(times int, code text) returns int as $$
+    declare met int := nextval('meetings');
+    begin
+      if met <= times then raise exception 'in the way' using errcode = code; end if;
+      return met;
+    end $$ language plpgsql`)
+  return started
+}
+
+for (const code of ['40001', '40P01']) {
+  t.test(`${code} is tried again, statements and whole transactions, three times at most`, async (t) => {
+    const { db, gate, all } = await startConflicts(t)
+    const again = () => db.execute(sql`alter sequence meetings restart`)
+    t.match(await db.execute(sql`select meet(3, ${code})`), [{ meet: 4 }])
+    await again()
+    await db.transaction(async (tx) => {
+      await tx.insert(numbers).values({ n: 1 })
+      await tx.execute(sql`select meet(3, ${code})`)
+    })
+    t.same(await all(), [1])
+    await again()
+    t.match(await answerOf(db.execute(sql`select meet(9, ${code})`)), unavailable)
+    t.match(await db.execute(sql`select nextval('meetings')::int as met`), [{ met: 5 }])
+    t.same(gate.load, idle)
+  })
+}
+
+t.test('what failed for another reason, or for somebody who has left, is not tried again', async (t) => {
+  const { db } = await startConflicts(t)
+  t.match(await answerOf(db.execute(sql`select meet(1, '22012')`)), { code: 'VALIDATION_FAILED' })
+  const caller = someone()
+  const change = runFor(caller, () =>
+    db.transaction(async (tx) => {
+      await tx.execute(sql`select meet(9, '40001')`).catch((error) => {
+        caller.leave()
+        throw error
+      })
+    })
+  )
+  t.match(await answerOf(change), unavailable)
+  t.match(await db.execute(sql`select nextval('meetings')::int as met`), [{ met: 3 }])
+})

@@ -1,3 +1,4 @@
+import { eq, sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { toApiError } from '#src/db/errors.ts'
@@ -128,6 +129,31 @@ if (serverUrl) {
     for (const answer of answers) t.match(answer, unavailable)
     await server`alter database ${server(name)} allow_connections true`
     t.equal(await db.$count(roles), 2)
+    t.same(gate.load, idle)
+  })
+
+  t.test('two transactions that lock each other out are both done, one of them twice', async (t) => {
+    const { db, gate } = await open(t)
+    await db.insert(categories).values([{ name: 'a' }, { name: 'b' }])
+    const isLocked = { a: Promise.withResolvers<void>(), b: Promise.withResolvers<void>() }
+    let begun = 0
+    const rename = (own: 'a' | 'b', other: 'a' | 'b') =>
+      db.transaction(async (tx) => {
+        begun += 1
+        const append = (name: string) =>
+          tx
+            .update(categories)
+            .set({ description: sql`concat(${categories.description}, ${own}::text)` })
+            .where(eq(categories.name, name))
+        await append(own)
+        isLocked[own].resolve()
+        await isLocked[other].promise
+        await append(other)
+      })
+    await Promise.all([rename('a', 'b'), rename('b', 'a')])
+    const rows = await db.select({ description: categories.description }).from(categories)
+    for (const { description } of rows) t.same([...(description as string)].sort(), ['a', 'b'])
+    t.ok(begun >= 3, 'the server found a deadlock')
     t.same(gate.load, idle)
   })
 

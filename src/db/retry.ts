@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { currentCaller, hasLeft } from './caller.ts'
+import { findPgError } from './errors.ts'
+
+// Serialization failure and deadlock: PostgreSQL undid all of it, and says that it may be tried again.
+const REPEATABLE = new Set(['40001', '40P01'])
+const MOST_REPETITIONS = 3
+const PAUSE_MS = 20
+
+/**
+ * Does a statement or a whole transaction, again when another one was in its way, at most three times. Only for what has
+ * had no effect then: nothing was committed, and nothing was sent to the caller.
+ */
+export async function repeated<T>(work: () => Promise<T>): Promise<T> {
+  for (let repetition = 1; ; repetition += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      const isRepeatable = REPEATABLE.has(findPgError(error)?.code ?? '')
+      const caller = currentCaller()
+      if (!isRepeatable || repetition > MOST_REPETITIONS || (caller && hasLeft(caller))) throw error
+      // Not at the same moment as the other one, which does the same.
+      await sleep(Math.random() * PAUSE_MS * repetition)
+    }
+  }
+}
