@@ -59,5 +59,5 @@ export default fp(
       throw unauthenticated('The credential is malformed, expired, revoked or not ours.', 'error="invalid_token"')
     }
   },
-  { name: 'auth', dependencies: ['db', 'errors', 'http', 'routes'] }
+  { name: 'auth', dependencies: ['db', 'errors', 'http', 'overload', 'routes'] }
 )

@@ -15,5 +15,5 @@ export default fp(
       strictPreflight: false
     })
   },
-  { name: 'cors', dependencies: ['errors'] }
+  { name: 'cors', dependencies: ['errors', 'overload'] }
 )

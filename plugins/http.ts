@@ -14,5 +14,5 @@ export default fp(
       done(isOne ? undefined : new ApiError('BAD_REQUEST', 'A request has exactly one Host header.'))
     })
   },
-  { name: 'http', dependencies: ['errors'] }
+  { name: 'http', dependencies: ['errors', 'overload'] }
 )

@@ -107,6 +107,8 @@ export default fp(
         tell(reply, charged)
         return done()
       }
+      // What was refused for want of room, before anybody knew who asks, is charged to nobody.
+      if (!charged && reply.statusCode === 503) return done()
       // A refused credential ends the request before the hook above: it is the address that pays.
       const settled = charged ? giveBack(charged.states).then(() => charged) : charge(request)
       settled.then((one) => tell(reply, one)).then(() => done(), done)

@@ -10,7 +10,7 @@ export default (async (app) => {
   app.get(
     '/metrics',
     {
-      config: { access: 'public' },
+      config: { access: 'public', priority: 'health' },
       logLevel: 'warn',
       schema: {
         operationId: 'readMetrics',

@@ -9,7 +9,7 @@ export default (async (app) => {
   app.get(
     '/readyz',
     {
-      config: { access: 'public' },
+      config: { access: 'public', priority: 'health' },
       logLevel: 'warn',
       schema: {
         operationId: 'readReadiness',

@@ -12,7 +12,9 @@ export type Window = Static<typeof Window>
 /** A tier is a list of windows that all hold at once; an empty list has no limit. */
 export type Tiers = ReadonlyMap<string, readonly Window[]>
 
-const Added = Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,49}$' }), Type.Array(Window, { maxItems: 4 }), {
+const Windows = Type.Array(Window, { maxItems: 4 })
+const Critical = Type.Object({ windows: Windows, priority: Type.Literal('critical') }, { additionalProperties: false })
+const Added = Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,49}$' }), Type.Union([Windows, Critical]), {
   additionalProperties: false
 })
 
@@ -30,10 +32,23 @@ const BUILT_IN = {
 
 /**
  * The tiers, with those of `RATE_LIMIT_TIERS` added or put in place of the built-in ones:
- * `{"partner": [{"limit": 100, "seconds": 1}, {"limit": 3000, "seconds": 60}]}`.
+ * `{"partner": [{"limit": 100, "seconds": 1}], "till": {"windows": [], "priority": "critical"}}`.
  * @throws Error with one line for a person when the text is not such an object.
  */
 export function parseTiers(text: string | undefined): Tiers {
+  const added = Object.entries(parseAdded(text)).map(
+    ([name, tier]) => [name, Array.isArray(tier) ? tier : tier.windows] as const
+  )
+  return new Map([...Object.entries(BUILT_IN), ...added])
+}
+
+/** The tiers whose keys are served as long as anybody is. */
+export function criticalTiers(text: string | undefined): ReadonlySet<string> {
+  const critical = Object.entries(parseAdded(text)).filter(([, tier]) => !Array.isArray(tier))
+  return new Set(critical.map(([name]) => name))
+}
+
+function parseAdded(text: string | undefined): Static<typeof Added> {
   let added: unknown = {}
   try {
     if (text) added = JSON.parse(text)
@@ -42,5 +57,5 @@ export function parseTiers(text: string | undefined): Tiers {
   }
   const fault = Value.Errors(Added, added).First()
   if (fault) throw new Error(`must be {"name": [{"limit": n, "seconds": n}, …]}: ${fault.path || '/'} ${fault.message}`)
-  return new Map(Object.entries({ ...BUILT_IN, ...(added as Static<typeof Added>) }))
+  return added as Static<typeof Added>
 }

@@ -96,6 +96,7 @@ export function defineResource<const D extends Declaration>(
           faultOf,
           takesKey: route.method !== 'GET',
           takesPreferences: 'change' in route,
+          ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,
           errors: errorsOf(route, resource),
           ...(cache && { ttlSeconds: cache.ttlSeconds })
@@ -143,6 +144,7 @@ function acceptStreams(app: FastifyInstance, types: string[]): FastifyInstance {
 }
 
 const DELETES = /^remove|(?<=[a-z])Remove/
+const OF_BATCHES = /^(export|import|bulk)|Where$/
 const OF_MANY = /^(list|aggregate|export|import|bulk)|Where$/
 
 // `/api/v2/order-lines` is the resource `order-lines`; its operations are `listOrderLinesV2`, `readOrderLineV2`, ….

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { RedisWindowStore } from '#src/limits/redis-store.ts'
-import { parseTiers } from '#src/limits/tiers.ts'
+import { criticalTiers, parseTiers } from '#src/limits/tiers.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
 
 t.test('a window counts what is added, and starts anew when it is over', async (t) => {
@@ -57,8 +57,17 @@ t.test('tiers are added to the built-in ones, or replace them', async (t) => {
     '{"a b": []}',
     '{"a": [{"limit": 0, "seconds": 1}]}',
     '{"a": 5}',
-    '{"a": [{"limit": 1}]}'
+    '{"a": [{"limit": 1}]}',
+    '{"a": {"windows": []}}',
+    '{"a": {"windows": [], "priority": "high"}}'
   ]) {
     t.throws(() => parseTiers(text), Error, text)
   }
+})
+
+t.test('a tier may be marked critical', async (t) => {
+  const text = '{"till": {"windows": [{"limit": 5, "seconds": 1}], "priority": "critical"}, "partner": []}'
+  t.same(parseTiers(text).get('till'), [{ limit: 5, seconds: 1 }])
+  t.same([...criticalTiers(text)], ['till'])
+  t.same([...criticalTiers(undefined)], [])
 })

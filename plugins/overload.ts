@@ -1,0 +1,78 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { ApiError } from '#src/errors.ts'
+import { Pressure, type Priority } from '#src/limits/pressure.ts'
+import { criticalTiers } from '#src/limits/tiers.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route is refused early (`batch`) or never (`health`) when there is too much to do. */
+    priority?: 'batch' | 'health'
+  }
+  interface FastifyRequest {
+    /** Whether the request is counted as one in progress. */
+    isCounted: boolean
+    /** Whether the request is served only when its key turns out to be a critical one. */
+    mustBeCritical: boolean
+  }
+}
+
+/**
+ * Refuses at once what could not be served in time, before anything is begun, so that the rest is. Health is always
+ * answered; then keys of a critical tier go first, then single rows, then what is done for many.
+ */
+export default fp(
+  async (app) => {
+    const pressure = new Pressure()
+    const critical = criticalTiers(app.config.RATE_LIMIT_TIERS)
+    app.decorateRequest('isCounted', false)
+    app.decorateRequest('mustBeCritical', false)
+    // The embedded database works in the event loop, which is late then without being overloaded.
+    if (app.config.DATABASE_URL) {
+      const unwatch = pressure.watch()
+      app.addHook('onClose', async () => unwatch())
+    }
+
+    app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
+      const { priority = 'interactive' } = request.routeOptions.config
+      if (priority === 'health') return done()
+      pressure.begin()
+      request.isCounted = true
+      if (isAdmitted(priority)) return done()
+      // Only a key can be critical, and which one it is takes a look.
+      if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical')) return done(refusal())
+      request.mustBeCritical = true
+      done()
+    })
+
+    if (critical.size > 0) {
+      app.addHook('preParsing', (request, _reply: FastifyReply, payload, done) => {
+        const isRefused = request.mustBeCritical && !critical.has(request.principal?.tier ?? '')
+        done(isRefused ? refusal() : null, payload)
+      })
+    }
+
+    app.addHook('onResponse', (request, _reply: FastifyReply, done) => {
+      if (request.isCounted) pressure.end()
+      done()
+    })
+
+    const isAdmitted = (priority: Priority) => pressure.admits(priority, app.databaseLoad().waiting)
+
+    function refusal(): ApiError {
+      const headers = { 'retry-after': String(pressure.retryAfter()) }
+      const { stackTraceLimit } = Error
+      // A stack that nobody reads would be a good part of what a refusal costs.
+      Error.stackTraceLimit = 0
+      const refused = new ApiError('OVERLOADED', 'There is more to do than can be done. Nothing was begun.', {
+        headers
+      })
+      Error.stackTraceLimit = stackTraceLimit
+      return refused
+    }
+  },
+  { name: 'overload', dependencies: ['db', 'errors'] }
+)
+
+const bringsKey = ({ headers }: FastifyRequest) =>
+  headers['x-api-key'] !== undefined || /^bearer tn_/i.test(headers.authorization ?? '')
