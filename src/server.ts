@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { type AppOptions, buildApp } from './app.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { DirectoryInUseError } from './db/lock.ts'
+import { readDatabaseUrl } from './db/url.ts'
 import { describeFailure, whenReachable } from './db/wait.ts'
 import { createFirstAdmin } from './identity/users.ts'
 import { describeForLog } from './log.ts'
@@ -45,10 +46,13 @@ async function startUp(config: Config) {
   const signals: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
   const leave = () => process.exit(0)
   for (const signal of signals) process.once(signal, leave)
-  const place = config.DATABASE_URL && new URL(config.DATABASE_URL).host
   const started = await whenReachable(
     () => prepare(config, { log }),
-    (reason) => process.stderr.write(`tenon: waiting for the database at ${place}: ${reason}\n`)
+    (reason) => {
+      // Only a server can be away.
+      const { place } = readDatabaseUrl(config.DATABASE_URL as string)
+      process.stderr.write(`tenon: waiting for the database at ${place}: ${reason}\n`)
+    }
   )
   for (const signal of signals) process.removeListener(signal, leave)
   shutDownOn(signals, started.app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))

@@ -39,6 +39,11 @@ export class Channel {
     return this.#heardUntil
   }
 
+  /** Whether there is a listener, deaf or not. */
+  get isListening(): boolean {
+    return this.#listeningSince !== Infinity
+  }
+
   /** What to notify now. */
   ping(): string {
     return this.#own + performance.now()

@@ -26,6 +26,13 @@ interface GuardedPostgres {
   end(): Promise<void>
 }
 
+interface GuardTimes {
+  /** How long a statement may stay without an answer. */
+  timeoutMs?: number
+  /** After how long a statement is cancelled, where the server does not end it by itself. */
+  cancelMs?: number
+}
+
 /**
  * postgres.js as drizzle uses it, each statement and transaction behind the gate.
  * Every statement settles: when the server does not answer, and did not end the statement itself, it is a 503, and the
@@ -36,7 +43,7 @@ interface GuardedPostgres {
 export function guardPostgres(
   connect: () => Sql,
   gate: Gate,
-  timeoutMs: number = STATEMENT_TIMEOUT_MS + 500
+  { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs }: GuardTimes = {}
 ): GuardedPostgres {
   let pool = connect()
   const { options } = pool
@@ -60,6 +67,8 @@ export function guardPostgres(
     }
   }
 
+  const whileWanted = (query: Query) => forCaller(query, cancelMs)
+
   // In three steps, each with its deadline; how long the work itself takes is up to its statements.
   async function transact(work: Work): Promise<unknown> {
     const used = pool
@@ -68,7 +77,7 @@ export function guardPostgres(
     const worked = Promise.withResolvers<void>()
     const ended = used.begin((tx) => {
       opened.resolve()
-      const guarded = guardTransaction(tx, connection, (query) => answered(used, query))
+      const guarded = guardTransaction(tx, connection, (query) => answered(used, whileWanted(query)))
       return whileConnected(connection, work(guarded)).finally(worked.resolve)
     })
     ended.catch((error) => {
@@ -84,7 +93,7 @@ export function guardPostgres(
   const unsafe = statements(
     // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
     (...args) => pool.unsafe(...args),
-    (start) => gate.run(() => repeated(() => answered(pool, forCaller(start()))))
+    (start) => gate.run(() => repeated(() => answered(pool, whileWanted(start()))))
   )
   const begin = (work: Work) => gate.run(() => repeated(() => transact(work)))
   // postgres.js takes a connection that was cut in a statement for one that still runs it, and waits.
@@ -98,10 +107,14 @@ const CANCEL_MS = 1000
 // A statement ends with its caller. It is PostgreSQL that ends it, and says whether it came in time: what says it was
 // done was done. Commits are not cancelled. The place is kept until the request has arrived, or it would hit what the
 // connection does next.
-function forCaller(query: Query): PromiseLike<unknown> {
+function forCaller(query: Query, cancelMs: number | undefined): PromiseLike<unknown> {
   const caller = currentCaller()
-  return caller ? cancelLate(query, caller) : query
+  if (cancelMs === undefined) return caller ? cancelLate(query, caller) : query
+  const { socket, endsAt } = caller ?? PATIENT
+  return cancelLate(query, { socket, endsAt: Math.min(endsAt, performance.now() + cancelMs) })
 }
+
+const PATIENT: Caller = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
 
 // What `cancel()` of postgres.js calls: that one drops the promise, and nobody could catch its failure.
 interface Cancellable {
@@ -121,7 +134,8 @@ async function cancelLate(query: Query, caller: Caller): Promise<unknown> {
   try {
     return await query
   } catch (error) {
-    throw cancelled && findPgError(error)?.code === '57014' ? deadlineExceeded(error) : error
+    const isOurs = cancelled !== undefined && findPgError(error)?.code === '57014'
+    throw isOurs && hasLeft(currentCaller() ?? PATIENT) ? deadlineExceeded(error) : error
   } finally {
     unwatch()
     await cancelled
@@ -132,24 +146,27 @@ async function cancelLate(query: Query, caller: Caller): Promise<unknown> {
 function guardTransaction(
   tx: TransactionSql,
   connection: Connection,
-  answered: (query: PromiseLike<unknown>) => Promise<unknown>
+  answered: (query: Query) => Promise<unknown>
 ): unknown {
   async function run(start: () => Query): Promise<unknown> {
     if (connection.isLost) throw new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
     const caller = currentCaller()
     if (caller && hasLeft(caller)) throw deadlineExceeded()
     try {
-      return await answered(forCaller(start()))
+      return await answered(start())
     } catch (error) {
       if (isLostConnection(error)) connection.isLost = true
       throw error
     }
   }
+  const savepoint = (work: Work) =>
+    tx.savepoint((inner) => whileConnected(connection, work(guardTransaction(inner, connection, answered))))
   return {
     // biome-ignore lint/plugin: as above
     unsafe: statements((...args) => tx.unsafe(...args), run),
-    savepoint: (work: Work) =>
-      tx.savepoint((inner) => whileConnected(connection, work(guardTransaction(inner, connection, answered))))
+    savepoint,
+    // drizzle's migrator begins a transaction wherever it is.
+    begin: savepoint
   }
 }
 

@@ -2,6 +2,8 @@ import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { withDeadline } from './deadline.ts'
+import { Gate } from './gate.ts'
+import { guardPostgres } from './guard.ts'
 import type { Transaction } from './open.ts'
 
 const MIGRATIONS = { migrationsFolder: new URL('../../migrations', import.meta.url).pathname }
@@ -9,21 +11,31 @@ const MIGRATIONS = { migrationsFolder: new URL('../../migrations', import.meta.u
 // Any number that nobody else uses; all instances must use the same one.
 const MIGRATION_LOCK = 7_236_001
 
+// Migrations take what they take; this is the longest that a timer can be set to.
+const NO_LIMIT_MS = 2_147_483_647
+
 /**
- * Applies pending migrations to a PostgreSQL, on a connection of its own and without a time limit.
+ * Applies pending migrations to a PostgreSQL, all or none, on a connection of its own and without a time limit.
+ * Instances that do so at once take turns: by a lock of the transaction, since one of the session would stay with a
+ * pooler's connection when nobody is there to give it back.
  * @throws ApiError UNAVAILABLE when the server does not take the connection in time.
  */
-export async function migratePostgres(url: string, connectMs = 5000): Promise<void> {
+export async function migratePostgres(url: string, isPooled = false, connectMs = 5000): Promise<void> {
   const { drizzle } = await import('drizzle-orm/postgres-js')
   const { migrate } = await import('drizzle-orm/postgres-js/migrator')
-  const client = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => {} })
+  const connect = () =>
+    postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, prepare: !isPooled, onnotice: () => {} })
+  const gate = new Gate({ inFlight: 1, waiting: 0, waitMs: 0 })
+  const { client, end } = guardPostgres(connect, gate, { timeoutMs: NO_LIMIT_MS })
+  const db = drizzle({ client })
   try {
-    await withDeadline(client`select 1`, connectMs)
-    await client`select pg_advisory_lock(${MIGRATION_LOCK})`
-    await migrate(drizzle({ client }), MIGRATIONS)
+    await withDeadline(db.execute(sql`select 1`), connectMs)
+    await db.transaction(async (tx) => {
+      await tx.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
+      await migrate(tx as never, MIGRATIONS)
+    })
   } finally {
-    // Ends the session, and the lock with it.
-    await client.end({ timeout: 1 })
+    await end()
   }
 }
 

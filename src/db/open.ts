@@ -11,6 +11,7 @@ import { lockDirectory } from './lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
 import type { Listen, Listener } from './notify.ts'
 import { textArray } from './text-array.ts'
+import { readDatabaseUrl } from './url.ts'
 import { Writes } from './writes.ts'
 
 /** What the rest of the house sees of a database, whichever driver is below. */
@@ -35,7 +36,7 @@ export interface OpenDatabase {
 }
 
 export interface DatabaseOptions {
-  /** `postgres://…`; without it the data lives in PGlite under `dataDir`. */
+  /** `postgres://…`, with `pgbouncer=true` behind one; without it the data lives in PGlite under `dataDir`. */
   url?: string | undefined
   poolMax: number
   dataDir: string
@@ -55,7 +56,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
   return options.url ? openPostgres(options.url, options.poolMax) : openEmbedded(options.dataDir)
 }
 
-async function openPostgres(url: string, poolMax: number): Promise<OpenDatabase> {
+async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase> {
+  const { url, isPooled } = readDatabaseUrl(text)
   const connect = () =>
     postgres(url, {
       max: poolMax,
@@ -67,11 +69,18 @@ async function openPostgres(url: string, poolMax: number): Promise<OpenDatabase>
       fetch_types: false,
       types: { textArray },
       onnotice: ignoreNotice,
-      connection: { TimeZone: 'UTC', statement_timeout: STATEMENT_TIMEOUT_MS, application_name: 'tenon' }
+      // A prepared statement belongs to a connection, and behind a pooler the next transaction has another one.
+      prepare: !isPooled,
+      connection: {
+        TimeZone: 'UTC',
+        application_name: 'tenon',
+        // PgBouncer refuses connections that set what it does not know.
+        ...(!isPooled && { statement_timeout: STATEMENT_TIMEOUT_MS })
+      }
     })
   const gate = new Gate({ inFlight: poolMax, ...WAITING })
   const { drizzle } = await import('drizzle-orm/postgres-js')
-  const { client, end } = guardPostgres(connect, gate)
+  const { client, end } = guardPostgres(connect, gate, isPooled ? { cancelMs: STATEMENT_TIMEOUT_MS } : {})
   const writes = new Writes()
   const db = drizzle({ client: writes.noteOnPostgres(client) }) as unknown as Database
   return {
@@ -79,9 +88,9 @@ async function openPostgres(url: string, poolMax: number): Promise<OpenDatabase>
     kind: 'postgres',
     gate,
     writes,
-    migrate: () => migratePostgres(url),
+    migrate: () => migratePostgres(url, isPooled),
     ping: () => ping(db),
-    listen: (...heard) => listenPostgres(url, ...heard),
+    listen: isPooled ? listenNowhere : (...heard) => listenPostgres(url, ...heard),
     close: end
   }
 }
@@ -120,6 +129,11 @@ async function openPglite(dataDir: string): Promise<PGlite> {
   const client = await PGlite.create(join(dataDir, 'pglite'), { relaxedDurability: false })
   await client.exec("SET TIME ZONE 'UTC'")
   return client
+}
+
+// PgBouncer takes the statement and gives its connection to somebody else: nothing would ever be heard.
+async function listenNowhere(): Promise<Listener> {
+  throw new ApiError('UNAVAILABLE', 'Nothing can be heard through a pooler.')
 }
 
 // Statements of the pool would have to wait for it, so it has a connection of its own; postgres.js opens it again.

@@ -7,13 +7,15 @@ import type { Database } from '../db/open.ts'
 export interface WatchTimes {
   /** Between two looks at the table of changes, which find what a lost notification told. */
   pollMs: number
+  /** The same while there is no listener, such as behind a pooler: a change is told within a second all the same. */
+  aloneMs: number
   /** Without a look for so long, nothing that is kept counts any more. */
   staleMs: number
   /** How long our own notification may take to come back before the listener is replaced. */
   deafMs: number
 }
 
-const TIMES: WatchTimes = { pollMs: 1500, staleMs: 4000, deafMs: 4000 }
+const TIMES: WatchTimes = { pollMs: 1500, aloneMs: 500, staleMs: 4000, deafMs: 4000 }
 const FORGET_EVERY = 400
 
 /**
@@ -66,11 +68,12 @@ export class ChangeWatch {
   }
 
   #schedule(): void {
+    const delayMs = this.#channel.isListening ? this.#times.pollMs : this.#times.aloneMs
     this.#timer = setTimeout(async () => {
       // A failure needs no report: after a while without a look nothing kept counts, and statements say it themselves.
       await this.#poll().catch(() => {})
       if (!this.#isClosed) this.#schedule()
-    }, this.#times.pollMs)
+    }, delayMs)
     this.#timer.unref()
   }
 

@@ -18,12 +18,12 @@ const idle = { running: 0, waiting: 0 }
 const LET_IN = Buffer.from('R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I')
 
 /** A database whose server may take this long to answer. */
-function connectTo(t: Test, url: string, timeoutMs: number) {
+function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number) {
   const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 60_000 })
   const { client, end } = guardPostgres(
     () => postgres(url, { max: 1, fetch_types: false, backoff: () => 0.01 }),
     gate,
-    timeoutMs
+    { timeoutMs, ...(cancelMs && { cancelMs }) }
   )
   t.teardown(end)
   return { db: drizzle({ client }), gate, end }
@@ -31,9 +31,9 @@ function connectTo(t: Test, url: string, timeoutMs: number) {
 
 const wire = await startWire(t)
 
-async function startNumbers(t: Test, timeoutMs: number) {
+async function startNumbers(t: Test, timeoutMs: number, cancelMs?: number) {
   await wire.speak()
-  const { db, gate, end } = connectTo(t, wire.url, timeoutMs)
+  const { db, gate, end } = connectTo(t, wire.url, timeoutMs, cancelMs)
   await db.execute(sql`drop table if exists numbers`)
   await db.execute(sql`create table numbers (n integer primary key)`)
   const all = async () => (await db.select().from(numbers).orderBy(numbers.n)).map(({ n }) => n)
@@ -217,6 +217,15 @@ t.test('a statement whose caller leaves is cancelled in the server, and its plac
   await wire.hasFallenSilent()
   caller.leave()
   t.match(await statement, { code: 'DEADLINE_EXCEEDED', statusCode: 503, headers: { 'retry-after': '1' } })
+  t.same(gate.load, idle)
+  await wire.speak()
+})
+
+t.test('where the server ends no statement by itself, it is cancelled', async (t) => {
+  const { gate, all } = await startNumbers(t, 60_000, 1000)
+  t.same(await runFor(someone(), all), [])
+  wire.silenceAt('numbers')
+  t.match(await answerOf(all()), unavailable)
   t.same(gate.load, idle)
   await wire.speak()
 })

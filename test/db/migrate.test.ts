@@ -7,12 +7,12 @@ const answerOf = (migrated: Promise<void>) => migrated.catch((error) => toApiErr
 
 t.test('a server that closes every connection is given up in time', async (t) => {
   const { url } = await startServer(t, (socket) => socket.destroy())
-  t.match(await answerOf(migratePostgres(url, 300)), { code: 'UNAVAILABLE' })
+  t.match(await answerOf(migratePostgres(url, false, 300)), { code: 'UNAVAILABLE' })
 })
 
 t.test('a server that never answers is given up in time', async (t) => {
   const { url } = await startServer(t, () => {})
-  t.match(await answerOf(migratePostgres(url, 300)), { code: 'UNAVAILABLE' })
+  t.match(await answerOf(migratePostgres(url, false, 300)), { code: 'UNAVAILABLE' })
 })
 
 t.test('a server that refuses connections is given up at once', async (t) => {

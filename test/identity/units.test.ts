@@ -58,7 +58,7 @@ t.test('a cache keeps what it read, but not what changed while it was read', asy
 t.test(
   'a watch goes on without a listener, replaces a deaf one, and stops believing when it cannot look',
   async (t) => {
-    const times = { pollMs: 5, staleMs: 200, deafMs: 0 }
+    const times = { pollMs: 5, aloneMs: 5, staleMs: 200, deafMs: 0 }
     const heard: (string | undefined)[] = []
     let listens = 0
     let tell: (text: string) => void = () => {}

@@ -106,7 +106,8 @@ export function makeSend(t: Test, app: FastifyInstance): Send {
   }
 }
 
-async function makeUser(app: FastifyInstance, role: string): Promise<Someone> {
+/** Makes a user of a role, who logs in. */
+export async function makeUser(app: FastifyInstance, role: string): Promise<Someone> {
   passwordHash ??= hashPassword(PASSWORD)
   const email = `${randomBytes(6).toString('hex')}@example.com`
   const [user] = await app.db

@@ -1,0 +1,121 @@
+import { eq, sql } from 'drizzle-orm'
+import postgres from 'postgres'
+import t from 'tap'
+import { buildApp } from '#src/app.ts'
+import { runFor } from '#src/db/caller.ts'
+import { openDatabase } from '#src/db/open.ts'
+import { categories } from '#src/db/tables/categories.ts'
+import { roles } from '#src/db/tables/roles.ts'
+import { readDatabaseUrl } from '#src/db/url.ts'
+import { makeSend, makeUser, testConfig } from '#test/support/app.ts'
+import { createDatabase, createEmptyDatabase } from '#test/support/database.ts'
+import { missingPooler, startPooler } from '#test/support/pooler.ts'
+import { startWire } from '#test/support/wire.ts'
+
+const skip = missingPooler()
+
+t.test('a URL says whether a pooler stands between, and its place has no secret', async (t) => {
+  const read: [text: string, url: string, place: string, isPooled: boolean][] = [
+    ['postgres://a:b@c:1/d', 'postgres://a:b@c:1/d', 'c:1', false],
+    ['postgres://a:b@c/d?pgbouncer=true', 'postgres://a:b@c/d', 'c', true],
+    ['postgres://a:b@c/d?pgbouncer=true&ssl=require', 'postgres://a:b@c/d?ssl=require', 'c', true],
+    ['postgres://a:b@c/d?ssl=require&pgbouncer=true', 'postgres://a:b@c/d?ssl=require', 'c', true],
+    ['postgres://a:b@c/d?pgbouncer=false', 'postgres://a:b@c/d', 'c', false],
+    ['postgres://a:p@ss@c,e:2/d', 'postgres://a:p@ss@c,e:2/d', 'c,e:2', false],
+    ['postgres://c', 'postgres://c', 'c', false],
+    [
+      'postgresql://a@ep-x-pooler.eu.neon.tech/d',
+      'postgresql://a@ep-x-pooler.eu.neon.tech/d',
+      'ep-x-pooler.eu.neon.tech',
+      true
+    ]
+  ]
+  for (const [text, url, place, isPooled] of read) t.same(readDatabaseUrl(text), { url, place, isPooled }, text)
+})
+
+t.test('behind a pooler statements work as elsewhere, and nothing is heard', async (t) => {
+  const { url } = await startWire(t)
+  const { db, migrate, listen, close } = await openDatabase({ url: `${url}?pgbouncer=true`, dataDir: '', poolMax: 1 })
+  t.teardown(close)
+  await migrate()
+  t.equal((await db.select().from(roles).where(eq(roles.name, 'admin'))).length, 1)
+  await t.rejects(
+    listen('news', () => {}),
+    { code: 'UNAVAILABLE' }
+  )
+})
+
+t.test('through PgBouncer three migrate at once, and many statements share few connections', { skip }, async (t) => {
+  const url = await startPooler(t, await createEmptyDatabase(t), 3)
+  const opened = await Promise.all([1, 2, 3].map(() => openDatabase({ url, dataDir: '', poolMax: 8 })))
+  t.teardown(() => Promise.all(opened.map((one) => one.close())))
+  await Promise.all(opened.map((one) => one.migrate()))
+  const read = opened.map(({ db }) =>
+    db
+      .select()
+      .from(roles)
+      .where(eq(roles.name, sql.placeholder('name')))
+      .prepare('role')
+  )
+  const work = Array.from({ length: 300 }, async (_, index) => {
+    const at = index % 3
+    const { db } = opened[at] as (typeof opened)[number]
+    if (index % 5 > 0) return read[at]?.execute({ name: 'admin' })
+    return db.transaction(async (tx) => {
+      await tx.insert(categories).values({ name: `c${index}` })
+      return tx
+        .select()
+        .from(categories)
+        .where(eq(categories.name, `c${index}`))
+    })
+  })
+  for (const rows of await Promise.all(work)) t.equal(rows?.length, 1)
+  t.equal(await opened[0]?.db.$count(categories), 60)
+})
+
+t.test('through PgBouncer a statement whose caller leaves is cancelled', { skip }, async (t) => {
+  const { DATABASE_URL, DATA_DIR } = await createDatabase(t)
+  const { db, gate, close } = await openDatabase({
+    url: await startPooler(t, DATABASE_URL as string, 2),
+    dataDir: DATA_DIR,
+    poolMax: 2
+  })
+  t.teardown(close)
+  const direct = postgres(DATABASE_URL as string, { max: 1 })
+  t.teardown(() => direct.end())
+  const socket = { destroyed: false }
+  const sleeping = runFor({ socket, endsAt: Number.POSITIVE_INFINITY }, async () =>
+    db.execute(sql`select pg_sleep(600)`)
+  )
+  const isAsleep = async () => {
+    const [row] = await direct`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and query like '%pg_sleep(600)%' and state = 'active' and pid <> pg_backend_pid()`
+    return row?.n === 1
+  }
+  while (!(await isAsleep()));
+  socket.destroyed = true
+  await t.rejects(sleeping, { cause: { code: 'DEADLINE_EXCEEDED' } })
+  t.notOk(await isAsleep())
+  t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+t.test('through PgBouncer the whole application works, and a change is told by looking', { skip }, async (t) => {
+  const database = await createDatabase(t)
+  const url = await startPooler(t, database.DATABASE_URL as string, 3)
+  const start = async () => {
+    const app = await buildApp(testConfig({ ...database, DATABASE_URL: url }))
+    t.teardown(() => app.close())
+    return { app, send: makeSend(t, app) }
+  }
+  const [one, other] = [await start(), await start()]
+  const { token } = await makeUser(one.app, 'admin')
+  const body = { name: 'Through' }
+  const headers = { 'idempotency-key': 'one' }
+  t.equal((await one.send('POST', '/api/v1/categories', { as: token, body, headers })).status, 201)
+  const again = await other.send('POST', '/api/v1/categories', { as: token, body, headers })
+  t.match(again, { status: 201, headers: { 'idempotency-replayed': 'true' } })
+  t.equal((await other.send('GET', '/api/v1/categories?count=exact')).body.page.total, 1)
+  t.equal((await one.send('POST', '/api/v1/auth/logout', { as: token })).status, 204)
+  const stillIn = async () => (await other.send('GET', '/api/v1/users/me', { as: token })).status === 200
+  while (await stillIn()) await new Promise((resolve) => setImmediate(resolve))
+})
