@@ -1,6 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Caller, currentCaller, hasDeadline, runFor, together } from './caller.ts'
 
-type Gathering<V> = Map<string, PromiseWithResolvers<V>>
+// Who waits for an answer together: what is read for them is given up when all have gone.
+type Asked<V> = PromiseWithResolvers<V> & { callers: (Caller | undefined)[] }
+type Gathering<V> = Map<string, Asked<V>>
 
 // What is gathered belongs to no single caller: neither to the deadline of one nor to their place before the gate.
 const asNobody = AsyncLocalStorage.snapshot()
@@ -36,12 +39,14 @@ export class GatheredReads<V> {
 
   /** The value of a key; undefined when there is none. */
   get(key: string): Promise<V | undefined> {
+    if (hasDeadline()) return this.#load([key]).then((found) => found.get(key))
     let one = this.#waiting.get(key)
     if (!one) {
-      one = Promise.withResolvers()
+      one = { ...Promise.withResolvers<V | undefined>(), callers: [] }
       this.#waiting.set(key, one)
       this.#schedule()
     }
+    one.callers.push(currentCaller())
     return one.promise
   }
 
@@ -62,9 +67,10 @@ export class GatheredReads<V> {
     }
   }
 
-  async #read(some: [string, PromiseWithResolvers<V | undefined>][]): Promise<void> {
+  async #read(some: [string, Asked<V | undefined>][]): Promise<void> {
     try {
-      const found = await this.#load(some.map(([key]) => key))
+      const everyone = together(some.flatMap(([, { callers }]) => callers))
+      const found = await runFor(everyone, () => this.#load(some.map(([key]) => key)))
       for (const [key, one] of some) one.resolve(found.get(key))
     } catch (error) {
       for (const [, one] of some) one.reject(error)
@@ -76,23 +82,27 @@ export class GatheredReads<V> {
 
 /** Answers that are asked for with the same key in one turn of the event loop are made once. */
 export class SharedReads<V> {
-  #waiting = new Map<string, PromiseWithResolvers<V> & { make: () => Promise<V> }>()
+  #waiting = new Map<string, Asked<V> & { make: () => Promise<V> }>()
 
   /** The answer to a key, made by the `make` of whoever asks for it first. */
   get(key: string, make: () => Promise<V>): Promise<V> {
+    if (hasDeadline()) return make()
     let one = this.#waiting.get(key)
     if (!one) {
-      one = { ...Promise.withResolvers<V>(), make }
+      one = { ...Promise.withResolvers<V>(), make, callers: [] }
       this.#waiting.set(key, one)
       if (this.#waiting.size === 1) eachTurn(this.#send)
     }
+    one.callers.push(currentCaller())
     return one.promise
   }
 
   readonly #send = () => {
     const waiting = this.#waiting
     this.#waiting = new Map()
-    for (const { make, resolve, reject } of waiting.values()) make().then(resolve, reject)
+    for (const { make, callers, resolve, reject } of waiting.values()) {
+      runFor(together(callers), make).then(resolve, reject)
+    }
   }
 }
 
@@ -121,6 +131,7 @@ export class GatheredWrites<T, R> {
 
   /** Writes an item with others. */
   add(item: T): Promise<R> {
+    if (hasDeadline()) return this.#write([item]).then(([result]) => result as R)
     const one = { ...Promise.withResolvers<R>(), item }
     this.#waiting.push(one)
     if (this.#waiting.length === 1) eachTurn(this.#send)

@@ -13,7 +13,18 @@ const callers = new AsyncLocalStorage<Caller | undefined>()
 const ANSWERING: Caller = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
 
 /** Does something for a caller: statements that they do not wait for any more are given up. */
-export const runFor = <T>(caller: Caller, work: () => T): T => callers.run(caller, work)
+export const runFor = <T>(caller: Caller | undefined, work: () => T): T => callers.run(caller, work)
+
+/** Several callers as one, who leaves when all of them have gone; nobody in particular when one of them is. */
+export function together(several: (Caller | undefined)[]): Caller | undefined {
+  if (several.includes(undefined)) return undefined
+  const socket = {
+    get destroyed() {
+      return several.every((one) => one?.socket.destroyed)
+    }
+  }
+  return { socket, endsAt: Number.POSITIVE_INFINITY }
+}
 
 /** Does something for nobody in particular: a statement that several callers share must not end with one of them. */
 export const runForAll = <T>(work: () => T): T => callers.run(undefined, work)
@@ -26,6 +37,9 @@ export const readForAnswer = <T>(read: () => Promise<T>): Promise<T> => callers.
 
 /** For whom something is done; undefined when for nobody in particular. */
 export const currentCaller = (): Caller | undefined => callers.getStore()
+
+/** Whether the caller has a deadline: their statement may have to end before that of others, so they do not share it. */
+export const hasDeadline = (): boolean => (callers.getStore() ?? ANSWERING).endsAt !== Number.POSITIVE_INFINITY
 
 /** Whether what is done now is the end of an answer to a change. */
 export const isForAnswer = (caller: Caller | undefined): boolean => caller === ANSWERING
