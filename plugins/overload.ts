@@ -23,15 +23,13 @@ declare module 'fastify' {
  */
 export default fp(
   async (app) => {
-    const pressure = new Pressure()
+    // The embedded database works in the event loop, which is late then without being overloaded.
+    const pressure = new Pressure(app.config.DATABASE_URL !== undefined)
+    const unwatch = pressure.watch()
+    app.addHook('onClose', async () => unwatch())
     const critical = criticalTiers(app.config.RATE_LIMIT_TIERS)
     app.decorateRequest('isCounted', false)
     app.decorateRequest('mustBeCritical', false)
-    // The embedded database works in the event loop, which is late then without being overloaded.
-    if (app.config.DATABASE_URL) {
-      const unwatch = pressure.watch()
-      app.addHook('onClose', async () => unwatch())
-    }
 
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
       const { priority = 'interactive' } = request.routeOptions.config
@@ -47,7 +45,7 @@ export default fp(
 
     if (critical.size > 0) {
       app.addHook('preParsing', (request, _reply: FastifyReply, payload, done) => {
-        const isRefused = request.mustBeCritical && !critical.has(request.principal?.tier ?? '')
+        const isRefused = request.mustBeCritical && !critical.has(request.principal?.tier as string)
         done(isRefused ? refusal() : null, payload)
       })
     }

@@ -122,7 +122,7 @@ interface Cancellable {
   canceller: (query: Query) => Promise<unknown>
 }
 
-async function cancelLate(query: Query, caller: Caller): Promise<unknown> {
+function cancelLate(query: Query, caller: Caller): Promise<unknown> {
   let cancelled: Promise<unknown> | undefined
   const unwatch = watchCaller(caller, () => {
     const { active, canceller } = query as unknown as Cancellable
@@ -131,15 +131,15 @@ async function cancelLate(query: Query, caller: Caller): Promise<unknown> {
     cancelled = withDeadline(canceller(query), CANCEL_MS).catch(() => {})
     return true
   })
-  try {
-    return await query
-  } catch (error) {
-    const isOurs = cancelled !== undefined && findPgError(error)?.code === '57014'
-    throw isOurs && hasLeft(currentCaller() ?? PATIENT) ? deadlineExceeded(error) : error
-  } finally {
-    unwatch()
-    await cancelled
-  }
+  return query
+    .catch((error) => {
+      const isOurs = cancelled !== undefined && findPgError(error)?.code === '57014'
+      throw isOurs && hasLeft(currentCaller() ?? PATIENT) ? deadlineExceeded(error) : error
+    })
+    .finally(() => {
+      unwatch()
+      return cancelled
+    })
 }
 
 // The gate let the transaction in: its statements wait for nobody, but for no longer than others.

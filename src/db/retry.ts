@@ -12,10 +12,12 @@ const PAUSE_MS = 20
  * had no effect then: nothing was committed, and nothing was sent to the caller.
  */
 export async function repeated<T>(work: () => Promise<T>): Promise<T> {
-  for (let repetition = 1; ; repetition += 1) {
+  let repetition = 0
+  for (;;) {
     try {
       return await work()
     } catch (error) {
+      repetition += 1
       const isRepeatable = REPEATABLE.has(findPgError(error)?.code ?? '')
       const caller = currentCaller()
       if (!isRepeatable || repetition > MOST_REPETITIONS || (caller && hasLeft(caller))) throw error

@@ -24,11 +24,17 @@ const LONGEST_WAIT_S = 15
 /** How much a process has to do, in numbers that cost nothing to read at every request. */
 export class Pressure {
   readonly #delays = new Array<number>(SAMPLES).fill(0)
+  readonly #isLoopFree: boolean
   #samples = 0
   #delayMs = 0
   #inProgress = 0
   #ended = 0
   #perSecond = 0
+
+  /** @param isLoopFree whether the event loop is late only when there is too much to do. */
+  constructor(isLoopFree: boolean) {
+    this.#isLoopFree = isLoopFree
+  }
 
   /** A request has begun. */
   begin(): void {
@@ -60,7 +66,7 @@ export class Pressure {
   sample(delayMs: number): void {
     this.#delays[this.#samples % SAMPLES] = delayMs
     this.#samples += 1
-    this.#delayMs = Math.min(...this.#delays)
+    if (this.#isLoopFree) this.#delayMs = Math.min(...this.#delays)
     const perSecond = (this.#ended * 1000) / (SAMPLE_EVERY_MS + delayMs)
     this.#perSecond += (perSecond - this.#perSecond) / 10
     this.#ended = 0

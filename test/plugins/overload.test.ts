@@ -71,6 +71,8 @@ t.test(
       'before any credential'
     )
     t.match(await send('GET', path, { headers: other }), refused)
+    const token = await send('POST', '/oauth/token', { headers: other })
+    t.match(token, { status: 503, headers: refused.headers, body: { error: 'temporarily_unavailable' } })
     admitted.push(send('GET', path, { headers: till }))
     admitted.push(send('GET', `${path}/export`, { headers: { authorization: `Bearer ${till['x-api-key']}` } }))
     await waiting(1000)
