@@ -31,7 +31,7 @@ export async function migratePostgres(url: string, isPooled = false, connectMs =
   try {
     await withDeadline(db.execute(sql`select 1`), connectMs)
     await db.transaction(async (tx) => {
-      await tx.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
+      await lockMigrations(tx as never)
       await migrate(tx as never, MIGRATIONS)
     })
   } finally {

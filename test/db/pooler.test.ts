@@ -40,7 +40,11 @@ t.test('behind a pooler statements work as elsewhere, and nothing is heard', asy
   await migrate()
   t.equal((await db.select().from(roles).where(eq(roles.name, 'admin'))).length, 1)
   await t.rejects(
-    listen('news', () => {}),
+    listen(
+      'news',
+      () => {},
+      () => {}
+    ),
     { code: 'UNAVAILABLE' }
   )
 })
