@@ -5,9 +5,14 @@ const TEXT_ARRAY = 1009
 export const textArray = { to: TEXT_ARRAY, from: [TEXT_ARRAY], serialize: (text: string) => text, parse }
 
 function parse(text: string): (string | null)[] {
+  if (text === '{}') return []
+  // Most elements need no quotes.
+  if (!/["\\]/.test(text)) return text.slice(1, -1).split(',').map(orNull)
   const elements = text.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|[^,]+/gs)
   return [...elements].map(([plain, quoted]) => {
     if (quoted !== undefined) return quoted.replace(/\\(.)/gs, '$1')
-    return plain === 'NULL' ? null : plain
+    return orNull(plain)
   })
 }
+
+const orNull = (plain: string) => (plain === 'NULL' ? null : plain)

@@ -20,6 +20,8 @@ export interface Stored extends Record<string, unknown> {
 export interface StoredRow {
   selection: Record<string, AnyPgColumn>
   read: (row: readonly unknown[]) => Stored
+  /** Only its JSON. */
+  write: (row: readonly unknown[]) => string
 }
 
 /** Works out how rows are read. @param server what only the server needs, under its `@…` names. */
@@ -29,6 +31,7 @@ export function compileStored(leaves: Leaf[], server: Record<string, AnyPgColumn
   const wire = leaves.map(({ path, source }) => [path.join('.'), source])
   return {
     selection: { ...Object.fromEntries(wire), ...server },
+    write,
     read(row) {
       const stored: Record<string, unknown> = { '@json': write(row) }
       for (const [index, name] of names.entries()) stored[name] = row[leaves.length + index]

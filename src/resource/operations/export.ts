@@ -11,8 +11,8 @@ import { fieldsParameter, SparseSerializers } from '../query/fields.ts'
 import type { ListFilter } from '../query/filter.ts'
 import { type Order, parseSort, sortParameter } from '../query/sort.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
-import { openRow, type Stored } from '../stored.ts'
-import { selectStored, sortValues } from './list.ts'
+import { openRow } from '../stored.ts'
+import { selectRows, sortValues } from './list.ts'
 
 export const NDJSON = 'application/x-ndjson'
 export const CSV = 'text/csv'
@@ -108,23 +108,24 @@ async function* readPieces(
   orders: Order[],
   write: Writer['rows'] | undefined
 ): AsyncGenerator<string, undefined> {
-  const read = (last?: Stored) => {
-    const place: Place | undefined = last && { direction: 'next', values: sortValues(openRow(last), orders) }
-    const batch = selectStored(context, { filter, orders, place, limit: BATCH, offset: 0 })
+  const open = (row: unknown[]) => openRow(context.resource.stored.read(row))
+  const read = (last?: unknown[]) => {
+    const place: Place | undefined = last && { direction: 'next', values: sortValues(open(last), orders) }
+    const batch = selectRows(context, { filter, orders, place, limit: BATCH, offset: 0 })
     // Told to whoever takes it; a reader who went away takes it no more.
     batch.catch(() => {})
     return batch
   }
   let next: ReturnType<typeof read> | undefined = read()
   while (next) {
-    const stored: Stored[] = await next
-    const hasMore = stored.length > BATCH
-    if (hasMore) stored.length = BATCH
-    next = hasMore ? read(stored.at(-1)) : undefined
-    if (stored.length === 0) return
-    if (!write) yield `${stored.map((row) => row['@json']).join('\n')}\n`
+    const found: unknown[][] = await next
+    const hasMore = found.length > BATCH
+    if (hasMore) found.length = BATCH
+    next = hasMore ? read(found.at(-1)) : undefined
+    if (found.length === 0) return
+    if (!write) yield `${found.map(context.resource.stored.write).join('\n')}\n`
     else {
-      const rows = stored.map(openRow)
+      const rows = found.map(open)
       await attachIncludes(context, rows)
       yield write(rows)
     }

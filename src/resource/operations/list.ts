@@ -15,7 +15,7 @@ import { filterKey, filterSql, filterValues, type ListFilter } from '../query/fi
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
 import type { Resource } from '../resource.ts'
 import { type MakeRoute, orSparse, ownerOf, sendText, serializeWith } from '../route.ts'
-import { openRow, type Stored } from '../stored.ts'
+import { openRow } from '../stored.ts'
 
 const DEFAULT_LIMIT = 50
 const MOST_OFFSET = 1_000_000
@@ -132,6 +132,7 @@ function linksOf(url: string, { next, previous }: Page['page']): string {
 /** Makes the list operation of a resource: what does not depend on the request is worked out once. */
 export function makeList(context: ResourceContext) {
   const { resource } = context
+  const { stored } = resource
   const parseConditions = makeParseConditions(resource)
 
   /** One page of the rows that match, of one owner or of all. */
@@ -146,22 +147,23 @@ export function makeList(context: ResourceContext) {
     const scope = `${resource.name} ${orderKey(orders)}`
     const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor, scope, context.cursorKey)
     const limit = query.limit as number
-    const [stored, total] = await Promise.all([
-      selectStored(context, { filter, orders, place, limit, offset: query.offset ?? 0 }),
+    const [found, total] = await Promise.all([
+      selectRows(context, { filter, orders, place, limit, offset: query.offset ?? 0 }),
       query.count && countRows(context, query.count, filter)
     ])
-    const hasMore = stored.length > limit
-    if (hasMore) stored.length = limit
-    if (place?.direction === 'previous') stored.reverse()
+    const hasMore = found.length > limit
+    if (hasMore) found.length = limit
+    if (place?.direction === 'previous') found.reverse()
+    const open = (row: unknown[]) => openRow(stored.read(row))
     const isText = resource.isPlain && !query.fields && !query.include
-    const rows = isText ? undefined : stored.map(openRow)
+    const rows = isText ? undefined : found.map(open)
     if (rows) await attachIncludes(context, rows, { include: query.include, principal })
-    const ends = stored.length === 0 ? [] : [stored[0] as Stored, stored.at(-1) as Stored].map(openRow)
+    const ends = found.length === 0 ? [] : [found[0] as unknown[], found.at(-1) as unknown[]].map(open)
     const cursors = neighbours(ends, hasMore, place, (query.offset ?? 0) > 0)
     const write = (direction: Place['direction'], row: Row | undefined) =>
       row ? encodeCursor({ direction, values: sortValues(row, orders) }, scope, context.cursorKey) : null
     return {
-      data: rows ?? stored.map((row) => row['@json']).join(),
+      data: rows ?? found.map(stored.write).join(),
       page: {
         limit,
         next: write('next', cursors.next),
@@ -187,11 +189,14 @@ interface Selection {
   offset: number
 }
 
-/** The rows after a place in an order. One more than the limit tells whether there are others, without counting. */
-export async function selectStored(
+/**
+ * The rows after a place in an order, as the resource's `stored` reads them. One more than the limit tells whether there
+ * are others, without counting.
+ */
+export async function selectRows(
   context: ResourceContext,
   { filter, orders, place, limit, offset }: Selection
-): Promise<Stored[]> {
+): Promise<unknown[][]> {
   const { resource, db, statements } = context
   const walked = place?.direction === 'previous' ? reverse(orders) : orders
   const placeKey = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? ''
@@ -217,7 +222,7 @@ export async function selectStored(
   for (const [index, value] of (place?.values ?? []).entries()) values[`c${index}`] = value
   const rows = (await statement.execute(values)) as unknown[][]
   if (rows.length > limit + 1) rows.length = limit + 1
-  return rows.map(resource.stored.read)
+  return rows
 }
 
 function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated', filter: ListFilter): Promise<number> {
