@@ -26,7 +26,7 @@ export async function answerStored(
 ): Promise<Answer> {
   const etag = etagOf(stored[VERSION])
   if (context.resource.isPlain) {
-    return { status, headers: { ...headers, etag }, body: stored['@json'] }
+    return { status, headers: { ...headers, etag }, body: JSON.stringify(stored.wire) }
   }
   const row = openRow(stored)
   await readForAnswer(() => attachIncludes(context, [row]))

@@ -7,7 +7,7 @@ import { isNullable } from '../schema/fields.ts'
 import { type Variants, variantsOf } from '../schema/variants.ts'
 import { compileIncludes, includedFields, pointers } from './compile-includes.ts'
 import type { Computed, Declaration, Include } from './declaration.ts'
-import type { Leaf } from './row-writer.ts'
+import type { Leaf } from './row-reader.ts'
 import { compileStored, type StoredRow } from './stored.ts'
 
 /** One value of the wire and the column that holds it. */
@@ -44,9 +44,9 @@ export interface Resource {
   columns: Record<string, AnyPgColumn>
   /** What a row has, in the shape of the wire, and under `@…` names what only the server needs. */
   selection: Selection
-  /** The same, read as text that can be sent. */
+  /** How rows are read that are sent. */
   stored: StoredRow
-  /** Whether the stored JSON is the answer: nothing is added to it that was not asked for. */
+  /** Whether a row as it is read is the answer: nothing is added to it that was not asked for. */
   isPlain: boolean
   includes: Map<string, CompiledInclude>
   /** Columns whose value is made here for a new row, by their key in the table object: the id. */

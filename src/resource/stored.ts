@@ -3,12 +3,12 @@ import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { asArrays } from '../db/rows.ts'
 import { bareName, type Columns, commaList, jsonRows, usedColumns } from './batch/sql.ts'
 import type { ResourceContext, Row } from './context.ts'
-import { compileRowWriter, type Leaf } from './row-writer.ts'
+import { compileRowReader, type Leaf, type Wire } from './row-reader.ts'
 
-/** A row as it is answered, and beside it what only the server needs. */
+/** A row as it was read. Callers may share it, so it is never changed. */
 export interface Stored extends Record<string, unknown> {
-  /** The JSON of the row, as `isPlain` resources send it. */
-  '@json': string
+  /** What the answer has of it. */
+  wire: Readonly<Wire>
   '@version': number
   /** The id. */
   '@key': string
@@ -16,34 +16,35 @@ export interface Stored extends Record<string, unknown> {
   '@owner'?: string
 }
 
-/** What is selected of a row, and how it becomes `Stored`. */
+/** What is selected of a row, and how it is read. */
 export interface StoredRow {
+  /** What the answer has. */
+  wire: Record<string, AnyPgColumn>
+  readWire: (values: readonly unknown[]) => Wire
+  /** The same and after it what only the server needs. */
   selection: Record<string, AnyPgColumn>
-  read: (row: readonly unknown[]) => Stored
-  /** Only its JSON. */
-  write: (row: readonly unknown[]) => string
+  read: (values: readonly unknown[]) => Stored
 }
 
 /** Works out how rows are read. @param server what only the server needs, under its `@…` names. */
 export function compileStored(leaves: Leaf[], server: Record<string, AnyPgColumn>): StoredRow {
-  const write = compileRowWriter(leaves)
+  const readWire = compileRowReader(leaves)
   const names = Object.keys(server)
-  const wire = leaves.map(({ path, source }) => [path.join('.'), source])
+  const wire = Object.fromEntries(leaves.map(({ path, source }) => [path.join('.'), source as AnyPgColumn]))
   return {
-    selection: { ...Object.fromEntries(wire), ...server },
-    write,
-    read(row) {
-      const stored: Record<string, unknown> = { '@json': write(row) }
-      for (const [index, name] of names.entries()) stored[name] = row[leaves.length + index]
+    wire,
+    readWire,
+    selection: { ...wire, ...server },
+    read(values) {
+      const stored: Record<string, unknown> = { wire: readWire(values) }
+      for (const [index, name] of names.entries()) stored[name] = values[leaves.length + index]
       return stored as Stored
     }
   }
 }
 
-/** The row itself, for those who look into it or add to it. */
-export function openRow({ '@json': json, ...server }: Stored): Row {
-  return Object.assign(JSON.parse(json), server)
-}
+/** The row itself, for those who add to it. */
+export const openRow = ({ wire, ...server }: Stored): Row => ({ ...wire, ...server }) as Row
 
 /** How many rows are read by one statement at most. */
 export const MOST_KEYS = 16

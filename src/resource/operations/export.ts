@@ -11,6 +11,7 @@ import { fieldsParameter, SparseSerializers } from '../query/fields.ts'
 import type { ListFilter } from '../query/filter.ts'
 import { type Order, parseSort, sortParameter } from '../query/sort.ts'
 import { type MakeRoute, ownerOf } from '../route.ts'
+import type { Wire } from '../row-reader.ts'
 import { openRow } from '../stored.ts'
 import { selectRows, sortValues } from './list.ts'
 
@@ -56,18 +57,18 @@ export const exportRoute: MakeRoute = (context) => {
       const type = negotiate(request.headers.accept, [NDJSON, CSV])
       const names = query.fields ?? Object.keys(properties)
       const picked = Object.fromEntries(names.map((name) => [name, properties[name] as TSchema]))
-      const write = type === CSV ? csvWriter(picked) : ndjsonWriter(query.fields ? serializers.get(names) : whole)
-      const isText = resource.isPlain && type === NDJSON && !query.fields
-      const pieces = readPieces(
+      const isAsItIs = resource.isPlain && !query.fields
+      const serialize = isAsItIs ? JSON.stringify : query.fields ? serializers.get(names) : whole
+      const write = type === CSV ? csvWriter(picked) : ndjsonWriter(serialize)
+      const batches = readBatches(
         context,
         parseConditions(query, ownerOf(request, resource)),
-        parseSort(resource, query.sort),
-        isText ? undefined : write.rows
+        parseSort(resource, query.sort)
       )
-      // What is wrong with the query shows in the first piece, while there still is a status to tell it with.
-      const first = await pieces.next()
+      // What is wrong with the query shows in the first batch, while there still is a status to tell it with.
+      const first = await batches.next()
       reply.header('vary', 'Accept').type(type === CSV ? 'text/csv; charset=utf-8; header=present' : NDJSON)
-      return Readable.from(texts(write.header, first, pieces), { objectMode: false })
+      return Readable.from(texts(first, batches, write), { objectMode: false })
     }
   }
 }
@@ -79,7 +80,7 @@ const streamsOf = ({ $id }: TObject) => ({
 
 interface Writer {
   header: string
-  rows: (rows: Row[]) => string
+  rows: (rows: Wire[]) => string
 }
 
 function csvWriter(properties: Record<string, TSchema>): Writer {
@@ -89,29 +90,28 @@ function csvWriter(properties: Record<string, TSchema>): Writer {
 
 const ndjsonWriter = (serialize: (row: unknown) => string): Writer => ({
   header: '',
-  rows: (rows) => `${rows.map(serialize).join('\n')}\n`
+  rows: (rows) => `${rows.map((row) => serialize(row)).join('\n')}\n`
 })
 
-async function* texts(header: string, first: IteratorResult<string>, pieces: AsyncIterator<string>) {
+async function* texts(first: IteratorResult<Wire[]>, batches: AsyncIterator<Wire[]>, { header, rows }: Writer) {
   if (header) yield header
-  for (let next = first; !next.done; next = await pieces.next()) yield next.value
+  for (let next = first; !next.done; next = await batches.next()) yield rows(next.value)
 }
 
 /**
- * The rows as text, batch by batch. One batch is read ahead, so that the database and the reader do not wait for each
- * other; no more, so that a slow reader costs two batches of memory and no connection.
- * @param write makes the text of rows; without it, it is their JSON.
+ * The rows, batch by batch. One batch is read ahead, so that the database and the reader do not wait for each other; no
+ * more, so that a slow reader costs two batches of memory and no connection.
  */
-async function* readPieces(
+async function* readBatches(
   context: ResourceContext,
   filter: ListFilter,
-  orders: Order[],
-  write: Writer['rows'] | undefined
-): AsyncGenerator<string, undefined> {
-  const open = (row: unknown[]) => openRow(context.resource.stored.read(row))
+  orders: Order[]
+): AsyncGenerator<Wire[], undefined> {
+  const { isPlain, stored } = context.resource
+  const open = (values: unknown[]) => (isPlain ? stored.readWire(values) : openRow(stored.read(values)))
   const read = (last?: unknown[]) => {
-    const place: Place | undefined = last && { direction: 'next', values: sortValues(open(last), orders) }
-    const batch = selectRows(context, { filter, orders, place, limit: BATCH, offset: 0 })
+    const place: Place | undefined = last && { direction: 'next', values: sortValues(open(last) as Row, orders) }
+    const batch = selectRows(context, { filter, orders, place, limit: BATCH, offset: 0, isPlain })
     // Told to whoever takes it; a reader who went away takes it no more.
     batch.catch(() => {})
     return batch
@@ -123,11 +123,8 @@ async function* readPieces(
     if (hasMore) found.length = BATCH
     next = hasMore ? read(found.at(-1)) : undefined
     if (found.length === 0) return
-    if (!write) yield `${found.map(context.resource.stored.write).join('\n')}\n`
-    else {
-      const rows = found.map(open)
-      await attachIncludes(context, rows)
-      yield write(rows)
-    }
+    const rows = found.map(open)
+    if (!isPlain) await attachIncludes(context, rows as Row[])
+    yield rows
   }
 }

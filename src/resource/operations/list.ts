@@ -15,6 +15,7 @@ import { filterKey, filterSql, filterValues, type ListFilter } from '../query/fi
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
 import type { Resource } from '../resource.ts'
 import { type MakeRoute, orSparse, ownerOf, sendText, serializeWith } from '../route.ts'
+import type { Wire } from '../row-reader.ts'
 import { openRow } from '../stored.ts'
 
 const DEFAULT_LIMIT = 50
@@ -37,13 +38,13 @@ export interface ListQuery extends ConditionQuery {
 
 /** One page, and the cursors to its neighbours. */
 interface Page {
-  /** The rows, or their JSON as it is stored, comma-separated, where nothing is added to it. */
-  data: Row[] | string
+  data: Wire[]
   page: { limit: number; next: string | null; previous: string | null; total?: number }
 }
 
-/** A page and what its `Link` header says. */
-export interface ListAnswer extends Page {
+/** A page, as text where it needs no serializer, and what its `Link` header says. */
+export interface ListAnswer {
+  body: Page | string
   links: string
 }
 
@@ -98,22 +99,22 @@ export const listRoute: MakeRoute = (context) => {
     async handler(request, reply) {
       const query = request.query as ListQuery
       const ownerId = ownerOf(request, resource)
+      const isText = resource.isPlain && !query.fields && !query.include
       const make = async (): Promise<ListAnswer> => {
-        const { data, page } = await list(query, ownerId, request.principal)
-        return { data, page, links: linksOf(request.url, page) }
+        const page = await list(query, ownerId, request.principal)
+        // Whoever shares the answer shares its text.
+        return { body: isText ? JSON.stringify(page) : page, links: linksOf(request.url, page.page) }
       }
       // What is included depends on who asks for it.
       const shared = query.include ? undefined : context.gathered?.pages
-      const answer = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
-      if (answer.links) reply.header('link', answer.links)
-      if (typeof answer.data === 'string') return sendText(reply, pageText(answer.data, answer.page))
+      const { body, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
+      if (links) reply.header('link', links)
+      if (typeof body === 'string') return sendText(reply, body)
       if (query.fields) serializeWith(reply, sparse.get([...query.fields, ...(query.include ?? [])]))
-      return { data: answer.data, page: answer.page }
+      return body
     }
   }
 }
-
-const pageText = (data: string, page: Page['page']) => `{"data":[${data}],"page":${JSON.stringify(page)}}`
 
 // RFC 8288. Relative, since only a proxy in front knows the name under which callers reach us.
 function linksOf(url: string, { next, previous }: Page['page']): string {
@@ -147,23 +148,23 @@ export function makeList(context: ResourceContext) {
     const scope = `${resource.name} ${orderKey(orders)}`
     const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor, scope, context.cursorKey)
     const limit = query.limit as number
+    const isPlain = resource.isPlain && !query.include
+    const selection = { filter, orders, place, limit, offset: query.offset ?? 0, isPlain }
     const [found, total] = await Promise.all([
-      selectRows(context, { filter, orders, place, limit, offset: query.offset ?? 0 }),
+      selectRows(context, selection),
       query.count && countRows(context, query.count, filter)
     ])
     const hasMore = found.length > limit
     if (hasMore) found.length = limit
     if (place?.direction === 'previous') found.reverse()
-    const open = (row: unknown[]) => openRow(stored.read(row))
-    const isText = resource.isPlain && !query.fields && !query.include
-    const rows = isText ? undefined : found.map(open)
-    if (rows) await attachIncludes(context, rows, { include: query.include, principal })
-    const ends = found.length === 0 ? [] : [found[0] as unknown[], found.at(-1) as unknown[]].map(open)
+    const rows = found.map((values) => (isPlain ? stored.readWire(values) : openRow(stored.read(values))))
+    if (!isPlain) await attachIncludes(context, rows as Row[], { include: query.include, principal })
+    const ends = [rows[0], rows.at(-1)] as [Row?, Row?]
     const cursors = neighbours(ends, hasMore, place, (query.offset ?? 0) > 0)
     const write = (direction: Place['direction'], row: Row | undefined) =>
       row ? encodeCursor({ direction, values: sortValues(row, orders) }, scope, context.cursorKey) : null
     return {
-      data: rows ?? found.map(stored.write).join(),
+      data: rows,
       page: {
         limit,
         next: write('next', cursors.next),
@@ -187,6 +188,8 @@ interface Selection {
   place: Place | undefined
   limit: number
   offset: number
+  /** Whether the rows are sent as they are, without what only the server needs. */
+  isPlain: boolean
 }
 
 /**
@@ -195,16 +198,16 @@ interface Selection {
  */
 export async function selectRows(
   context: ResourceContext,
-  { filter, orders, place, limit, offset }: Selection
+  { filter, orders, place, limit, offset, isPlain }: Selection
 ): Promise<unknown[][]> {
   const { resource, db, statements } = context
   const walked = place?.direction === 'previous' ? reverse(orders) : orders
   const placeKey = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? ''
   const step = STEPS.find((one) => limit <= one) as number
-  const shape = `list ${step} ${offset > 0} ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`
+  const shape = `list ${isPlain} ${step} ${offset > 0} ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`
   const statement = statements.get(shape, () => {
     const select = db
-      .select(resource.stored.selection)
+      .select(isPlain ? resource.stored.wire : resource.stored.selection)
       .from(resource.table)
       .where(
         and(
@@ -235,7 +238,7 @@ export const sortValues = (row: Row, orders: Order[]) =>
   orders.map(({ field }) => field.path.reduce<unknown>((value, step) => (value as Row)[step], row))
 
 // Where a cursor came from there is a row on the other side of it, so that way needs no look.
-function neighbours([first, last]: Row[], hasMore: boolean, place: Place | undefined, isBehindOffset: boolean) {
+function neighbours([first, last]: [Row?, Row?], hasMore: boolean, place: Place | undefined, isBehindOffset: boolean) {
   if (place?.direction === 'previous') return { next: last, previous: hasMore ? first : undefined }
   return { next: hasMore ? last : undefined, previous: place || isBehindOffset ? first : undefined }
 }

@@ -44,7 +44,7 @@ export const readRoute: MakeRoute = (context) => {
       reply.header('etag', etag)
       // What is included may have changed although this row did not.
       if (!include && isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      if (resource.isPlain && !fields && !include) return sendText(reply, stored['@json'])
+      if (resource.isPlain && !fields && !include) return sendText(reply, JSON.stringify(stored.wire))
       const row = openRow(stored)
       await attachIncludes(context, [row], { include, principal: request.principal })
       if (fields) serializeWith(reply, sparse.get([...fields, ...(include ?? [])]))
