@@ -36,4 +36,4 @@ export function gatherOf(context: ResourceContext): Gathered {
 }
 
 // Class 22 is a value, class 23 a constraint.
-const isRowFault = (error: unknown) => /^2[23]/.test(findPgError(error)?.code ?? '')
+const isRowFault = (error: unknown) => /^2[23]/.test(String(findPgError(error)?.code))

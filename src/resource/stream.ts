@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyRequest, RouteHandlerMethod } from 'fastify'
+import { runForAll } from '../db/caller.ts'
 import { type Claim, claimKey, keepAnswer, releaseClaim, renewClaim } from '../db/idempotency-keys.ts'
 import type { Database } from '../db/open.ts'
 import { ApiError } from '../errors.ts'
@@ -40,7 +41,7 @@ const LEASE_SECONDS = 60
 export const RENEW_EVERY_MS = 15_000
 
 // A stream is no transaction, so its key is taken before it and its answer kept after it. One that does not get so far
-// leaves the key free: at once, or when the process died, as soon as its lease is over.
+// leaves the key free: at once, also when its caller has left, or when the process died, as soon as its lease is over.
 async function streamOnce(
   db: Database,
   request: FastifyRequest,
@@ -62,18 +63,18 @@ async function streamOnce(
   const stopRenewing = keepRenewing(db, claim)
   try {
     const answer = await run(noting(body, (chunk) => digest.update(chunk))).finally(stopRenewing)
-    await keepAnswer(db, claim, digest.digest('base64url'), sealed(answer, use))
+    await runForAll(() => keepAnswer(db, claim, digest.digest('base64url'), sealed(answer, use)))
     return answer
   } catch (error) {
     // Where the database is away the lease ends it.
-    await releaseClaim(db, claim).catch(ignore)
+    await runForAll(() => releaseClaim(db, claim)).catch(ignore)
     throw error
   }
 }
 
 function keepRenewing(db: Database, claim: Claim): () => void {
   // One that fails is followed by others before the lease is over.
-  const timer = setInterval(() => renewClaim(db, claim, LEASE_SECONDS).catch(ignore), RENEW_EVERY_MS)
+  const timer = setInterval(() => runForAll(() => renewClaim(db, claim, LEASE_SECONDS)).catch(ignore), RENEW_EVERY_MS)
   return () => clearInterval(timer)
 }
 

@@ -66,3 +66,18 @@ t.test('who has a deadline shares no statement, which would have to end before t
   for (const answer of answers) t.same(answer, [['page'], 'row', 'new'])
   t.same(statements.map((items) => items.join()).sort(), ['new', 'new,new', 'page', 'page', 'row', 'row'])
 })
+
+t.test('a read that fails fails for all who wait for it, and the next one is made anew', async (t) => {
+  let isAway = true
+  const rows = new GatheredReads<string>(
+    async (keys) => {
+      if (isAway) throw new Error('away')
+      return new Map(keys.map((key) => [key, `the ${key}`]))
+    },
+    { most: 2, inFlight: 1 }
+  )
+  const failed = await Promise.allSettled(['a', 'b', 'a'].map((key) => rows.get(key)))
+  t.ok(failed.every(({ status }) => status === 'rejected'))
+  isAway = false
+  t.same(await Promise.all(['a', 'b', 'c', 'a'].map((key) => rows.get(key))), ['the a', 'the b', 'the c', 'the a'])
+})

@@ -105,6 +105,12 @@ t.test('the changes of long ago are forgotten', async (t) => {
   await app.db.update(identityChanges).set({ at: sql`now() - interval '2 hours'` })
   await forgetChanges(app.db)
   t.same(await readChanges(app.db, 0), [])
+
+  await app.db.insert(identityChanges).values({ subject: 'user:long ago', at: sql`now() - interval '2 hours'` })
+  const watch = new ChangeWatch(app.db, app.listenToDatabase, () => {})
+  while ((await app.db.$count(identityChanges)) > 0) await watch.catchUp()
+  t.pass('the watch does it now and then')
+  await watch.close()
 })
 
 t.test('who guesses must wait longer each time, and who knows the password gets in', async (t) => {

@@ -140,3 +140,10 @@ t.test('a moment is one that exists and that PostgreSQL stores as it was written
 t.test('a step of a JSON pointer is escaped (RFC 6901)', async (t) => {
   t.equal(pointer('a/b~1'), 'a~1b~01')
 })
+
+t.test('headers of a schema that names none are not looked at', async (t) => {
+  t.same(faultsOf({ type: 'object' }, { 'user-agent': 'a\0b' }, 'headers'), [])
+  t.match(faultsOf(Type.Object({ 'if-match': Type.String() }), { 'if-match': 'a\0b', other: 'c' }, 'headers'), [
+    { path: '/if-match', code: 'text' }
+  ])
+})

@@ -44,6 +44,9 @@ export interface TestApp {
   someone: (role?: string) => Promise<Someone>
 }
 
+// The one switch: with `TEST_GATHERING=off` the whole suite runs on statements of each request's own.
+const gathers = process.env.TEST_GATHERING !== 'off'
+
 /** The password of every user that a test makes. */
 export const PASSWORD = 'a test password 42'
 let passwordHash: Promise<string> | undefined
