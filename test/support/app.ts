@@ -72,7 +72,7 @@ export async function startApp(
   const database = await createDatabase(t)
   // What a test brings may need more than the migrations made.
   const migrate = options.routes ? { MIGRATE_ON_START: 'true' } : {}
-  const app = await buildApp(testConfig(database, { ...migrate, ...overrides }), options)
+  const app = await buildApp(testConfig(database, { ...migrate, ...overrides }), { gathers, ...options })
   // Teardowns run last first: the application lets go of the database before it is dropped.
   t.teardown(() => app.close())
   return { app, database, send: makeSend(t, app), someone: (role = 'member') => makeUser(app, role) }
