@@ -101,7 +101,7 @@ interface Values extends Record<string, unknown> {
 
 function load({ db, statements }: ResourceContext, path: string, include: CompiledInclude, values: Values) {
   const isOwned = values.owner !== undefined
-  const statement = statements.get(`include ${path} ${isOwned}`, () => {
+  const statement = statements.get(`include ${path} ${isOwned}`, (name) => {
     const { table, through, selection } = include
     const key = selection[OWN_KEY] as AnyPgColumn
     const sorted = include.sort ? [asc(columnOf(table, include.sort))] : []
@@ -118,7 +118,7 @@ function load({ db, statements }: ResourceContext, path: string, include: Compil
         )
       )
       .orderBy(...sorted)
-      .prepare('include')
+      .prepare(name)
   })
   return statement.execute(values) as Promise<Row[]>
 }

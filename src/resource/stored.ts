@@ -57,14 +57,14 @@ const SIZES = [1, 4, MOST_KEYS]
 export async function readStored({ resource, db, statements }: ResourceContext, ids: string[]) {
   const { selection, read } = resource.stored
   const size = SIZES.find((one) => ids.length <= one) as number
-  const statement = statements.get(`read ${size}`, () => {
+  const statement = statements.get(`read ${size}`, (name) => {
     const keys = Array.from({ length: size }, (_, index) => sql.placeholder(`k${index}`))
     return asArrays(
       db
         .select(selection)
         .from(resource.table)
         .where(inArray(resource.columns.id as AnyPgColumn, keys))
-        .prepare('read')
+        .prepare(name)
     )
   })
   const values: Record<string, unknown> = {}
@@ -82,7 +82,7 @@ export async function readStored({ resource, db, statements }: ResourceContext, 
 export async function insertStored({ resource, db, statements }: ResourceContext, rows: Columns[]): Promise<Stored[]> {
   const { selection, read } = resource.stored
   const used = usedColumns(resource, rows.slice(0, 1))
-  const statement = statements.get(`insert ${used.map(({ name }) => name).join()}`, () => {
+  const statement = statements.get(`insert ${used.map(({ name }) => name).join()}`, (name) => {
     const { table } = resource
     const names = commaList(used.map(bareName))
     const fields = Object.entries(selection)
@@ -91,7 +91,7 @@ export async function insertStored({ resource, db, statements }: ResourceContext
       select ${names} from jsonb_populate_recordset(null::${table}, ${sql.placeholder('rows')}::jsonb)
       returning ${commaList(fields.map(([name, one]) => sql`${one} as ${sql.identifier(name)}`))}`)
     const answered: [string, SQL][] = fields.map(([name]) => [name, sql`${sql.identifier(name)}`])
-    return asArrays(db.with(inserted).select(Object.fromEntries(answered)).from(inserted).prepare('insert'))
+    return asArrays(db.with(inserted).select(Object.fromEntries(answered)).from(inserted).prepare(name))
   })
   const answers = ((await statement.execute({ rows: jsonRows(resource, rows) })) as unknown[][]).map(read)
   // One row needs no look for which is which; of many the order of the answer is not promised.

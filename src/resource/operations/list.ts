@@ -205,7 +205,7 @@ export async function selectRows(
   const placeKey = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? ''
   const step = STEPS.find((one) => limit <= one) as number
   const shape = `list ${isPlain} ${step} ${offset > 0} ${orderKey(walked)} ${placeKey} ${filterKey(filter)}`
-  const statement = statements.get(shape, () => {
+  const statement = statements.get(shape, (name) => {
     const select = db
       .select(isPlain ? resource.stored.wire : resource.stored.selection)
       .from(resource.table)
@@ -219,7 +219,7 @@ export async function selectRows(
       .limit(sql`${step + 1}`.inlineParams() as never)
       .$dynamic()
     if (offset > 0) select.offset(sql.placeholder('offset'))
-    return asArrays(select.prepare('list'))
+    return asArrays(select.prepare(name))
   })
   const values: Record<string, unknown> = { ...filterValues(filter), offset }
   for (const [index, value] of (place?.values ?? []).entries()) values[`c${index}`] = value
