@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { Gate } from '#src/db/gate.ts'
@@ -28,7 +29,8 @@ export default fp(
     const { DATABASE_URL, DATABASE_POOL_MAX, DATA_DIR, MIGRATE_ON_START } = app.config
     const database = await openDatabase({ url: DATABASE_URL, poolMax: DATABASE_POOL_MAX, dataDir: DATA_DIR })
     app.addHook('onClose', () => database.close())
-    if (MIGRATE_ON_START) await database.migrate()
+    // Before there are workers, their primary did it.
+    if (MIGRATE_ON_START && cluster.isPrimary) await database.migrate()
 
     app.decorate('db', database.db)
     app.decorate('pingDatabase', database.ping)

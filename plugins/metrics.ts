@@ -1,12 +1,14 @@
+import cluster from 'node:cluster'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import { Durations, type Series } from '#src/observe/durations.ts'
+import { shareMetrics } from '#src/observe/worker-metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Everything that `/metrics` tells. */
-    metrics: Registry
+    /** Everything that `/metrics` tells, of all workers where there are several. */
+    renderMetrics: () => Promise<string>
   }
 }
 
@@ -30,7 +32,7 @@ export default fp(
         }
       })
     )
-    app.decorate('metrics', registry)
+    app.decorate('renderMetrics', cluster.isWorker ? shareMetrics(registry) : () => registry.metrics())
 
     // The labels of a route never change, so its series are looked up by the route itself and the status.
     const series = new WeakMap<object, Map<number, Series>>()

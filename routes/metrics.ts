@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { Registry } from 'prom-client'
 
 const Exposition = Type.String({
   description: 'Metrics in the text format of Prometheus. No label holds a value of a caller.'
@@ -20,8 +21,8 @@ export default (async (app) => {
       }
     },
     async (_request, reply) => {
-      reply.type(app.metrics.contentType).serializer(String)
-      return app.metrics.metrics()
+      reply.type(Registry.PROMETHEUS_CONTENT_TYPE).serializer(String)
+      return app.renderMetrics()
     }
   )
 }) satisfies FastifyPluginAsyncTypebox

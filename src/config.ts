@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { parseTrustedIssuers } from './identity/trusted-issuers.ts'
@@ -31,12 +32,17 @@ const Environment = Type.Object({
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://' })),
   CORS_ORIGINS: Type.String({ pattern: '^(\\*|https?://[^/,\\s]+(,https?://[^/,\\s]+)*)?$', default: '' }),
   TRUST_PROXY: Type.String({ pattern: '^([0-9a-fA-F.:]+(/[0-9]{1,3})?(,(?!$)|$))*$', default: '' }),
+  WORKERS: Type.String({ pattern: '^(auto|[1-9][0-9]{0,2})$', default: '1' }),
   SHUTDOWN_GRACE_MS: Type.Integer({ minimum: 0, maximum: 600_000, default: 10_000 }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })
 
 /** The whole configuration: every environment variable, typed, with its default filled in. */
-export type Config = Static<typeof Environment> & { JWT_ISSUER: string }
+export type Config = Omit<Static<typeof Environment>, 'WORKERS'> & {
+  JWT_ISSUER: string
+  /** How many processes serve. */
+  WORKERS: number
+}
 
 const PLACEHOLDER = /^(change[-_ ]?me|placeholder|secret|password|example|your[-_ ].*|x+)$/i
 
@@ -59,7 +65,11 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const filled = Value.Default(Environment, given)
   const fault = Value.Errors(Environment, filled).First()
   if (fault) throw new ConfigError(`${fault.path.slice(1)} ${explain(fault.schema as Explained, fault.message)}`)
-  const config = filled as Config
+  const { WORKERS, ...others } = filled as Static<typeof Environment>
+  const config = { ...others, WORKERS: WORKERS === 'auto' ? availableParallelism() : Number(WORKERS) } as Config
+  if (WORKERS !== '1' && !config.DATABASE_URL) {
+    throw new ConfigError('WORKERS other than 1 needs DATABASE_URL: one process owns the embedded database')
+  }
   if (config.ADMIN_PASSWORD && PLACEHOLDER.test(config.ADMIN_PASSWORD)) {
     throw new ConfigError('ADMIN_PASSWORD is a placeholder: choose a real one')
   }

@@ -1,14 +1,20 @@
+import cluster from 'node:cluster'
 import { pino } from 'pino'
-import { type AppOptions, buildApp } from './app.ts'
+import type { AppOptions } from './app.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { DirectoryInUseError } from './db/lock.ts'
+import { type Database, openDatabase } from './db/open.ts'
 import { readDatabaseUrl } from './db/url.ts'
 import { describeFailure, whenReachable } from './db/wait.ts'
 import { createFirstAdmin } from './identity/users.ts'
 import { describeForLog } from './log.ts'
+import { gatherMetrics } from './observe/worker-metrics.ts'
 import { DeclarationError } from './resource/resource.ts'
 import { RouteError } from './routes-check.ts'
 import { shutDownOn } from './shutdown.ts'
+import { leadWorkers, tellListening } from './workers.ts'
+
+const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
 
 try {
   await start()
@@ -22,7 +28,8 @@ function explain(error: Error): string {
   const isExpected = [ConfigError, DirectoryInUseError, DeclarationError, RouteError].some(
     (kind) => error instanceof kind
   )
-  if (isExpected || (error as NodeJS.ErrnoException).syscall === 'listen') return error.message
+  // A worker is told by its primary, which could not bind.
+  if (isExpected || /^(listen|bind)$/.test((error as NodeJS.ErrnoException).syscall ?? '')) return error.message
   const failure = describeFailure(error)
   if (failure) return `the database cannot be used: ${failure}`
   const { message, stack } = describeForLog(error)
@@ -31,41 +38,84 @@ function explain(error: Error): string {
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
-  const { app, admin } = await startUp(config)
+  // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
+  const log = pino.destination({ sync: false, maxLength: 16_777_216 })
+  return config.WORKERS > 1 && cluster.isPrimary ? lead(config, log) : serve(config, log)
+}
+
+type Log = ReturnType<typeof pino.destination>
+
+async function serve(config: Config, log: Log): Promise<void> {
+  const { app, admin } = await whenThere(config, () => prepare(config, { log }))
+  shutDownOn(SIGNALS, app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
   const address = await app.listen({ host: config.HOST, port: config.PORT })
-  const say = (line: string) => process.stdout.write(`${line}\n`)
-  if (admin?.isGenerated) say(`First start. Administrator: ${admin.email}  password: ${admin.password}  (shown once)`)
-  say(`Tenon listens on ${address}`)
-  say(`Documentation: ${address}/docs`)
+  if (cluster.isWorker) return tellListening(address)
+  introduce(admin)
+  announce(address)
+}
+
+async function lead(config: Config, stream: Log): Promise<void> {
+  const log = pino({ level: config.LOG_LEVEL }, stream)
+  introduce(await whenThere(config, () => prepareForWorkers(config)))
+  const { WORKERS: count, SHUTDOWN_GRACE_MS: graceMs } = config
+  if (config.RATE_LIMIT_ENABLED && !config.REDIS_URL) {
+    log.warn(`each of ${count} workers counts rate limits by itself: set REDIS_URL to have them counted together`)
+  }
+  gatherMetrics()
+  leadWorkers({ count, graceMs, log, onListening: announce, exit: (code) => process.exit(code) })
 }
 
 // Until it can serve nobody listens: a probe that finds the port closed waits, and a proxy tries another instance.
-async function startUp(config: Config) {
-  // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
-  const log = pino.destination({ sync: false, maxLength: 16_777_216 })
-  const signals: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
+async function whenThere<T>(config: Config, work: () => Promise<T>): Promise<T> {
   const leave = () => process.exit(0)
-  for (const signal of signals) process.once(signal, leave)
-  const started = await whenReachable(
-    () => prepare(config, { log }),
-    (reason) => {
-      // Only a server can be away.
-      const { place } = readDatabaseUrl(config.DATABASE_URL as string)
-      process.stderr.write(`tenon: waiting for the database at ${place}: ${reason}\n`)
-    }
-  )
-  for (const signal of signals) process.removeListener(signal, leave)
-  shutDownOn(signals, started.app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
-  return started
+  for (const signal of SIGNALS) process.once(signal, leave)
+  const done = await whenReachable(work, (reason) => {
+    // Only a server can be away.
+    const { place } = readDatabaseUrl(config.DATABASE_URL as string)
+    process.stderr.write(`tenon: waiting for the database at ${place}: ${reason}\n`)
+  })
+  for (const signal of SIGNALS) process.removeListener(signal, leave)
+  return done
 }
 
 async function prepare(config: Config, options: AppOptions) {
+  // The primary of workers does without it.
+  const { buildApp } = await import('./app.ts')
   const app = await buildApp(config, options)
   try {
-    return { app, admin: await createFirstAdmin(app.db, config.ADMIN_EMAIL, config.ADMIN_PASSWORD) }
+    return { app, admin: cluster.isWorker ? undefined : await makeAdmin(app.db, config) }
     /* c8 ignore next 4 -- the database went away in the moment between the two */
   } catch (error) {
     await app.close()
     throw error
   }
+}
+
+// What has to be done once is done before there are workers.
+async function prepareForWorkers(config: Config) {
+  const { DATABASE_URL: url, DATA_DIR: dataDir } = config
+  const database = await openDatabase({ url, dataDir, poolMax: 1 })
+  try {
+    if (config.MIGRATE_ON_START) await database.migrate()
+    return await makeAdmin(database.db, config)
+  } finally {
+    await database.close()
+  }
+}
+
+function makeAdmin(db: Database, { ADMIN_EMAIL, ADMIN_PASSWORD }: Config) {
+  return createFirstAdmin(db, ADMIN_EMAIL, ADMIN_PASSWORD)
+}
+
+function introduce(admin: Awaited<ReturnType<typeof createFirstAdmin>>): void {
+  if (admin?.isGenerated) say(`First start. Administrator: ${admin.email}  password: ${admin.password}  (shown once)`)
+}
+
+function announce(address: string): void {
+  say(`Tenon listens on ${address}`)
+  say(`Documentation: ${address}/docs`)
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
 }

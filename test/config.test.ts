@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { ConfigError, loadConfig } from '#src/config.ts'
 
@@ -33,7 +34,8 @@ t.test('an empty environment is a complete configuration', async (t) => {
     CORS_ORIGINS: '',
     TRUST_PROXY: '',
     SHUTDOWN_GRACE_MS: 10_000,
-    MIGRATE_ON_START: true
+    MIGRATE_ON_START: true,
+    WORKERS: 1
   })
   t.notOk(config.DATABASE_URL)
 })
@@ -72,6 +74,10 @@ t.test('what is wrong stops the start with one line that names the variable and 
     [{ DATABASE_POOL_MAX: '0' }, /^DATABASE_POOL_MAX is refused: /],
     [{ MIGRATE_ON_START: 'canary' }, /^MIGRATE_ON_START must be true or false$/],
     [{ DATABASE_URL: 'mysql://root:canary@host/db' }, /^DATABASE_URL must match /],
+    [{ WORKERS: '0' }, /^WORKERS must match /],
+    [{ WORKERS: 'all' }, /^WORKERS must match /],
+    [{ WORKERS: '2' }, /^WORKERS other than 1 needs DATABASE_URL/],
+    [{ WORKERS: 'auto', DATABASE_URL: '' }, /^WORKERS other than 1 needs DATABASE_URL/],
     [{ ADMIN_EMAIL: 'canary' }, /^ADMIN_EMAIL must match /],
     [{ ADMIN_PASSWORD: 'canary' }, /^ADMIN_PASSWORD is refused: /],
     [{ ADMIN_PASSWORD: 'change-me' }, /^ADMIN_PASSWORD is a placeholder/],
@@ -93,6 +99,12 @@ t.test('what is wrong stops the start with one line that names the variable and 
     t.match(said, message)
     t.notMatch(said, /canary|\n/)
   }
+})
+
+t.test('workers are counted, or one for each core', async (t) => {
+  const DATABASE_URL = 'postgres://host/db'
+  t.equal(loadConfig({ DATABASE_URL, WORKERS: '3' }).WORKERS, 3)
+  t.equal(loadConfig({ DATABASE_URL, WORKERS: 'auto' }).WORKERS, availableParallelism())
 })
 
 t.test('lists of origins and proxies are taken', async (t) => {

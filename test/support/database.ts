@@ -29,7 +29,7 @@ const templateDir = new URL(`../../node_modules/.cache/tenon/${template}`, impor
 
 /** Makes the migrated database that every test file copies, once for each state of the migrations. */
 export async function prepareTemplate(): Promise<void> {
-  if (serverUrl) return prepareOnServer(serverUrl)
+  if (serverUrl) await prepareOnServer(serverUrl)
   if (existsSync(templateDir)) return
   const unfinished = `${templateDir}.${process.pid}`
   const database = await openDatabase({ dataDir: unfinished, poolMax: 1 })
@@ -54,13 +54,21 @@ async function prepareOnServer(url: string): Promise<void> {
 
 /** A migrated database of a test's own, gone when the test ends. */
 export async function createDatabase(t: Teardown): Promise<TestDatabase> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'tenon-'))
-  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-  if (!serverUrl) {
-    cpSync(templateDir, dataDir, { recursive: true })
-    return { DATA_DIR: dataDir }
-  }
-  return { DATABASE_URL: await createOnServer(t, serverUrl, template), DATA_DIR: dataDir }
+  if (!serverUrl) return copyTemplate(t)
+  return { DATABASE_URL: await createOnServer(t, serverUrl, template), DATA_DIR: makeDirectory(t) }
+}
+
+/** The same as a directory of the embedded database. */
+export function copyTemplate(t: Teardown): TestDatabase {
+  const DATA_DIR = makeDirectory(t)
+  cpSync(templateDir, DATA_DIR, { recursive: true })
+  return { DATA_DIR }
+}
+
+function makeDirectory(t: Teardown): string {
+  const made = mkdtempSync(join(tmpdir(), 'tenon-'))
+  t.teardown(() => rmSync(made, { recursive: true, force: true }))
+  return made
 }
 
 /** The URL of a database of a test's own in which nothing is, where the suite runs on a server. */

@@ -1,6 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
+import { copyTemplate } from './database.ts'
 
 interface Teardown {
   teardown(end: () => unknown): void
@@ -17,6 +19,7 @@ export interface TestServer {
 }
 
 const CANCEL_REQUEST = 80_877_102
+const isCancel = (message: Buffer) => message.length === 16 && message.readInt32BE(4) === CANCEL_REQUEST
 
 /** What a server says when a statement was cancelled: the error, and that it is ready for the next one. */
 export const CANCELLED = (() => {
@@ -51,7 +54,7 @@ export async function startWire(t: Teardown): Promise<WireServer> {
   const lost = new WeakSet<Socket>()
   const server = await startServer(t, (socket) =>
     onMessage(socket, async (message) => {
-      if (message.length === 16 && message.readInt32BE(4) === CANCEL_REQUEST) {
+      if (isCancel(message)) {
         for (const one of server.sockets) if (lost.has(one)) one.write(CANCELLED)
         return void socket.end()
       }
@@ -81,6 +84,45 @@ export async function startWire(t: Teardown): Promise<WireServer> {
     }
   }
 }
+
+/**
+ * A migrated PGlite for several processes: one connection after the other has its one session, each until its statement
+ * or transaction ends. What is notified is heard by nobody.
+ */
+export async function startSharedWire(t: Teardown): Promise<TestServer & { database: PGlite }> {
+  const { DATA_DIR } = copyTemplate(t)
+  const database = await PGlite.create(join(DATA_DIR, 'pglite'))
+  t.teardown(() => database.close())
+  const waiting: { socket: Socket; start: () => void }[] = []
+  let holder: Socket | undefined
+  async function enter(socket: Socket): Promise<void> {
+    if (holder === socket) return
+    if (holder) await new Promise<void>((start) => waiting.push({ socket, start }))
+    holder = socket
+  }
+  function leave(): void {
+    holder = undefined
+    waiting.shift()?.start()
+  }
+  const server = await startServer(t, (socket) => {
+    socket.on('close', async () => {
+      if (holder !== socket) return
+      await database.exec('rollback')
+      leave()
+    })
+    onMessage(socket, async (message) => {
+      if (isCancel(message)) return void socket.end()
+      await enter(socket)
+      const answer = Buffer.from(await database.execProtocolRaw(message))
+      socket.write(answer)
+      // ReadyForQuery, in no transaction.
+      if (socket.destroyed || answer.subarray(-6).equals(IDLE)) leave()
+    })
+  })
+  return { ...server, database }
+}
+
+const IDLE = Buffer.from('Z\0\0\0\x05I')
 
 /** A server that treats every connection in one way, such as closing it. @param on its port, any when left out. */
 export async function startServer(t: Teardown, treat: (socket: Socket) => void, on = 0): Promise<TestServer> {

@@ -1,0 +1,83 @@
+import cluster, { type Worker } from 'node:cluster'
+import type { Logger } from 'pino'
+
+/** How workers are led. */
+export interface Lead {
+  /** How many there are. */
+  count: number
+  /** How long a worker may take to stop, in milliseconds. */
+  graceMs: number
+  log: Pick<Logger, 'info' | 'warn'>
+  /** Told the address once all workers listen. */
+  onListening(address: string): void
+  /** Ends this process. */
+  exit(code: number): void
+}
+
+const LISTENS = 'tenon:listens'
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 30_000
+// What a worker needs besides, to end its connections to the database.
+const LATE_MS = 1000
+// npm passes on what the terminal sent to both of us: that is one signal.
+const SAME_SIGNAL_MS = 500
+
+/** Tells the primary that this worker listens. */
+export function tellListening(address: string): void {
+  ;(cluster.worker as Worker).send({ type: LISTENS, address })
+}
+
+/**
+ * Forks workers that share a port, and keeps their number. Until all of them listen, one that ends, ends everything: it
+ * has said why, and another would do the same. Later it is replaced, after a pause that grows while they go on ending.
+ * SIGTERM and SIGINT stop all of them in order; a second one at once.
+ */
+export function leadWorkers({ count, graceMs, log, onListening, exit }: Lead): void {
+  let listening = 0
+  let pauseMs = FIRST_PAUSE_MS
+  let stoppingSince = Infinity
+
+  function stop(signal: NodeJS.Signals): void {
+    const again = performance.now() - stoppingSince
+    if (again >= SAME_SIGNAL_MS) endNow(1)
+    if (again >= 0) return
+    stoppingSince = performance.now()
+    log.info({ signal }, 'stopping')
+    for (const worker of workers()) worker.process.kill('SIGTERM')
+    setTimeout(endNow, graceMs + LATE_MS, 0)
+    /* c8 ignore next -- all have ended and none is back yet: a matter of milliseconds */
+    if (workers().length === 0) exit(0)
+  }
+
+  function endNow(code: number): void {
+    for (const worker of workers()) worker.process.kill('SIGKILL')
+    exit(code)
+  }
+
+  function fork(): void {
+    const forkedAt = performance.now()
+    const worker = cluster.fork()
+    worker.on('message', ({ type, address }) => {
+      if (type !== LISTENS || listening === count) return
+      listening += 1
+      // The first alone, so that what keeps all of them from starting is said once.
+      if (listening === 1) for (let more = 1; more < count; more += 1) fork()
+      if (listening === count) onListening(address)
+    })
+    worker.on('exit', (code, signal) => {
+      if (stoppingSince < Infinity) return void (workers().length === 0 && exit(0))
+      if (listening < count) return endNow(1)
+      /* c8 ignore next -- half a minute later */
+      if (performance.now() - forkedAt > LONGEST_PAUSE_MS) pauseMs = FIRST_PAUSE_MS
+      log.warn({ worker: worker.process.pid, code, signal, pauseMs }, 'a worker ended and is replaced')
+      setTimeout(() => stoppingSince < Infinity || fork(), pauseMs)
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+    })
+  }
+
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  fork()
+}
+
+const workers = () => Object.values(cluster.workers as Record<string, Worker>).filter((worker) => !worker.isDead())
