@@ -17,6 +17,10 @@ const Environment = Type.Object({
     { default: 'info' }
   ),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+  DATABASE_REPLICA_URLS: Type.String({
+    pattern: '^$|^postgres(ql)?://[^,\\s]+(,postgres(ql)?://[^,\\s]+)*$',
+    default: ''
+  }),
   DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 1000, default: 10 }),
   DATA_DIR: Type.String({ minLength: 1, default: '.data' }),
   ADMIN_EMAIL: Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254, default: 'admin@example.com' }),
@@ -69,6 +73,9 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const config = { ...others, WORKERS: WORKERS === 'auto' ? availableParallelism() : Number(WORKERS) } as Config
   if (WORKERS !== '1' && !config.DATABASE_URL) {
     throw new ConfigError('WORKERS other than 1 needs DATABASE_URL: one process owns the embedded database')
+  }
+  if (config.DATABASE_REPLICA_URLS && !config.DATABASE_URL) {
+    throw new ConfigError('DATABASE_REPLICA_URLS needs DATABASE_URL: the primary of the replicas')
   }
   if (config.ADMIN_PASSWORD && PLACEHOLDER.test(config.ADMIN_PASSWORD)) {
     throw new ConfigError('ADMIN_PASSWORD is a placeholder: choose a real one')

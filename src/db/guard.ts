@@ -19,7 +19,8 @@ interface Connection {
   isLost: boolean
 }
 
-interface GuardedPostgres {
+/** A pool of which every statement settles. */
+export interface GuardedPostgres {
   /** The part of a postgres.js client that drizzle uses. */
   client: Sql
   /** Ends every connection, after the statements that run. */

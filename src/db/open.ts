@@ -6,7 +6,7 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import { ApiError } from '../errors.ts'
 import { Gate } from './gate.ts'
-import { guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './guard.ts'
+import { type GuardedPostgres, guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './guard.ts'
 import { lockDirectory } from './lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
 import type { Listen, Listener } from './notify.ts'
@@ -45,8 +45,11 @@ export interface DatabaseOptions {
 const LISTEN_PATIENCE_MS = 3000
 // Without it postgres.js prints them.
 const ignoreNotice = () => {}
-// Measured at 64 connections: a queue this long is worked off in well under the two seconds that one may wait in it.
-const WAITING = { waiting: 1000, waitMs: 2000 }
+/**
+ * How many wait for a connection, and for how long. Measured at 64 connections: a queue this long is worked off in well
+ * under two seconds.
+ */
+export const WAITING = { waiting: 1000, waitMs: 2000 }
 
 /**
  * Opens the database.
@@ -56,7 +59,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
   return options.url ? openPostgres(options.url, options.poolMax) : openEmbedded(options.dataDir)
 }
 
-async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase> {
+/** Opens a pool of connections, guarded. @param timeoutMs how long a statement may stay without an answer. */
+export function openPool(text: string, poolMax: number, gate: Gate, timeoutMs?: number): GuardedPostgres {
   const { url, isPooled } = readDatabaseUrl(text)
   const connect = () =>
     postgres(url, {
@@ -78,9 +82,17 @@ async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase
         ...(!isPooled && { statement_timeout: STATEMENT_TIMEOUT_MS })
       }
     })
+  return guardPostgres(connect, gate, {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(isPooled && { cancelMs: STATEMENT_TIMEOUT_MS })
+  })
+}
+
+async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase> {
+  const { url, isPooled } = readDatabaseUrl(text)
   const gate = new Gate({ inFlight: poolMax, ...WAITING })
   const { drizzle } = await import('drizzle-orm/postgres-js')
-  const { client, end } = guardPostgres(connect, gate, isPooled ? { cancelMs: STATEMENT_TIMEOUT_MS } : {})
+  const { client, end } = openPool(text, poolMax, gate)
   const writes = new Writes()
   const db = drizzle({ client: writes.noteOnPostgres(client) }) as unknown as Database
   return {

@@ -1,59 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { Channel } from './channel.ts'
 import { lockMigrations } from './migrate.ts'
-import { type Listen, notify } from './notify.ts'
+import type { Listen } from './notify.ts'
 import type { Database } from './open.ts'
+import { Watch, type WatchTimes } from './watch.ts'
 
 const CHANNEL = 'tenon_tables'
 
-/** How the watch is kept, in milliseconds. */
-export interface TableWatchTimes {
-  /** Between two pings. */
-  pingMs: number
-  /** How long a ping may take to come back before the listener is replaced. */
-  deafMs: number
-}
-
-const TIMES: TableWatchTimes = { pingMs: 400, deafMs: 4000 }
-
 /** Follows which tables any instance writes, for those that have the trigger. */
-export class TableWatch {
-  readonly #db: Database
-  readonly #channel: Channel
-  readonly #times: TableWatchTimes
-  #timer: NodeJS.Timeout | undefined
-  #isClosed = false
-
+export class TableWatch extends Watch {
   /** @param onChange told the table that was written; or undefined when any may have been. */
-  constructor(db: Database, listen: Listen, onChange: (table: string | undefined) => void, times = TIMES) {
-    this.#db = db
-    this.#times = times
-    this.#channel = new Channel(listen, CHANNEL, { onMessage: onChange, onListening: () => onChange(undefined) })
-  }
-
-  /** The time, as `performance.now()` tells it, until which every write was told. */
-  get heardUntil(): number {
-    return this.#channel.heardUntil
-  }
-
-  /** Starts to follow. */
-  async start(): Promise<void> {
-    // Who cannot hear yet tries again, and meanwhile knows that it does not.
-    await this.#channel.open().catch(() => {})
-    await this.#ping()
-  }
-
-  /** Stops following. */
-  async close(): Promise<void> {
-    this.#isClosed = true
-    clearTimeout(this.#timer)
-    await this.#channel.close()
-  }
-
-  async #ping(): Promise<void> {
-    this.#channel.replaceDeaf(this.#times.deafMs)
-    await notify(this.#db, CHANNEL, this.#channel.ping()).catch(() => {})
-    if (!this.#isClosed) this.#timer = setTimeout(() => this.#ping(), this.#times.pingMs).unref()
+  constructor(db: Database, listen: Listen, onChange: (table: string | undefined) => void, times?: WatchTimes) {
+    super(db, listen, CHANNEL, { onMessage: onChange, onListening: () => onChange(undefined) }, times)
   }
 }
 

@@ -24,9 +24,9 @@ export interface ResourceContext extends ChangeContext {
   gathered: Gathered | undefined
 }
 
-/** Puts a resource to work on an application's database. */
-export function makeContext(app: FastifyInstance, resource: Resource): ResourceContext {
-  const { db, cursorKey, gathers } = app
+/** Puts a resource to work on an application's database, or on its replicas. */
+export function makeContext(app: FastifyInstance, resource: Resource, db: Database = app.db): ResourceContext {
+  const { cursorKey, gathers } = app
   const { changed, gather } = resource.declaration
   const context = {
     resource,

@@ -77,6 +77,8 @@ export function defineResource<const D extends Declaration>(
     const resource = compileResource(name, declaration as Declaration)
     const { cache } = resource.declaration
     const context = makeContext(app, resource)
+    // What is kept in memory is read where every write shows at once.
+    const replica = app.replicas && !cache ? makeContext(app, resource, app.replicas.db) : undefined
     const faultOf = (constraint: string) => resource.faults.get(constraint)
     const routes: [string, MakeRoute][] = [
       ...Object.entries(verbs).filter(([verb]) => has(declaration as Declaration, verb as Verb)),
@@ -84,7 +86,7 @@ export function defineResource<const D extends Declaration>(
     ]
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
-      const handler = handlerOf(context, route)
+      const handler = spread(app, handlerOf(context, route), replica && makeRoute(replica, app.prefix))
       const deprecation = deprecationOf(resource.declaration, verb)
       const whole = {
         method: route.method,
@@ -118,6 +120,15 @@ export function defineResource<const D extends Declaration>(
 function handlerOf(context: ResourceContext, route: VerbRoute): RouteHandlerMethod {
   if ('change' in route) return changeHandler(context, route.change)
   return 'stream' in route ? streamHandler(context, route.streams, route.stream) : route.handler
+}
+
+// A read goes to the replicas where its caller may read there.
+function spread({ replicas }: FastifyInstance, handler: RouteHandlerMethod, route: VerbRoute | undefined) {
+  if (!replicas || !route || !('handler' in route)) return handler
+  const there = route.handler
+  return function readSomewhere(this: FastifyInstance, request, reply) {
+    return (replicas.serves(request.principal?.userId) ? there : handler).call(this, request, reply)
+  } as RouteHandlerMethod
 }
 
 // Beside what follows from the schema: a change without `If-Match`, an include that is not for every reader.

@@ -85,16 +85,24 @@ export async function startWire(t: Teardown): Promise<WireServer> {
   }
 }
 
+/** The same for several processes, and what is behind it. */
+export interface SharedWire extends TestServer {
+  database: PGlite
+  /** From now on what arrives is swallowed. */
+  silence: () => void
+}
+
 /**
  * A migrated PGlite for several processes: one connection after the other has its one session, each until its statement
  * or transaction ends. What is notified is heard by nobody.
  */
-export async function startSharedWire(t: Teardown): Promise<TestServer & { database: PGlite }> {
+export async function startSharedWire(t: Teardown): Promise<SharedWire> {
   const { DATA_DIR } = copyTemplate(t)
   const database = await PGlite.create(join(DATA_DIR, 'pglite'))
   t.teardown(() => database.close())
   const waiting: { socket: Socket; start: () => void }[] = []
   let holder: Socket | undefined
+  let isSilent = false
   async function enter(socket: Socket): Promise<void> {
     if (holder === socket) return
     if (holder) await new Promise<void>((start) => waiting.push({ socket, start }))
@@ -112,6 +120,7 @@ export async function startSharedWire(t: Teardown): Promise<TestServer & { datab
     })
     onMessage(socket, async (message) => {
       if (isCancel(message)) return void socket.end()
+      if (isSilent) return
       await enter(socket)
       const answer = Buffer.from(await database.execProtocolRaw(message))
       socket.write(answer)
@@ -119,7 +128,10 @@ export async function startSharedWire(t: Teardown): Promise<TestServer & { datab
       if (socket.destroyed || answer.subarray(-6).equals(IDLE)) leave()
     })
   })
-  return { ...server, database }
+  const silence = () => {
+    isSilent = true
+  }
+  return { ...server, database, silence }
 }
 
 const IDLE = Buffer.from('Z\0\0\0\x05I')

@@ -1,0 +1,72 @@
+import t from 'tap'
+import type { Listen } from '#src/db/notify.ts'
+import { type Database, openDatabase } from '#src/db/open.ts'
+import { RecentWriters } from '#src/db/recent-writers.ts'
+import { createDatabase } from '#test/support/database.ts'
+
+const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)
+const { db, listen, close } = await openDatabase({ url, dataDir, poolMax: 3 })
+t.teardown(close)
+const turn = () => new Promise(setImmediate)
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await turn()
+}
+
+/** Counts the statements of a database, pings apart. */
+function counted(isBroken = false) {
+  const count = { statements: 0 }
+  const counting = new Proxy(db, {
+    get(target, name) {
+      if (name !== 'execute') return Reflect.get(target, name, target)
+      return async (statement: never) => {
+        if (!JSON.stringify(statement).includes('ping:')) count.statements += 1
+        if (isBroken) throw new Error('down')
+        return target.execute(statement)
+      }
+    }
+  }) as Database
+  return { count, counting }
+}
+
+t.test('who wrote through one instance is known to all when they are answered, and forgotten later', async (t) => {
+  const times = { knownMs: 60_000, toldMs: 60_000, lagMs: 60_000 }
+  const { counting, count } = counted()
+  const [one, other] = [
+    new RecentWriters(counting, listen, times),
+    new RecentWriters(db, listen, { ...times, knownMs: 1 })
+  ]
+  t.ok(one.mayHaveWritten('a'), 'whoever hears nothing knows nothing')
+  await Promise.all([one.start(), other.start()])
+  await until(() => !one.mayHaveWritten('a') && !other.mayHaveWritten('a'))
+  await Promise.all([one.wrote('a'), one.wrote('a'), one.wrote('b')])
+  t.ok(one.mayHaveWritten('a') && one.mayHaveWritten('b'))
+  t.notOk(one.mayHaveWritten('c'))
+  await until(() => !other.mayHaveWritten('a'))
+
+  const before = count.statements
+  await Promise.all([one.wrote('a'), one.wrote('b')])
+  await turn()
+  t.equal(count.statements, before, 'they are known already')
+  await Promise.all([one.close(), other.close()])
+})
+
+t.test('who is told of again stays known', async (t) => {
+  const writers = new RecentWriters(db, listen, { knownMs: 60_000, toldMs: 0, lagMs: 60_000 })
+  await writers.start()
+  await writers.wrote('a')
+  await writers.wrote('a')
+  t.ok(writers.mayHaveWritten('a'))
+  await writers.close()
+})
+
+t.test('what nobody hears, or nobody can tell, is answered when no replica is behind it', async (t) => {
+  const deaf: Listen = async () => ({ close: async () => {} })
+  const times = { knownMs: 60_000, toldMs: 0, lagMs: 20 }
+  for (const { counting } of [counted(false), counted(true)]) {
+    const writers = new RecentWriters(counting, deaf, times)
+    await Promise.all([writers.wrote('a'), writers.wrote('b')])
+    t.ok(writers.mayHaveWritten('a'))
+    await writers.close()
+  }
+})
