@@ -29,7 +29,8 @@ export async function answerStored(
     return { status, headers: { ...headers, etag }, body: JSON.stringify(stored.wire) }
   }
   const row = openRow(stored)
-  await readForAnswer(() => attachIncludes(context, [row]))
+  // Not with others, who may be refused.
+  await readForAnswer(() => attachIncludes({ ...context, gathered: undefined }, [row]))
   return { status, headers: { ...headers, etag }, body: row }
 }
 

@@ -1,5 +1,6 @@
 import { and, asc, eq, getTableName, sql } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
+import { hasDeadline } from '../db/caller.ts'
 import { authorize } from '../identity/access.ts'
 import { type Principal, seesAll } from '../identity/principal.ts'
 import type { ResourceContext, Row } from './context.ts'
@@ -70,7 +71,7 @@ async function attach(context: ResourceContext, rows: Row[], { name, include, pa
   const pointer = `@${name}`
   const keys = [...new Set(rows.map((row) => row[pointer]).filter((key) => key !== null))]
   const ownerId = ownerOfIncluded(include, asked.principal)
-  const found = keys.length === 0 ? [] : await load(context, path, include, { keys: arrayText(keys), owner: ownerId })
+  const found = keys.length === 0 ? [] : await find(context, path, include, { keys: keys as string[], ownerId })
   await attachAll(context, found, { includes: include.includes, path: `${path}.`, asked })
   if (include.many) {
     const groups = Map.groupBy(found, (row) => row[OWN_KEY])
@@ -93,6 +94,28 @@ function once(rows: Row[]): Row[] {
   if (rows[0]?.['@through'] === undefined) return rows
   return [...new Map(rows.map((row) => [row['@through'], row])).values()]
 }
+
+interface Wanted {
+  keys: string[]
+  /** Whose rows they must be; undefined for anybody's. */
+  ownerId: string | undefined
+}
+
+// What everybody gets is looked up together with what others want; each has copies, since more may be added to them.
+async function find(
+  context: ResourceContext,
+  path: string,
+  include: CompiledInclude,
+  { keys, ownerId }: Wanted
+): Promise<Row[]> {
+  const read = (some: string[]) => load(context, path, include, { keys: arrayText(some), owner: ownerId })
+  if (!context.gathered || ownerId !== undefined || hasDeadline()) return read(keys)
+  const gathered = context.gathered.included(path, async (some) => Map.groupBy(await read(some), keyOf))
+  const found = await Promise.all(keys.map((key) => gathered.get(key)))
+  return found.flatMap((rows = []) => rows.map((row) => ({ ...row })))
+}
+
+const keyOf = (row: Row) => row[OWN_KEY] as string
 
 interface Values extends Record<string, unknown> {
   keys: string

@@ -89,3 +89,35 @@ t.test('three levels of many to many, one to many and many to one cost four stat
   t.match(bought.body.data[0].orders[0].buyer, { id: ada.id, email: ada.email })
   t.notMatch(bought.text, /password|argon/i)
 })
+
+t.test(
+  'what everybody may include is looked up together for requests that arrive together, each with its own',
+  async (t) => {
+    const as = admin.token
+    const named = await send('POST', '/api/v1/categories', { as, body: { name: 'shared by all' } })
+    const sku = (index: number) => `TOGETHER-${index}`
+    const made = await Promise.all(
+      [0, 1, 2].map((index) =>
+        send('POST', '/api/v1/products', {
+          as,
+          body: { sku: sku(index), name: 'x', priceCents: 1, categoryId: index === 2 ? null : named.body.id }
+        })
+      )
+    )
+    const read = async () =>
+      Promise.all(made.map(({ body: { id } }) => send('GET', `/api/v1/products/${id}?include=category`)))
+    await read()
+    const sent = await statements.of(async () => {
+      const answers = await read()
+      t.same(
+        answers.map(({ body }) => [body.sku, body.category?.name ?? null]),
+        [
+          [sku(0), 'shared by all'],
+          [sku(1), 'shared by all'],
+          [sku(2), null]
+        ]
+      )
+    })
+    t.ok(sent.length <= 6)
+  }
+)
