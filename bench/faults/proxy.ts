@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 
 /** What goes wrong between two that talk over TCP. */
 export type Fault =
@@ -50,6 +50,11 @@ export class FaultProxy {
     this.#changed = Promise.withResolvers()
   }
 
+  /** Cuts the connections that are open. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   /** The same address by way of the proxy. */
   through(url: string): string {
     const changed = new URL(url)
@@ -57,10 +62,10 @@ export class FaultProxy {
     return changed.href
   }
 
-  /** Cuts every connection. */
+  /** Cuts every connection, and makes no more. */
   async close(): Promise<void> {
-    this.#changed.resolve()
-    for (const socket of this.#sockets) socket.destroy()
+    this.set(NONE)
+    this.cut()
     this.#server.close()
     await once(this.#server, 'close')
   }
@@ -122,8 +127,8 @@ export class FaultProxy {
       at += slice.length
       await written(to, slice)
       if (isOver) continue
-      const waitMs = fault.kind === 'slow' ? (slice.length / fault.bytesPerSecond) * 1000 : 0
-      await Promise.race([sleep(waitMs), this.#changed.promise])
+      if (fault.kind === 'slices') await nextTurn()
+      else await Promise.race([sleep((slice.length / fault.bytesPerSecond) * 1000), this.#changed.promise])
     }
   }
 }

@@ -1,0 +1,9 @@
+import { showRedisFault } from '../redis-fault.ts'
+import type { Promised } from '../promise.ts'
+
+export default {
+  name: 'redis-killed',
+  title: 'Redis killed under load',
+  show: (lab) =>
+    showRedisFault(lab, { begin: (redis) => redis.kill(), end: (redis) => redis.start() })
+} satisfies Promised
