@@ -74,6 +74,11 @@ export class Lab {
     return one as RunningServer
   }
 
+  /** Ends instances before the promise is shown. */
+  async end(instances: RunningServer[]): Promise<void> {
+    await Promise.all(instances.map(({ child }) => end(child)))
+  }
+
   async redis(): Promise<RedisServer> {
     const redis = await RedisServer.start()
     this.#redis.push(redis)

@@ -1,4 +1,4 @@
-import { Agent, type OutgoingHttpHeaders, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
 
 /** A request. */
 export interface Call {
@@ -49,7 +49,9 @@ export function send(agent: Agent, url: string, { method = 'GET', path, headers,
           read += chunk
         })
         response.on('error', failed)
-        response.on('end', () => settle({ status: response.statusCode as number, headers: response.headers, body: read }))
+        response.on('end', () =>
+          settle({ status: response.statusCode as number, headers: response.headers, body: read })
+        )
       }
     )
     request.on('timeout', () => request.destroy(new Error('no answer within 30 s')))

@@ -59,7 +59,8 @@ export async function showOutage(lab: Lab, outage: Outage): Promise<Check[]> {
 function mixed(lab: Lab, url: string, ledger: Ledger, n: number): Promise<Answer> {
   if (n % 3 === 0) return ledger.write(lab.agent, url)
   const headers = { 'x-api-key': lab.key }
-  const path = n % 3 === 1 ? `/api/v1/products/${productId(1 + (n % ROWS))}` : `/api/v1/products?limit=20&stock=${n % 100}`
+  const path =
+    n % 3 === 1 ? `/api/v1/products/${productId(1 + (n % ROWS))}` : `/api/v1/products?limit=20&stock=${n % 100}`
   return send(lab.agent, url, { path, headers })
 }
 

@@ -27,7 +27,10 @@ export async function showRedisFault(lab: Lab, fault: RedisFault): Promise<Check
   const { url } = await lab.instance(database.url, env)
   const { key } = await lab.make(url, '/api/v1/api-keys', { name: 'narrow', scopes: ['*'], tier: 'narrow' })
   const read = (n: number) =>
-    send(lab.agent, url, { path: `/api/v1/products/${productId(1 + (n % 1000))}`, headers: { 'x-api-key': key as string } })
+    send(lab.agent, url, {
+      path: `/api/v1/products/${productId(1 + (n % 1000))}`,
+      headers: { 'x-api-key': key as string }
+    })
   const traffic = startLoad(RATE, read)
   await sleep(2000)
   const begun = performance.now()
@@ -53,5 +56,9 @@ function admittedCheck(answers: Answer[], seconds: number): Check {
   const admitted = answers.filter(({ status }) => status === 200).length
   const most = (Math.floor(seconds) + 2) * LIMIT
   const text = `${admitted.toLocaleString('en')} admitted locally in ${seconds.toFixed(1)} s at ${LIMIT}/s`
-  return bounded(admitted <= most && admitted >= (seconds - 1) * LIMIT * 0.9, text, `at most ${most.toLocaleString('en')}`)
+  return bounded(
+    admitted <= most && admitted >= (seconds - 1) * LIMIT * 0.9,
+    text,
+    `at most ${most.toLocaleString('en')}`
+  )
 }

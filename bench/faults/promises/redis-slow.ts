@@ -1,5 +1,5 @@
-import { showRedisFault } from '../redis-fault.ts'
 import type { Promised } from '../promise.ts'
+import { showRedisFault } from '../redis-fault.ts'
 
 export default {
   name: 'redis-slow',

@@ -37,12 +37,21 @@ export default {
     const answers = await traffic.stop()
     await balancer.close()
     const failed = answers.filter((answer) => !isOk(answer))
-    const which = failed.length > 0 ? ` (${tally(failed)}: ${[...new Set(failed.map(({ body }) => body.slice(0, 80)))]})` : ''
+    const which =
+      failed.length > 0 ? ` (${tally(failed)}: ${[...new Set(failed.map(({ body }) => body.slice(0, 80)))]})` : ''
     return [
-      bounded(failed.length === 0, `${failed.length} of ${answers.length.toLocaleString('en')} requests failed${which}`, 'none'),
+      bounded(
+        failed.length === 0,
+        `${failed.length} of ${answers.length.toLocaleString('en')} requests failed${which}`,
+        'none'
+      ),
       seen(`p99 ${Math.round(p99(answers))} ms`),
       seen(`longest ${Math.round(longest(answers))} ms`),
-      bounded(codes.every((code) => code === 0), `exit codes ${codes.join(' ')}`, 'all 0'),
+      bounded(
+        codes.every((code) => code === 0),
+        `exit codes ${codes.join(' ')}`,
+        'all 0'
+      ),
       ...(await ledger.check(database.sql))
     ]
   }

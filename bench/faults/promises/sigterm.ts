@@ -34,7 +34,12 @@ export default {
       await unlock.promise
     })
     await locked.promise
-    const call = { method: 'PATCH', path: `/api/v1/products/${id}`, headers: { 'x-api-key': lab.key }, body: { stock: 7 } }
+    const call = {
+      method: 'PATCH',
+      path: `/api/v1/products/${id}`,
+      headers: { 'x-api-key': lab.key },
+      body: { stock: 7 }
+    }
     const busy = Array.from({ length: EACH }, () => send(lab.agent, url, call))
     while ((await waiting()) === 0);
     const signalledAt = performance.now()

@@ -26,7 +26,13 @@ export default {
     const slow = Array.from({ length: SLOW }, (_none, n) =>
       send(lab.agent, url, { method: 'PATCH', path, headers, body: { stock: n } })
     )
-    const paths = ['/livez', '/openapi.json', '/.well-known/jwks.json', '/api/v1/products?limit=20', `/api/v1/products/${productId(2)}`]
+    const paths = [
+      '/livez',
+      '/openapi.json',
+      '/.well-known/jwks.json',
+      '/api/v1/products?limit=20',
+      `/api/v1/products/${productId(2)}`
+    ]
     const others = paths.map((one) => startLoad(20, () => send(lab.agent, url, { path: one, headers })))
     await sleep(lab.some(5000, 3000))
     const answers = await Promise.all(others.map((other) => other.stop()))

@@ -38,7 +38,11 @@ export default {
       seen(`${all.length.toLocaleString('en')} orders (${tally(all)})`),
       bounded(sold === UNITS && row?.orders === UNITS, `${sold} sold, ${row?.orders} orders written`, `${UNITS}`),
       bounded(row?.stock === 0, `${row?.stock} left`, '0'),
-      bounded(all.every((answer) => isOk(answer) || answer.status === 409), 'the rest 409', 'nothing else')
+      bounded(
+        all.every((answer) => isOk(answer) || answer.status === 409),
+        'the rest 409',
+        'nothing else'
+      )
     ]
   }
 } satisfies Promised
