@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { load, productId } from '../throughput/database.ts'
+import { load } from '../throughput/database.ts'
 import type { Lab } from './lab.ts'
 import { Ledger } from './ledger.ts'
 import { type Answer, isOk, longest, send, startLoad, startProbe, tally } from './load.ts'
+import { mixed, ROWS } from './mixed.ts'
 import { bounded, type Check, none, seen, under } from './promise.ts'
 import type { Fault, FaultProxy } from './proxy.ts'
 
-const ROWS = 1000
 const PROBE_MS = 20
 
 /** How the database is taken away from an instance, and given back. */
@@ -54,14 +54,6 @@ export async function showOutage(lab: Lab, outage: Outage): Promise<Check[]> {
     seen(`${repeated.toLocaleString('en')} repeated with their key`),
     ...(await ledger.check(database.sql))
   ]
-}
-
-function mixed(lab: Lab, url: string, ledger: Ledger, n: number): Promise<Answer> {
-  if (n % 3 === 0) return ledger.write(lab.agent, url)
-  const headers = { 'x-api-key': lab.key }
-  const path =
-    n % 3 === 1 ? `/api/v1/products/${productId(1 + (n % ROWS))}` : `/api/v1/products?limit=20&stock=${n % 100}`
-  return send(lab.agent, url, { path, headers })
 }
 
 function answeredChecks(answers: Answer[]): Check[] {

@@ -13,7 +13,7 @@ export default {
     const rows = String(lab.some(200_000, 20_000))
     const env = { ...process.env, DATABASE_URL: lab.postgres.url, ROWS: rows, SLOW_SECONDS: String(lab.some(20, 3)) }
     const args = [join(ROOT, 'bench/stream.ts')]
-    const output = await run('rest', process.execPath, args, PATIENCE_MS, env).catch(
+    const output = await run('server', process.execPath, args, PATIENCE_MS, env).catch(
       (error) => (error as Error).message
     )
     const lines = output.split('\n').filter((line) => /^(NOT OK|ok) - /.test(line))
