@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { setPriority, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
@@ -37,9 +37,10 @@ export async function openServer(url: string | undefined): Promise<Server> {
 
 /**
  * Starts a PostgreSQL in a temporary folder.
+ * @param niceness how much it gives way to whoever measures on the same core.
  * @throws Error that says what is needed, when it is not installed.
  */
-export async function startOwn(): Promise<OwnServer> {
+export async function startOwn(niceness = 0): Promise<OwnServer> {
   const initdb = findProgram('initdb')
   if (!initdb) {
     throw new Error(
@@ -69,7 +70,10 @@ export async function startOwn(): Promise<OwnServer> {
 
   // Its log goes nowhere: a statement that fails is seen by who sent it.
   function launch(): ChildProcess {
-    return start('rest', join(programs, 'postgres'), ['-D', data, ...args], { ...owner, stdio: 'ignore', cwd: folder })
+    const options = { ...owner, stdio: 'ignore', cwd: folder } as const
+    const server = start('rest', join(programs, 'postgres'), ['-D', data, ...args], options)
+    if (server.pid !== undefined) setPriority(server.pid, niceness)
+    return server
   }
 
   async function answers(): Promise<string> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { createConnection } from 'node:net'
-import { send } from '../load.ts'
+import { send, tally } from '../load.ts'
 import { bounded, type Promised, under } from '../promise.ts'
 
 const GRACE_MS = 5000
@@ -55,7 +55,7 @@ export default {
     return [
       bounded(code === 0, `exit ${code}`, 'exit 0'),
       under(GRACE_MS, 'after', ms),
-      bounded(served === EACH, `${served} of ${EACH} busy requests served`, 'all')
+      bounded(served === EACH, `${served} of ${EACH} busy requests served (${tally(answers)})`, 'all')
     ]
 
     async function waiting(): Promise<number> {
