@@ -4,6 +4,7 @@ import { isOk, longest, p99, send, startLoad, tally } from '../load.ts'
 import { bounded, type Promised, seen, under } from '../promise.ts'
 
 const SLOW = 200
+const CONNECTIONS = 10
 
 export default {
   name: 'slow-queries',
@@ -40,8 +41,9 @@ export default {
     const slow = Array.from({ length: SLOW }, (_none, n) =>
       send(lab.agent, url, { method: 'PATCH', path, headers, body: { stock: n } })
     )
+    while ((await waiting()) < CONNECTIONS);
     const others = paths.map((one) =>
-      startLoad(20, () => send(lab.agent, url, { path: one, ...(one.startsWith('/api') && { headers }) }))
+      startLoad(40, () => send(lab.agent, url, { path: one, ...(one.startsWith('/api') && { headers }) }))
     )
     await sleep(lab.some(5000, 3000))
     const answers = await Promise.all(others.map((other) => other.stop()))
@@ -59,5 +61,12 @@ export default {
       }),
       seen(`the slow ones: ${tally(held)}, longest ${Math.round(longest(held))} ms`)
     ]
+
+    async function waiting(): Promise<number> {
+      const [row] = await database.sql`
+        select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and application_name = 'tenon' and wait_event_type = 'Lock'`
+      return row?.count
+    }
   }
 } satisfies Promised
