@@ -171,5 +171,6 @@ function pingOnce(db: Database): () => Promise<void> {
 }
 
 async function ping(db: Database): Promise<void> {
-  await readForAnswer(() => db.execute(sql`select 1`))
+  // Awaited inside: drizzle starts a statement when it is.
+  await readForAnswer(async () => await db.execute(sql`select 1`))
 }
