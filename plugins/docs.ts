@@ -47,7 +47,7 @@ export default fp(
     app.get(
       '/openapi.json',
       {
-        config: { access: 'public' },
+        config: { access: 'public', priority: 'health' },
         schema: {
           operationId: 'readOpenapiDocument',
           tags: ['meta'],

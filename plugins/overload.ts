@@ -6,7 +6,7 @@ import { criticalTiers } from '#src/limits/tiers.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is refused early (`batch`) or never (`health`) when there is too much to do. */
+    /** Whether the route is refused early (`batch`) or never (`health`, and what lies in memory) when there is too much to do. */
     priority?: 'batch' | 'health'
   }
   interface FastifyRequest {
@@ -55,7 +55,8 @@ export default fp(
       done()
     })
 
-    const isAdmitted = (priority: Priority) => pressure.admits(priority, app.databaseLoad().waiting)
+    const isAdmitted = (priority: Priority) =>
+      pressure.admits(priority, app.databaseLoad().waiting, app.databaseWaitMs())
 
     function refusal(): ApiError {
       const headers = { 'retry-after': String(pressure.retryAfter()) }

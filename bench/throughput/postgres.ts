@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { setPriority, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
@@ -14,6 +14,15 @@ export interface Server {
   end(): Promise<void>
 }
 
+/** A PostgreSQL that was started here, and may be killed. */
+export interface OwnServer extends Server {
+  port: number
+  /** Ends it as a crash would; what was committed stays. */
+  kill(): Promise<void>
+  /** Starts it again, on the same port and data. Settles when it answers. */
+  restart(): Promise<void>
+}
+
 // What a small production server sets; durability as it comes. Vacuum runs between measurements, not inside them.
 const SETTINGS = { shared_buffers: '256MB', max_wal_size: '4GB', max_connections: '200', autovacuum: 'off' }
 
@@ -23,6 +32,15 @@ const SETTINGS = { shared_buffers: '256MB', max_wal_size: '4GB', max_connections
  */
 export async function openServer(url: string | undefined): Promise<Server> {
   if (url) return { url, isOwn: false, version: await versionOf(url), end: async () => {} }
+  return startOwn()
+}
+
+/**
+ * Starts a PostgreSQL in a temporary folder.
+ * @param niceness how much it gives way to whoever measures on the same core.
+ * @throws Error that says what is needed, when it is not installed.
+ */
+export async function startOwn(niceness = 0): Promise<OwnServer> {
   const initdb = findProgram('initdb')
   if (!initdb) {
     throw new Error(
@@ -30,10 +48,7 @@ export async function openServer(url: string | undefined): Promise<Server> {
         '(apt-get install postgresql), and the benchmark starts one of its own'
     )
   }
-  return startOwn(dirname(initdb))
-}
-
-async function startOwn(programs: string): Promise<Server> {
+  const programs = dirname(initdb)
   const folder = mkdtempSync(join(tmpdir(), 'tenon-bench-pg-'))
   const owner = ownerOf(folder)
   const data = join(folder, 'data')
@@ -48,18 +63,35 @@ async function startOwn(programs: string): Promise<Server> {
   const port = await freePort()
   const settings = { ...SETTINGS, port, listen_addresses: '127.0.0.1', unix_socket_directories: folder }
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  // Its log goes nowhere: a statement that fails is seen by who sent it.
-  const child = start('rest', join(programs, 'postgres'), ['-D', data, ...args], {
-    ...owner,
-    stdio: 'ignore',
-    cwd: folder
-  })
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  for (let tries = 0; ; tries += 1) {
-    const version = await versionOf(url).catch(() => undefined)
-    if (version) return { url, isOwn: true, version, end: stop }
-    if (child.exitCode !== null || tries > 300) throw new Error('the PostgreSQL of the benchmark did not start')
-    await sleep(100)
+  let child = launch()
+  const version = await answers()
+  return { url, isOwn: true, version, port, kill, restart, end: stop }
+
+  // Its log goes nowhere: a statement that fails is seen by who sent it.
+  function launch(): ChildProcess {
+    const options = { ...owner, stdio: 'ignore', cwd: folder } as const
+    const server = start('rest', join(programs, 'postgres'), ['-D', data, ...args], options)
+    if (server.pid !== undefined) setPriority(server.pid, niceness)
+    return server
+  }
+
+  async function answers(): Promise<string> {
+    for (let tries = 0; ; tries += 1) {
+      const answered = await versionOf(url).catch(() => undefined)
+      if (answered) return answered
+      if (child.exitCode !== null || tries > 1500) throw new Error('the PostgreSQL of the benchmark did not start')
+      await sleep(20)
+    }
+  }
+
+  async function kill(): Promise<void> {
+    await end(child, 'SIGQUIT')
+  }
+
+  async function restart(): Promise<void> {
+    child = launch()
+    await answers()
   }
 
   async function stop(): Promise<void> {

@@ -22,7 +22,7 @@ export default (async (app) => {
   app.get(
     '/jwks.json',
     {
-      config: { access: 'public' },
+      config: { access: 'public', priority: 'health' },
       schema: {
         operationId: 'readKeySet',
         tags: ['oauth'],

@@ -13,6 +13,7 @@ interface GateLimits {
 }
 
 interface Waiter {
+  since: number
   start: () => void
   timer: NodeJS.Timeout | undefined
 }
@@ -35,6 +36,12 @@ export class Gate {
     return { running: this.#running, waiting: this.#waiters.length }
   }
 
+  /** How long the next in turn has waited, in milliseconds. */
+  get waitedMs(): number {
+    const [first] = this.#waiters
+    return first ? performance.now() - first.since : 0
+  }
+
   /**
    * Runs a task when it is its turn.
    * @throws ApiError OVERLOADED when too many wait already or the turn does not come in time, DEADLINE_EXCEEDED when the
@@ -54,7 +61,9 @@ export class Gate {
 
   #turn(caller: Caller | undefined): Promise<void> {
     if (isForAnswer(caller)) {
-      return new Promise((resolve) => this.#waiters.unshift({ start: resolve, timer: undefined }))
+      return new Promise((resolve) =>
+        this.#waiters.unshift({ since: performance.now(), start: resolve, timer: undefined })
+      )
     }
     if (this.#waiters.length >= this.#limits.waiting) throw overloaded(this.#limits)
     return new Promise((resolve, reject) => {
@@ -71,7 +80,7 @@ export class Gate {
         resolve()
       }
       const timer = setTimeout(() => refuse(overloaded(this.#limits)), this.#limits.waitMs)
-      const waiter: Waiter = { start, timer }
+      const waiter: Waiter = { since: performance.now(), start, timer }
       this.#waiters.push(waiter)
     })
   }

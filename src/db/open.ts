@@ -5,6 +5,7 @@ import { sql } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import { ApiError } from '../errors.ts'
+import { readForAnswer } from './caller.ts'
 import { Gate } from './gate.ts'
 import { type GuardedPostgres, guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './guard.ts'
 import { lockDirectory } from './lock.ts'
@@ -101,7 +102,7 @@ async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase
     gate,
     writes,
     migrate: () => migratePostgres(url, isPooled),
-    ping: () => ping(db),
+    ping: pingOnce(db),
     listen: isPooled ? listenNowhere : (...heard) => listenPostgres(url, ...heard),
     close: end
   }
@@ -123,7 +124,7 @@ async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
     gate,
     writes,
     migrate: () => migrateEmbedded(client),
-    ping: () => ping(db),
+    ping: pingOnce(db),
     async listen(channel, onMessage, onListening) {
       const unlisten = await client.listen(channel, onMessage)
       onListening()
@@ -170,6 +171,18 @@ async function listenPostgres(url: string, ...heard: Parameters<Listen>): Promis
   }
 }
 
+// Whether the database answers is not a matter of how much there is to do: it goes first, and once for all who ask.
+function pingOnce(db: Database): () => Promise<void> {
+  let answer: Promise<void> | undefined
+  return () => {
+    answer ??= ping(db).finally(() => {
+      answer = undefined
+    })
+    return answer
+  }
+}
+
 async function ping(db: Database): Promise<void> {
-  await db.execute(sql`select 1`)
+  // Awaited inside: drizzle starts a statement when it is.
+  await readForAnswer(async () => await db.execute(sql`select 1`))
 }

@@ -6,15 +6,17 @@ interface Bounds {
   requests: number
   /** Statements that wait for a connection. */
   waiting: number
+  /** How long the next of them has waited. Beyond it what comes now would be refused half-way, and its work be lost. */
+  waitedMs: number
   /** How late the event loop is. */
   delayMs: number
 }
 
 // A thousand statements are what the gate lets wait, so the few that a critical key adds find room there.
 const BOUNDS: Record<Priority, Bounds> = {
-  batch: { requests: 500, waiting: 200, delayMs: 40 },
-  interactive: { requests: 2000, waiting: 800, delayMs: 80 },
-  critical: { requests: 2500, waiting: 1000, delayMs: 160 }
+  batch: { requests: 500, waiting: 200, waitedMs: 100, delayMs: 40 },
+  interactive: { requests: 2000, waiting: 800, waitedMs: 200, delayMs: 80 },
+  critical: { requests: 2500, waiting: 1000, waitedMs: 500, delayMs: 160 }
 }
 
 const SAMPLE_EVERY_MS = 50
@@ -31,7 +33,7 @@ export class Pressure {
   #ended = 0
   #perSecond = 0
 
-  /** @param isLoopFree whether the event loop is late only when there is too much to do. */
+  /** @param isLoopFree whether the event loop is late, and statements wait, only when there is too much to do. */
   constructor(isLoopFree: boolean) {
     this.#isLoopFree = isLoopFree
   }
@@ -47,10 +49,15 @@ export class Pressure {
     this.#ended += 1
   }
 
-  /** Whether a request of a priority, which has begun, is to be served. @param waiting statements that wait. */
-  admits(priority: Priority, waiting: number): boolean {
+  /**
+   * Whether a request of a priority, which has begun, is to be served.
+   * @param waiting statements that wait.
+   * @param waitedMs how long the next of them has waited.
+   */
+  admits(priority: Priority, waiting: number, waitedMs: number): boolean {
     const bounds = BOUNDS[priority]
-    return this.#inProgress <= bounds.requests && waiting < bounds.waiting && this.#delayMs < bounds.delayMs
+    if (this.#inProgress > bounds.requests || waiting >= bounds.waiting) return false
+    return !this.#isLoopFree || (this.#delayMs < bounds.delayMs && waitedMs < bounds.waitedMs)
   }
 
   /** Seconds after which what is in progress now is done, and a little more: who all come back at once meet again. */

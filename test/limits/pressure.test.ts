@@ -4,7 +4,8 @@ import { Pressure, type Priority } from '#src/limits/pressure.ts'
 const order: Priority[] = ['batch', 'interactive', 'critical']
 
 /** Who is still served. */
-const served = (pressure: Pressure, waiting = 0) => order.filter((priority) => pressure.admits(priority, waiting))
+const served = (pressure: Pressure, waiting = 0, waitedMs = 0) =>
+  order.filter((priority) => pressure.admits(priority, waiting, waitedMs))
 
 t.test(
   'as more requests are in progress, first batches are refused, then single rows, critical keys last',
@@ -29,6 +30,14 @@ t.test('so do statements that wait', async (t) => {
     [199, 200, 799, 800, 999, 1000].map((waiting) => served(pressure, waiting).length),
     [3, 2, 2, 1, 1, 0]
   )
+})
+
+t.test('so does the time for which they wait, where the database is a server', async (t) => {
+  t.same(
+    [99, 100, 199, 200, 499, 500].map((waitedMs) => served(new Pressure(true), 1, waitedMs).length),
+    [3, 2, 2, 1, 1, 0]
+  )
+  t.same(served(new Pressure(false), 1, 5000), order)
 })
 
 t.test('an event loop that is always late is overloaded; one long pause is not', async (t) => {
