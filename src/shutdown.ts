@@ -22,23 +22,22 @@ export function shutDownOn(
   exit: (code: number) => void
 ): void {
   let isStopping = false
-  const underWay = new Map<Socket, number>()
+  const sockets = new Set<Socket>()
+  const underWay = new WeakMap<Socket, number>()
+  const count = (socket: Socket, more: number) => underWay.set(socket, (underWay.get(socket) ?? 0) + more)
   app.server.on('connection', (socket: Socket) => {
-    underWay.set(socket, 0)
-    socket.once('close', () => underWay.delete(socket))
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
   })
   app.server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    underWay.set(socket, (underWay.get(socket) as number) + 1)
-    response.once('close', () => {
-      const count = underWay.get(socket)
-      if (count !== undefined) underWay.set(socket, count - 1)
-    })
+    count(socket, 1)
+    response.once('close', () => count(socket, -1))
   })
   function closeIdle(isLate: boolean): void {
     app.server.closeIdleConnections()
     // Node takes a connection on which nothing ever came, or half a head, for a busy one.
-    for (const [socket, count] of underWay) {
-      if (socket.bytesRead === 0 || (isLate && count === 0)) socket.destroy()
+    for (const socket of sockets) {
+      if (socket.bytesRead === 0 || (isLate && !underWay.get(socket))) socket.destroy()
     }
   }
   async function stop(signal: NodeJS.Signals): Promise<void> {

@@ -212,6 +212,25 @@ t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and
   t.equal(await server.ended, 0)
 })
 
+t.test('SIGTERM: what comes right after it is served, and half a head does not hold up the stop', async (t) => {
+  const env = await createDatabase(t)
+  const server = startServerProcess(t, { ...env, SHUTDOWN_GRACE_MS: '600000' })
+  const address = await server.listens()
+  const half = await dial(t, address)
+  half.socket.write('GET /livez HTTP/1.1\r\nhost: local')
+  const kept = await dial(t, address)
+  kept.socket.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await kept.answered()
+
+  server.child.kill('SIGTERM')
+  kept.socket.write('GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  const answers = await kept.closed
+  t.match(answers.slice(answers.lastIndexOf('HTTP/1.1')), /^HTTP\/1\.1 (200|503) /)
+  t.equal(answers.match(/^HTTP\/1\.1 /gm)?.length, 2)
+  t.equal(await half.closed, '')
+  t.equal(await server.ended, 0)
+})
+
 t.test('what is not done within the grace is cut off, and the exit is 0 all the same', async (t) => {
   const env = await createDatabase(t)
   const server = startServerProcess(t, { ...env, SHUTDOWN_GRACE_MS: '300' })

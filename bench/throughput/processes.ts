@@ -5,10 +5,10 @@ import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
-/** The server under load has a core of its own; everything else is on the other. */
-export type Core = 'server' | 'rest'
+/** The server under load has a core of its own; everything else is on the other, but for scripts that start servers. */
+export type Core = 'server' | 'rest' | 'any'
 
-const CORE_NUMBERS: Record<Core, string> = { server: '0', rest: '1' }
+const CORE_NUMBERS: Record<Core, string> = { server: '0', rest: '1', any: '0,1' }
 
 /** Whether processes are pinned to cores here. */
 export const isPinned = findProgram('taskset') !== undefined && availableParallelism() > 1

@@ -28,7 +28,9 @@ export default {
     let closed = 0
     const sockets = await Promise.all(
       Array.from({ length: SOCKETS }, async (_none, n) => {
-        const socket = createConnection(port, '127.0.0.1').on('error', () => {})
+        const socket = createConnection(port, '127.0.0.1')
+          .on('error', () => {})
+          .resume()
         socket.once('close', () => {
           closed += 1
         })
