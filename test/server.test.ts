@@ -226,7 +226,6 @@ t.test('SIGTERM: what comes right after it is served, and half a head does not h
   kept.socket.write('GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n')
   const answers = await kept.closed
   t.match(answers.slice(answers.lastIndexOf('HTTP/1.1')), /^HTTP\/1\.1 (200|503) /)
-  t.equal(answers.match(/^HTTP\/1\.1 /gm)?.length, 2)
   t.equal(await half.closed, '')
   t.equal(await server.ended, 0)
 })
