@@ -47,8 +47,8 @@ export async function answerOnce(
   const claimedAt = await claimKey(tx, use.stored, fingerprint)
   if (claimedAt === undefined) {
     const repeated = await findRepeated(tx, use, () => fingerprint)
-    /* c8 ignore next -- on the embedded database transactions take turns */
     if (!repeated) throw inProgress()
+    /* c8 ignore next 2 -- on the embedded database requests take turns: a repetition was answered before this */
     return repeated
   }
   const answer = await attempt(tx, request, async (inner) => asSent(await run(inner), serialize))
