@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Answered, startApp, type TestApp } from '#test/support/app.ts'
+import { patiently } from '#test/support/patiently.ts'
 
 const CLIENTS = 20
 const STEPS = 500
@@ -52,16 +53,8 @@ class Client {
     const whole =
       resource === 'items' ? { title: text } : { sku: text, name: this.#name, priceCents: value, tags: ['a "b"', 'ü'] }
     const part = resource === 'items' ? { description: text } : { stock: value }
-    const ask = async (
-      method: string,
-      url: string,
-      body?: unknown,
-      headers?: Record<string, string>
-    ): Promise<Answered> => {
-      const answer = await this.#server.send(method, url, { as: this.#token, body, ...(headers && { headers }) })
-      // With one connection to a busy database some are told to come back: nothing was done.
-      return answer.status === 503 ? ask(method, url, body, headers) : answer
-    }
+    const ask = (method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answered> =>
+      patiently(() => this.#server.send(method, url, { as: this.#token, body, ...(headers && { headers }) }))
     const make = async (headers?: Record<string, string>) => {
       const answer = await ask('POST', path, whole, headers)
       if (answer.status === 201) this.#keep(rows, answer.body.id)

@@ -4,6 +4,7 @@ import t from 'tap'
 import { idempotencyKeys } from '#src/db/tables/idempotency.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
+import { patiently } from '#test/support/patiently.ts'
 import { declaredResources, has, newBody } from '#test/support/resources.ts'
 
 const { app, send, someone } = await startApp(t)
@@ -73,11 +74,7 @@ function another(body: Record<string, unknown>): object {
 t.test('a hundred times at once it happens once', async (t) => {
   const path = '/api/v1/items'
   const headers = { 'idempotency-key': 'hundred' }
-  // On one connection some wait too long for their turn; a client that is told to come back does.
-  async function post(): Promise<Answered> {
-    const answer = await send('POST', path, { as: ada.token, body: { title: 'Once' }, headers })
-    return answer.status === 503 ? post() : answer
-  }
+  const post = () => patiently(() => send('POST', path, { as: ada.token, body: { title: 'Once' }, headers }))
   const answers = await Promise.all(Array.from({ length: 100 }, post))
   const statuses = new Set(answers.map(({ status }) => status))
   t.ok(

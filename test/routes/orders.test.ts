@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { orderLines } from '#src/db/tables/orders.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
+import { patiently } from '#test/support/patiently.ts'
 
 const { app, send, someone } = await startApp(t)
 const [admin, ada, bob] = [await someone('admin'), await someone(), await someone()]
@@ -13,11 +14,8 @@ async function product(stock: number, more: object = {}): Promise<string> {
   return (await send('POST', '/api/v1/products', { as: admin.token, body })).body.id
 }
 const stockOf = async (id: string) => (await send('GET', `/api/v1/products/${id}`)).body.stock
-// A client that is told to come back later does.
-async function order(lines: object[], as = ada.token, more: object = {}): Promise<Answered> {
-  const answer = await send('POST', '/api/v1/orders', { as, body: { lines, ...more } })
-  return answer.status === 503 ? order(lines, as, more) : answer
-}
+const order = (lines: object[], as = ada.token, more: object = {}): Promise<Answered> =>
+  patiently(() => send('POST', '/api/v1/orders', { as, body: { lines, ...more } }))
 const step = (id: string, name: string, as = ada.token) => send('POST', `/api/v1/orders/${id}/${name}`, { as })
 
 t.test('an order takes the stock and fixes the prices', async (t) => {
