@@ -68,7 +68,7 @@ export function guardPostgres(
     }
   }
 
-  const whileWanted = (query: Query) => forCaller(query, cancelMs)
+  const whileWanted = (query: Query) => ownAnswer(query, forCaller(query, cancelMs))
 
   // In three steps, each with its deadline; how long the work itself takes is up to its statements.
   async function transact(work: Work): Promise<unknown> {
@@ -83,7 +83,7 @@ export function guardPostgres(
     })
     ended.catch((error) => {
       connection.isLost = true
-      opened.reject(error)
+      opened.reject(isForeign(error, 'begin ') ? connectionLost() : error)
       worked.resolve()
     })
     await answered(used, opened.promise)
@@ -101,6 +101,29 @@ export function guardPostgres(
   const end = () => pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
   return { client: { options, unsafe, begin } as unknown as Sql, end }
 }
+
+// postgres.js keeps what it had of an answer when its connection is cut, and goes on from there with the first answer on
+// the next one: its rows come after as many holes, or it fails with the error of the statement before.
+function ownAnswer(query: Query, answer: PromiseLike<unknown>): PromiseLike<unknown> {
+  return answer.then(
+    (rows) => {
+      while ((rows as unknown[]).length > 0 && !(0 in (rows as unknown[]))) (rows as unknown[]).shift()
+      return rows
+    },
+    (error) => {
+      throw isForeign(error, (query as unknown as { string?: string }).string) ? connectionLost() : error
+    }
+  )
+}
+
+// What never reached the server has no text yet.
+function isForeign(error: unknown, text: string | undefined): boolean {
+  const { severity, query } = error as { severity?: string; query?: string }
+  return severity !== undefined && query !== undefined && query !== text
+}
+
+const connectionLost = () =>
+  new ApiError('UNAVAILABLE', 'The connection to the database was lost.', { headers: { 'retry-after': '1' } })
 
 // PostgreSQL closes the connection of a request to cancel at once; through TLS postgres.js does not hear of it.
 const CANCEL_MS = 1000
@@ -150,7 +173,7 @@ function guardTransaction(
   answered: (query: Query) => Promise<unknown>
 ): unknown {
   async function run(start: () => Query): Promise<unknown> {
-    if (connection.isLost) throw new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
+    if (connection.isLost) throw connectionLost()
     const caller = currentCaller()
     if (caller && hasLeft(caller)) throw deadlineExceeded()
     try {

@@ -162,6 +162,36 @@ t.test('a connection cut in a statement is a 503, and the next caller has a new 
   t.same(gate.load, idle)
 })
 
+t.test('of an answer that was cut after its first row nothing is left in the next one', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  await db.insert(numbers).values([{ n: 1 }, { n: 2 }])
+  const select = async () => [...(await db.execute(sql`select n from numbers order by n`))]
+  t.same(await all(), [1, 2])
+  // CommandComplete.
+  wire.cutAnswerAt('C\0\0\0')
+  t.match(await answerOf(all()), unavailable)
+  t.same(await all(), [1, 2])
+  wire.cutAnswerAt('C\0\0\0')
+  t.match(await answerOf(select()), unavailable)
+  t.same(await select(), [{ n: 1 }, { n: 2 }])
+  t.same(gate.load, idle)
+})
+
+t.test('an error that was cut is not that of the next statement or transaction', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  await db.insert(numbers).values({ n: 1 })
+  const next = [async () => await db.execute(sql`select 1`), () => db.transaction((tx) => tx.execute(sql`select 1`))]
+  for (const one of next) {
+    // ReadyForQuery.
+    wire.cutAnswerAt('Z\0\0\0')
+    t.match(await answerOf(db.execute(sql`insert into numbers values (1)`)), unavailable)
+    t.match(await answerOf(one()), unavailable)
+    t.equal(await answerOf(one()), 'an answer')
+  }
+  t.same(await all(), [1])
+  t.same(gate.load, idle)
+})
+
 for (const isNested of [false, true]) {
   const where = isNested ? 'a transaction inside a transaction' : 'a transaction'
   t.test(`a connection cut in ${where} is a 503, whatever is tried in it then`, async (t) => {
