@@ -6,6 +6,7 @@ import { withDeadline } from './deadline.ts'
 import { findPgError, isLostConnection } from './errors.ts'
 import type { Gate } from './gate.ts'
 import { repeated } from './retry.ts'
+import { SilenceWatch } from './silence.ts'
 
 /** How long a statement may take on PostgreSQL: the server ends it then, and we stop waiting a little later. */
 export const STATEMENT_TIMEOUT_MS = 10_000
@@ -17,6 +18,8 @@ type Work = (tx: unknown) => Promise<unknown>
 
 interface Connection {
   isLost: boolean
+  /** Why nobody waits for it any more. */
+  givenUp?: ApiError
 }
 
 /** A pool of which every statement settles. */
@@ -32,6 +35,8 @@ interface GuardTimes {
   timeoutMs?: number
   /** After how long a statement is cancelled, where the server does not end it by itself. */
   cancelMs?: number
+  /** How often to look whether the database answers at all; never when left out. */
+  lookMs?: number
 }
 
 /**
@@ -44,7 +49,7 @@ interface GuardTimes {
 export function guardPostgres(
   connect: () => Sql,
   gate: Gate,
-  { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs }: GuardTimes = {}
+  { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs, lookMs }: GuardTimes = {}
 ): GuardedPostgres {
   let pool = connect()
   const { options } = pool
@@ -58,9 +63,19 @@ export function guardPostgres(
     void silent.end({ timeout: 1 })
   }
 
+  const watch = new SilenceWatch(
+    () => {
+      const own = connect()
+      // biome-ignore lint/plugin: there is nothing in it that drizzle would bind
+      return { answer: own.unsafe('select 1'), end: () => void own.end({ timeout: 0 }) }
+    },
+    () => replace(pool),
+    lookMs
+  )
+
   async function answered<T>(from: Sql, answer: PromiseLike<T>): Promise<T> {
     try {
-      return await withDeadline(answer, timeoutMs, () => replace(from))
+      return await withDeadline(watch.during(answer), timeoutMs, () => replace(from))
     } catch (error) {
       // postgres.js: a connection that closed with something left to write never writes again, and keeps its place.
       if ((error as { code?: unknown }).code === 'CONNECT_TIMEOUT') replace(from)
@@ -68,12 +83,13 @@ export function guardPostgres(
     }
   }
 
-  const whileWanted = (query: Query) => forCaller(query, cancelMs)
+  const whileWanted = (query: Query) => ownAnswer(query, forCaller(query, cancelMs))
 
   // In three steps, each with its deadline; how long the work itself takes is up to its statements.
   async function transact(work: Work): Promise<unknown> {
+    watch.check()
     const used = pool
-    const connection = { isLost: false }
+    const connection: Connection = { isLost: false }
     const opened = Promise.withResolvers<void>()
     const worked = Promise.withResolvers<void>()
     const ended = used.begin((tx) => {
@@ -83,24 +99,61 @@ export function guardPostgres(
     })
     ended.catch((error) => {
       connection.isLost = true
-      opened.reject(error)
+      opened.reject(isForeign(error, 'begin ') ? connectionLost() : error)
       worked.resolve()
     })
-    await answered(used, opened.promise)
+    await answered(used, opened.promise).catch((error) => {
+      // Should it begin after all, nothing is done in it.
+      connection.isLost = true
+      throw error
+    })
     await worked.promise
+    // What postgres.js has not sent on it yet, such as the rollback, may never settle.
+    if (connection.givenUp) throw connection.givenUp
     return answered(used, ended)
+  }
+
+  async function run(start: () => Query): Promise<unknown> {
+    watch.check()
+    return answered(pool, whileWanted(start()))
   }
 
   const unsafe = statements(
     // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
     (...args) => pool.unsafe(...args),
-    (start) => gate.run(() => repeated(() => answered(pool, whileWanted(start()))))
+    (start) => gate.run(() => repeated(() => run(start)))
   )
   const begin = (work: Work) => gate.run(() => repeated(() => transact(work)))
   // postgres.js takes a connection that was cut in a statement for one that still runs it, and waits.
-  const end = () => pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
+  const end = () => {
+    watch.close()
+    return pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
+  }
   return { client: { options, unsafe, begin } as unknown as Sql, end }
 }
+
+// postgres.js keeps what it had of an answer when its connection is cut, and goes on from there with the first answer on
+// the next one: its rows come after as many holes, or it fails with the error of the statement before.
+function ownAnswer(query: Query, answer: PromiseLike<unknown>): PromiseLike<unknown> {
+  return answer.then(
+    (rows) => {
+      while ((rows as unknown[]).length > 0 && !(0 in (rows as unknown[]))) (rows as unknown[]).shift()
+      return rows
+    },
+    (error) => {
+      throw isForeign(error, (query as unknown as { string?: string }).string) ? connectionLost() : error
+    }
+  )
+}
+
+// What never reached the server has no text yet.
+function isForeign(error: unknown, text: string | undefined): boolean {
+  const { severity, query } = error as { severity?: string; query?: string }
+  return severity !== undefined && query !== undefined && query !== text
+}
+
+const connectionLost = () =>
+  new ApiError('UNAVAILABLE', 'The connection to the database was lost.', { headers: { 'retry-after': '1' } })
 
 // PostgreSQL closes the connection of a request to cancel at once; through TLS postgres.js does not hear of it.
 const CANCEL_MS = 1000
@@ -150,13 +203,14 @@ function guardTransaction(
   answered: (query: Query) => Promise<unknown>
 ): unknown {
   async function run(start: () => Query): Promise<unknown> {
-    if (connection.isLost) throw new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
+    if (connection.isLost) throw connectionLost()
     const caller = currentCaller()
     if (caller && hasLeft(caller)) throw deadlineExceeded()
     try {
       return await answered(start())
     } catch (error) {
       if (isLostConnection(error)) connection.isLost = true
+      if (error instanceof ApiError && error.code === 'UNAVAILABLE') connection.givenUp = error
       throw error
     }
   }

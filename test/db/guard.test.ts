@@ -18,12 +18,12 @@ const idle = { running: 0, waiting: 0 }
 const LET_IN = Buffer.from('R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I')
 
 /** A database whose server may take this long to answer. */
-function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number) {
+function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number, lookMs?: number) {
   const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 60_000 })
   const { client, end } = guardPostgres(
     () => postgres(url, { max: 1, fetch_types: false, backoff: () => 0.01 }),
     gate,
-    { timeoutMs, ...(cancelMs && { cancelMs }) }
+    { timeoutMs, ...(cancelMs && { cancelMs }), ...(lookMs && { lookMs }) }
   )
   t.teardown(end)
   return { db: drizzle({ client }), gate, end }
@@ -31,9 +31,9 @@ function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number) {
 
 const wire = await startWire(t)
 
-async function startNumbers(t: Test, timeoutMs: number, cancelMs?: number) {
+async function startNumbers(t: Test, timeoutMs: number, cancelMs?: number, lookMs?: number) {
   await wire.speak()
-  const { db, gate, end } = connectTo(t, wire.url, timeoutMs, cancelMs)
+  const { db, gate, end } = connectTo(t, wire.url, timeoutMs, cancelMs, lookMs)
   await db.execute(sql`drop table if exists numbers`)
   await db.execute(sql`create table numbers (n integer primary key)`)
   const all = async () => (await db.select().from(numbers).orderBy(numbers.n)).map(({ n }) => n)
@@ -126,6 +126,41 @@ t.test('a server that closes every connection as it starts is a 503', async (t) 
   t.same(gate.load, idle)
 })
 
+/** Does something again until it is done. */
+async function until<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
+
+t.test('a silence is noticed long before the deadline of a statement, and so is its end', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000, undefined, 20)
+  wire.silence()
+  t.match(await answerOf(all()), unavailable)
+  t.match(await answerOf(db.transaction((tx) => tx.insert(numbers).values({ n: 1 }))), unavailable)
+  t.same(gate.load, idle)
+  await wire.speak()
+  t.same(await until(all), [])
+  for (const place of ['insert', 'commit']) {
+    wire.silenceAt(place)
+    t.match(await answerOf(db.transaction((tx) => tx.insert(numbers).values({ n: 1 }))), unavailable, place)
+    await wire.speak()
+    t.same(await until(all), [])
+  }
+  t.same(gate.load, idle)
+})
+
+t.test('that no connection comes to be is noticed as a silence is', async (t) => {
+  const { url } = await startServer(t, (socket) => socket.destroy())
+  const { db, gate } = connectTo(t, url, 60_000, undefined, 20)
+  t.match(await answerOf(db.execute(sql`select 1`)), unavailable)
+  t.same(gate.load, idle)
+})
+
 t.test('a server that refuses connections is a 503 at once', async (t) => {
   const { url, stop } = await startServer(t, () => {})
   await stop()
@@ -159,6 +194,36 @@ t.test('a connection cut in a statement is a 503, and the next caller has a new 
   t.match(await statement, unavailable)
   await wire.speak()
   t.same(await all(), [])
+  t.same(gate.load, idle)
+})
+
+t.test('of an answer that was cut after its first row nothing is left in the next one', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  await db.insert(numbers).values([{ n: 1 }, { n: 2 }])
+  const select = async () => [...(await db.execute(sql`select n from numbers order by n`))]
+  t.same(await all(), [1, 2])
+  // CommandComplete.
+  wire.cutAnswerAt('C\0\0\0')
+  t.match(await answerOf(all()), unavailable)
+  t.same(await all(), [1, 2])
+  wire.cutAnswerAt('C\0\0\0')
+  t.match(await answerOf(select()), unavailable)
+  t.same(await select(), [{ n: 1 }, { n: 2 }])
+  t.same(gate.load, idle)
+})
+
+t.test('an error that was cut is not that of the next statement or transaction', async (t) => {
+  const { db, gate, all } = await startNumbers(t, 60_000)
+  await db.insert(numbers).values({ n: 1 })
+  const next = [async () => await db.execute(sql`select 1`), () => db.transaction((tx) => tx.execute(sql`select 1`))]
+  for (const one of next) {
+    // ReadyForQuery.
+    wire.cutAnswerAt('Z\0\0\0')
+    t.match(await answerOf(db.execute(sql`insert into numbers values (1)`)), unavailable)
+    t.match(await answerOf(one()), unavailable)
+    t.equal(await answerOf(one()), 'an answer')
+  }
+  t.same(await all(), [1])
   t.same(gate.load, idle)
 })
 

@@ -56,7 +56,7 @@ t.test(
     )
     const reads = Array.from({ length: 200 }, () => answerOf(db.$count(roles)))
     const [changed, read] = await Promise.all([Promise.all(changes), Promise.all(reads)])
-    // A machine that is slow at the moment refuses what waits for two seconds.
+    // A machine that is slow at the moment refuses what waits for long.
     for (const refused of [...changed, ...read].filter((answer) => answer !== 'an answer')) {
       t.match(refused, { code: 'OVERLOADED' })
     }

@@ -80,7 +80,7 @@ t.test(
     for (const url of ['/livez', '/metrics']) t.equal((await send('GET', url)).status, 200, url)
 
     await release()
-    // A machine that is slow at the moment refuses what waited for two seconds.
+    // A machine that is slow at the moment refuses what waited for long.
     for (const { status, body } of await Promise.all(admitted)) t.ok(status === 200 || body.error.code === 'OVERLOADED')
     t.equal((await send('GET', `${path}/export`)).status, 200)
   }

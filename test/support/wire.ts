@@ -37,6 +37,8 @@ export interface WireServer extends TestServer {
   speak: () => Promise<void>
   /** Swallows from the statement on that contains this text. It still cancels what it is asked to. */
   silenceAt: (text: string) => void
+  /** Cuts the connection in the next answer that contains this text, just before it. */
+  cutAnswerAt: (text: string) => void
   /** Settles when it swallows. */
   hasFallenSilent: () => Promise<unknown>
 }
@@ -50,6 +52,7 @@ export async function startWire(t: Teardown): Promise<WireServer> {
   t.teardown(() => database.close())
   let isSilent = false
   let silentAt: string | undefined
+  let cutAt: string | undefined
   const happened = new EventEmitter()
   const lost = new WeakSet<Socket>()
   const server = await startServer(t, (socket) =>
@@ -60,7 +63,12 @@ export async function startWire(t: Teardown): Promise<WireServer> {
       }
       if (silentAt !== undefined && message.includes(silentAt)) silence()
       if (isSilent || lost.has(socket)) return
-      socket.write(await database.execProtocolRaw(message))
+      const answer = Buffer.from(await database.execProtocolRaw(message))
+      const end = cutAt === undefined ? -1 : answer.indexOf(cutAt, 0, 'latin1')
+      if (end === -1) return void socket.write(answer)
+      cutAt = undefined
+      lost.add(socket)
+      socket.end(answer.subarray(0, end))
     })
   )
   function silence(): void {
@@ -74,6 +82,9 @@ export async function startWire(t: Teardown): Promise<WireServer> {
     hasFallenSilent: async () => isSilent || once(happened, 'silent'),
     silenceAt: (text) => {
       silentAt = text
+    },
+    cutAnswerAt: (text) => {
+      cutAt = text
     },
     speak: async () => {
       for (const socket of server.sockets) lost.add(socket)
