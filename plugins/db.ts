@@ -14,8 +14,8 @@ declare module 'fastify' {
     pingDatabase: () => Promise<void>
     /** How many statements run and how many wait. */
     databaseLoad: () => Gate['load']
-    /** How long the next of those that wait has waited, in milliseconds. */
-    databaseWaitMs: () => number
+    /** How long the next of those that wait has waited, for a route by its configuration, in milliseconds. */
+    databaseWaitMs: Gate['waitedMs']
     /** Hears what instances tell each other through the database. */
     listenToDatabase: Listen
     /** Tells what this process writes. */
@@ -37,7 +37,7 @@ export default fp(
     app.decorate('db', database.db)
     app.decorate('pingDatabase', database.ping)
     app.decorate('databaseLoad', () => database.gate.load)
-    app.decorate('databaseWaitMs', () => database.gate.waitedMs)
+    app.decorate('databaseWaitMs', (route: object) => database.gate.waitedMs(route))
     app.decorate('listenToDatabase', database.listen)
     app.decorate('databaseWrites', database.writes)
     app.decorate('cursorKey', createSecretKey(await sharedKey(database.db, 'cursors')))

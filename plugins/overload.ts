@@ -32,13 +32,14 @@ export default fp(
     app.decorateRequest('mustBeCritical', false)
 
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
-      const { priority = 'interactive' } = request.routeOptions.config
+      const { config } = request.routeOptions
+      const { priority = 'interactive' } = config
       if (priority === 'health') return done()
       pressure.begin()
       request.isCounted = true
-      if (isAdmitted(priority)) return done()
+      if (isAdmitted(priority, config)) return done()
       // Only a key can be critical, and which one it is takes a look.
-      if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical')) return done(refusal())
+      if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical', config)) return done(refusal())
       request.mustBeCritical = true
       done()
     })
@@ -55,8 +56,8 @@ export default fp(
       done()
     })
 
-    const isAdmitted = (priority: Priority) =>
-      pressure.admits(priority, app.databaseLoad().waiting, app.databaseWaitMs())
+    const isAdmitted = (priority: Priority, route: object) =>
+      pressure.admits(priority, app.databaseLoad().waiting, app.databaseWaitMs(route))
 
     function refusal(): ApiError {
       const headers = { 'retry-after': String(pressure.retryAfter()) }

@@ -7,6 +7,8 @@ export interface Caller {
   readonly socket: { readonly destroyed: boolean }
   /** When the caller stops waiting, by the clock of `performance`; Infinity for whoever waits as long as it takes. */
   readonly endsAt: number
+  /** What is asked for: one object for each route. */
+  readonly route?: object | undefined
 }
 
 const callers = new AsyncLocalStorage<Caller | undefined>()
@@ -23,7 +25,9 @@ export function together(several: (Caller | undefined)[]): Caller | undefined {
       return several.every((one) => one?.socket.destroyed)
     }
   }
-  return { socket, endsAt: Number.POSITIVE_INFINITY }
+  const route = several[0]?.route
+  const isOneRoute = several.every((one) => one?.route === route)
+  return { socket, endsAt: Number.POSITIVE_INFINITY, route: isOneRoute ? route : undefined }
 }
 
 /** Does something for nobody in particular: a statement that several callers share must not end with one of them. */

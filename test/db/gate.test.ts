@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readForAnswer, runFor, runForAll } from '#src/db/caller.ts'
+import { readForAnswer, runFor, runForAll, together } from '#src/db/caller.ts'
 import { Gate } from '#src/db/gate.ts'
 
 const forever = 60_000
@@ -115,4 +115,127 @@ t.test('who leaves while they wait gives up their turn, and only that', async (t
   first.resolve('done')
   t.same(await Promise.all([running, ...others]), ['done', 'patient', 'shared'])
   t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+/** A gate of ten places, and a route whose statements hold what they get until they are ended. */
+function startShared(waiting: number) {
+  const gate = new Gate({ inFlight: 10, waiting, waitMs: forever })
+  const order: string[] = []
+  const ends: (() => void)[] = []
+  const of = (route: object, socket = { destroyed: false }) => {
+    return { socket, endsAt: Number.POSITIVE_INFINITY, route }
+  }
+  const hold = (caller: ReturnType<typeof of>, name = 'slow') =>
+    runFor(caller, () =>
+      gate.run(() => {
+        order.push(name)
+        return new Promise<void>((resolve) => ends.push(resolve))
+      })
+    )
+  return { gate, order, ends, of, hold }
+}
+
+t.test('the slow statements of one route leave places for the others', async (t) => {
+  const { gate, order, ends, of, hold } = startShared(20)
+  const [slow, quick] = [{}, {}]
+  const runs = Array.from({ length: 8 }, () => hold(of(slow)))
+  t.same(gate.load, { running: 6, waiting: 2 })
+  await turn()
+  t.equal(gate.waitedMs(quick), 0)
+  t.ok(gate.waitedMs(slow) > 0)
+  for (const name of ['a', 'b']) await runFor(of(quick), () => gate.run(async () => void order.push(name)))
+  t.same(order, [...Array(6).fill('slow'), 'a', 'b'])
+  while (ends.length > 0) {
+    ends.shift()?.()
+    await turn()
+  }
+  await Promise.all(runs)
+  t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+t.test('in a full gate those of other routes pass a route that has its share, and it goes on after them', async (t) => {
+  const { gate, order, ends, of, hold } = startShared(20)
+  const [slow, other] = [{}, {}]
+  const runs = [
+    ...Array.from({ length: 5 }, () => hold(of(slow))),
+    ...Array.from({ length: 5 }, () => hold(of(other), 'other')),
+    // The gate is full, and the share is not: they wait in order, and the second has no turn before one is done.
+    hold(of(slow), 'sixth'),
+    hold(of(slow), 'seventh'),
+    hold(of(other), 'last')
+  ]
+  await turn()
+  t.same(gate.load, { running: 10, waiting: 3 })
+  ends[5]?.()
+  ends[6]?.()
+  await turn()
+  await turn()
+  t.same(order.slice(10), ['sixth', 'last'])
+  const early = hold(of({}), 'early')
+  const earlier = hold(of({}), 'earlier')
+  hold(of(slow), 'eighth')
+  ends[0]?.()
+  await turn()
+  t.same(order.slice(12), ['seventh'])
+  ends[1]?.()
+  await turn()
+  t.same(order.slice(13), ['early'])
+  while (ends.length > 0) {
+    ends.shift()?.()
+    await turn()
+  }
+  await Promise.all([...runs, early, earlier])
+  t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+t.test('a route that has its share does not fill the queue, and who leaves it makes room', async (t) => {
+  const { gate, ends, of, hold } = startShared(10)
+  const slow = {}
+  const gone = { destroyed: false }
+  const runs = Array.from({ length: 11 }, () => hold(of(slow)))
+  const leaving = hold(of(slow, gone))
+  t.same(gate.load, { running: 6, waiting: 6 })
+  await t.rejects(hold(of(slow)), { code: 'OVERLOADED' })
+  gone.destroyed = true
+  await t.rejects(leaving, { code: 'DEADLINE_EXCEEDED' })
+  t.same(gate.load, { running: 6, waiting: 5 })
+  while (ends.length > 0) {
+    ends.shift()?.()
+    await turn()
+  }
+  await Promise.all(runs)
+  t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+t.test('those of a route who are held behind one who leaves have their turn all the same', async (t) => {
+  const { gate, order, ends, of, hold } = startShared(20)
+  const [slow, gone] = [{}, { destroyed: false }]
+  const runs = [
+    ...Array.from({ length: 6 }, () => hold(of(slow))),
+    ...Array.from({ length: 4 }, () => hold(of({}))),
+    readForAnswer(() => gate.run(() => new Promise<void>((resolve) => ends.push(resolve))))
+  ]
+  const leaving = hold(of(slow, gone), 'gone')
+  runs.push(hold(of(slow), 'held'))
+  await turn()
+  t.same(gate.load, { running: 10, waiting: 3 })
+  ends[0]?.()
+  await turn()
+  t.same(gate.load, { running: 10, waiting: 2 })
+  gone.destroyed = true
+  await t.rejects(leaving, { code: 'DEADLINE_EXCEEDED' })
+  while (ends.length > 0) {
+    ends.shift()?.()
+    await turn()
+  }
+  await Promise.all(runs)
+  t.same(order.slice(10), ['held'])
+  t.same(gate.load, { running: 0, waiting: 0 })
+})
+
+t.test('several callers count for their route when it is one', async (t) => {
+  const { of } = startShared(1)
+  const [one, other] = [{}, {}]
+  t.equal(together([of(one), of(one)])?.route, one)
+  t.equal(together([of(one), of(other)])?.route, undefined)
 })
