@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isOk, send, tally } from '../load.ts'
 import { bounded, type Promised, seen } from '../promise.ts'
 
@@ -20,12 +21,22 @@ export default {
       body: { lines: [{ productId: id, quantity: 1 }] }
     }
     let next = 0
+    let refusals = 0
+    // What is refused is ordered again when the server says.
+    async function order(url: string) {
+      for (;;) {
+        const answer = await send(lab.agent, url, call)
+        if (answer.status !== 503) return answer
+        refusals += 1
+        await sleep(Number(answer.headers['retry-after']) * 1000)
+      }
+    }
     const answers = await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         const own = []
         while (next < orders) {
           next += 1
-          own.push(await send(lab.agent, urls[next % 3] as string, call))
+          own.push(await order(urls[next % 3] as string))
         }
         return own
       })
@@ -35,7 +46,9 @@ export default {
     const [row] = await database.sql`
       select (select stock from products where id = ${id}) as stock, (select count(*)::int from orders) as orders`
     return [
-      seen(`${all.length.toLocaleString('en')} orders (${tally(all)})`),
+      seen(
+        `${all.length.toLocaleString('en')} orders (${tally(all)}), ${refusals.toLocaleString('en')} refusals before`
+      ),
       bounded(sold === UNITS && row?.orders === UNITS, `${sold} sold, ${row?.orders} orders written`, `${UNITS}`),
       bounded(row?.stock === 0, `${row?.stock} left`, '0'),
       bounded(
