@@ -55,6 +55,7 @@ export function guardPostgres(
   const { options } = pool
 
   function replace(silent: Sql): void {
+    /* c8 ignore next -- of statements that find one pool silent the first replaces it; how many there are is a race */
     if (silent !== pool) return
     pool = connect()
     // drizzle sets how values are read and written on the pool that it was given.
