@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mock } from 'node:test'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { idempotencyKeys } from '#src/db/tables/idempotency.ts'
 import { RENEW_EVERY_MS } from '#src/resource/stream.ts'
 import { startApp } from '#test/support/app.ts'
+import { takeIntervals } from '#test/support/intervals.ts'
 
 const NDJSON = 'application/x-ndjson'
 const { app, send, someone } = await startApp(t)
@@ -65,15 +65,14 @@ t.test('another body, type or query is refused', async (t) => {
 
 t.test('while an import runs a repetition is told to come back, and its key stays taken', async (t) => {
   await app.db.delete(idempotencyKeys)
-  mock.timers.enable({ apis: ['setInterval'] })
-  t.teardown(() => mock.timers.reset())
+  const tick = takeIntervals(t, RENEW_EVERY_MS)
   const request = open('running')
   request.write(lines('r1'))
   await untilTaken()
   const busy = await load('running', lines('r1', 'r2'))
   t.match(busy, { status: 409, body: { error: { code: 'IDEMPOTENCY_IN_PROGRESS' } }, headers: { 'retry-after': '1' } })
   await app.db.update(idempotencyKeys).set({ leasedUntil: sql`now() + interval '1 second'` })
-  mock.timers.tick(RENEW_EVERY_MS)
+  tick()
   while ((await app.db.$count(idempotencyKeys, sql`leased_until > now() + interval '30 seconds'`)) === 0)
     await new Promise(setImmediate)
   request.end(lines('r2'))
