@@ -23,7 +23,7 @@ const MOST_OFFSET = 1_000_000
 
 // How many rows are looked for is written into the statement, in few steps: of a parameter PostgreSQL supposes a tenth of
 // the table, thinks every plan that it could keep dear, and plans each list anew, which takes longer than the list.
-const STEPS = [10, 20, 50, 100, 200, 1000]
+const STEPS = [10, 20, 50, 100, 200]
 
 /** A validated query of a list: the parameters below, and the filters. */
 export interface ListQuery extends ConditionQuery {
