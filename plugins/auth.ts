@@ -31,11 +31,11 @@ export default fp(
 
     // With a callback, because what was seen before is answered without waiting, and a promise costs more than that.
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
-      const access = request.routeOptions.config.access
+      const access = request.route.config.access
       // An OAuth client says who it is in its own way, to the routes that are for it.
       if (!access || access === 'client') return done()
       const credential = readCredential(request.headers, request.raw.rawHeaders)
-      const known = credential ? identity.authenticator.recall(credential, request.ip) : undefined
+      const known = credential ? identity.authenticator.recall(credential, request.ip, request.raw.socket) : undefined
       const admit = (principal: Principal | null) => {
         request.principal = principal
         authorize(principal, access)

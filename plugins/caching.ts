@@ -27,9 +27,9 @@ export default fp(
   { name: 'caching', dependencies: ['auth'] }
 )
 
-function cacheControl({ method, principal, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): string {
+function cacheControl({ method, principal, route }: FastifyRequest, { statusCode }: FastifyReply): string {
   if (statusCode >= 400) return 'no-store'
-  const { access, ttlSeconds = 0 } = routeOptions.config
+  const { access, ttlSeconds = 0 } = route.config
   const isRead = method === 'GET' || method === 'HEAD'
   // Also of a public route an answer to somebody is theirs: it carries their limits and their request id.
   if (!isRead || access !== 'public' || principal) return 'private, no-cache'

@@ -15,7 +15,7 @@ export default fp(
         given === undefined
           ? Number.POSITIVE_INFINITY
           : performance.now() - reply.elapsedTime + millisecondsOf(given as string)
-      runFor({ socket: request.raw.socket, endsAt, route: request.routeOptions.config }, done)
+      runFor({ socket: request.raw.socket, endsAt, route: request.route.config }, done)
     })
   },
   { name: 'deadline', dependencies: ['errors'] }

@@ -65,7 +65,7 @@ const BY_STATUS: Record<number, ErrorCode> = {
 
 function toKnown(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error
-  const fromDatabase = toApiError(error, (constraint) => request.routeOptions.config.faultOf?.(constraint))
+  const fromDatabase = toApiError(error, (constraint) => request.route.config.faultOf?.(constraint))
   if (fromDatabase) return fromDatabase
   const { statusCode = 500, code = '' } = error as FastifyError
   const ours = BY_STATUS[statusCode]

@@ -20,7 +20,7 @@ export default fp(
     const kept = { ...(await headersOfHelmet()), 'content-security-policy': POLICY }
     app.addHook('onSend', (request, reply, _payload, done) => {
       reply.headers(kept)
-      const policy = request.routeOptions.config?.contentSecurityPolicy
+      const policy = request.route.config?.contentSecurityPolicy
       if (policy) reply.header('content-security-policy', policy)
       done()
     })

@@ -18,7 +18,7 @@ export default fp(
     app.addHook('onClose', async () => app.logLines.flush())
 
     app.addHook('onResponse', (request, reply, done) => {
-      const { schema, url } = request.routeOptions
+      const { schema, url } = request.route
       const { principal } = request
       const mark = request.url.indexOf('?')
       app.logLines.add(

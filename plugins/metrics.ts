@@ -38,7 +38,7 @@ export default fp(
     const series = new WeakMap<object, Map<number, Series>>()
     const nowhere = {}
     app.addHook('onResponse', (request, reply, done) => {
-      const route = request.is404 ? nowhere : request.routeOptions.config
+      const route = request.is404 ? nowhere : request.route.config
       const byStatus = series.get(route) ?? new Map<number, Series>()
       series.set(route, byStatus)
       const { statusCode } = reply
@@ -52,7 +52,7 @@ export default fp(
 )
 
 // Only what the server declares becomes a label: a path or method that a caller makes up would grow the memory.
-function labelsOf({ is404, routeOptions }: FastifyRequest, status: number): Record<string, string> {
-  const { method, url } = is404 ? { method: 'any', url: 'none' } : routeOptions
+function labelsOf({ is404, route }: FastifyRequest, status: number): Record<string, string> {
+  const { method, url } = is404 ? { method: 'any', url: 'none' } : route
   return { method: String(method), route: String(url), status: String(status) }
 }

@@ -32,7 +32,7 @@ export default fp(
     app.decorateRequest('mustBeCritical', false)
 
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
-      const { config } = request.routeOptions
+      const { config } = request.route
       const { priority = 'interactive' } = config
       if (priority === 'health') return done()
       pressure.begin()

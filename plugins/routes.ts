@@ -1,4 +1,4 @@
-import type { RouteOptions } from 'fastify'
+import type { FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { checkRoutes } from '#src/routes-check.ts'
 
@@ -7,6 +7,11 @@ declare module 'fastify' {
     /** Every route as it was declared, HEAD routes included. */
     routeTable: readonly RouteOptions[]
   }
+  interface FastifyRequest {
+    /** What `routeOptions` says, which Fastify puts together anew each time that it is asked. */
+    readonly route: FastifyRequest['routeOptions']
+    knownRoute: FastifyRequest['routeOptions'] | null
+  }
 }
 
 /** Knows all routes, and stops the start when one is open or answers with what nobody declared. */
@@ -14,6 +19,13 @@ export default fp(
   async (app) => {
     const routes: RouteOptions[] = []
     app.decorate('routeTable', routes)
+    app.decorateRequest('knownRoute', null)
+    app.decorateRequest('route', {
+      getter(this: FastifyRequest) {
+        this.knownRoute ??= this.routeOptions
+        return this.knownRoute
+      }
+    })
     app.addHook('onRoute', (route) => void routes.push(route))
     // The wildcard that takes preflights is @fastify/cors's own.
     app.addHook('onReady', async () => checkRoutes(routes.filter(({ url }) => url !== '*') as never))

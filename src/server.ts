@@ -39,7 +39,7 @@ function explain(error: Error): string {
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
   // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
-  const log = pino.destination({ sync: false, maxLength: 16_777_216 })
+  const log = pino.destination({ sync: false, maxWrite: 65_536, maxLength: 16_777_216 })
   return config.WORKERS > 1 && cluster.isPrimary ? lead(config, log) : serve(config, log)
 }
 

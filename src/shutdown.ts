@@ -29,9 +29,13 @@ export function shutDownOn(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
+  // One function for all: a closure and a wrapper for each request would be a good part of what the counting costs.
+  function end(this: ServerResponse): void {
+    count(this.req.socket, -1)
+  }
   app.server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     count(socket, 1)
-    response.once('close', () => count(socket, -1))
+    response.on('close', end)
   })
   function closeIdle(isLate: boolean): void {
     app.server.closeIdleConnections()

@@ -19,6 +19,8 @@ export class Authenticator {
   readonly #usage: KeyUsage
   // Of a signature only that it held is remembered; whether it is worth anything is asked at every request.
   readonly #grants = new Map<string, Grant>()
+  // A connection brings the same credential again and again, and to hash a key costs more than to compare it.
+  readonly #last = new WeakMap<object, { credential: string; name: string }>()
 
   /** @param issuers who verifies tokens, by the `iss` of the token. */
   constructor(authority: Authority, issuers: ReadonlyMap<string, Issuer>, usage: KeyUsage) {
@@ -27,9 +29,12 @@ export class Authenticator {
     this.#usage = usage
   }
 
-  /** The principal of a credential that was verified before, without waiting; undefined when it must be verified. */
-  recall(credential: string, address: string): Principal | undefined {
-    const grant = this.#grants.get(nameOf(credential))
+  /**
+   * The principal of a credential that was verified before, without waiting; undefined when it must be verified.
+   * @param connection on which it came.
+   */
+  recall(credential: string, address: string, connection: object): Principal | undefined {
+    const grant = this.#grants.get(this.#nameOn(connection, credential))
     const principal = grant && this.#authority.recall(grant, address)
     if (principal?.keyId) this.#usage.mark(principal.keyId)
     return principal ?? undefined
@@ -49,6 +54,14 @@ export class Authenticator {
     this.#grants.set(name, grant)
     if (principal.keyId) this.#usage.mark(principal.keyId)
     return principal
+  }
+
+  #nameOn(connection: object, credential: string): string {
+    const last = this.#last.get(connection)
+    if (last?.credential === credential) return last.name
+    const name = nameOf(credential)
+    this.#last.set(connection, { credential, name })
+    return name
   }
 
   async #read(credential: string): Promise<Grant | undefined> {

@@ -2,7 +2,7 @@ interface Sink {
   write(text: string): unknown
 }
 
-const ENOUGH = 16_384
+const ENOUGH = 60_000
 const EVERY_MS = 100
 
 /**

@@ -26,7 +26,7 @@ export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
 export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {
     const { 'idempotency-key': key, prefer } = request.headers
-    const preferences = request.routeOptions.config.takesPreferences ? parsePrefer(prefer) : {}
+    const preferences = request.route.config.takesPreferences ? parsePrefer(prefer) : {}
     const isRehearsal = preferences.tx === 'rollback'
     const once = key === undefined || isRehearsal ? undefined : onceOf(request)
     // Also before what takes long: a repetition should not have to do it again.

@@ -85,7 +85,7 @@ async function attempt(
   try {
     return await tx.transaction(run)
   } catch (error) {
-    const { faultOf } = request.routeOptions.config
+    const { faultOf } = request.route.config
     const refused = error instanceof ApiError ? error : toApiError(error, (name) => faultOf?.(name))
     if (!refused || refused.statusCode >= 500) throw error
     return refusal(refused, request)

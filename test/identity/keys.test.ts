@@ -60,9 +60,12 @@ t.test('base 62 goes there and back', async (t) => {
 t.test('a key that was used once needs no database', async (t) => {
   const { key } = await make()
   t.equal(await call(key), 200)
-  const grant = app.identity.authenticator.recall(key, '127.0.0.1')
+  const connection = {}
+  const grant = app.identity.authenticator.recall(key, '127.0.0.1', connection)
   t.ok(grant)
-  t.equal(app.identity.authenticator.recall(key, '127.0.0.1'), grant, 'and makes nothing anew')
+  t.equal(app.identity.authenticator.recall(key, '127.0.0.1', connection), grant, 'and makes nothing anew')
+  const other = makeKey('test', idOfKey(key) as string)
+  t.equal(app.identity.authenticator.recall(other, '127.0.0.1', connection), undefined, 'nor is another taken for it')
 })
 
 t.test('a key never shows again, and is found by its prefix', async (t) => {
