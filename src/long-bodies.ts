@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 const sockets = new WeakSet<object>()
 
 /** How long a body of any length may send nothing. */
-export const IDLE_MS = 30_000
+const IDLE_MS = 30_000
 
 /**
  * Lets the body of a request take as long as it needs, while something comes: the time limit of all other requests is on

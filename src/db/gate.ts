@@ -32,7 +32,8 @@ const SHARE = 0.6
 
 /**
  * Lets a bounded number of statements run and a bounded number wait, in order; those of other routes pass those of one
- * that has its share. postgres.js alone queues without end, and sends what it cannot place behind a statement that is running, however slow.
+ * that has its share. postgres.js alone queues without end, and sends what it cannot place behind a statement that is
+ * running, however slow.
  */
 export class Gate {
   readonly #limits: GateLimits

@@ -25,7 +25,7 @@ export async function untoldTables(db: Database, tables: Iterable<string>): Prom
 }
 
 /** The statement that makes the writes of a table known. */
-export const tellTable = (table: string) => sql`
+const tellTable = (table: string) => sql`
   create trigger tenon_table_changed after insert or update or delete or truncate on ${sql.identifier(table)}
   for each statement execute function tenon_table_changed()`
 

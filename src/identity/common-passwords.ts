@@ -8,7 +8,7 @@ let common: Set<string> | undefined
  * Whether a password is among the first that anybody tries, in upper or lower case. Read at first use: most processes
  * never need it.
  */
-export function isCommon(password: string): boolean {
+function isCommon(password: string): boolean {
   common ??= new Set(readFileSync(LIST, 'utf8').split(/\s+/))
   return common.has(password.toLowerCase())
 }

@@ -65,7 +65,7 @@ export async function findKey(db: Database, id: string): Promise<KeyFacts | unde
 }
 
 /** Addresses and networks as a list that can be asked. @throws for what is neither. */
-export function allowList(cidrs: string[]): BlockList {
+function allowList(cidrs: string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [address, bits] = cidr.split('/') as [string, string?]

@@ -6,7 +6,7 @@ import { sessions } from '../db/tables/sessions.ts'
 import { hashRefreshToken, type RefreshToken, type RefreshTokens } from './refresh-tokens.ts'
 
 /** A token that was just used gives its successor again for so long: two tabs, or an answer that got lost. */
-export const GRACE_SECONDS = 10
+const GRACE_SECONDS = 10
 const IDLE_DAYS = 30
 const ABSOLUTE_DAYS = 90
 

@@ -15,7 +15,7 @@ export const MOST_ITEMS = 1000
 /** 16 MiB: a thousand items of up to 16 KiB each. */
 export const BULK_BODY_LIMIT = 16 * 1_048_576
 
-export const modeParameter = Type.Unsafe<'atomic' | 'partial'>({
+const modeParameter = Type.Unsafe<'atomic' | 'partial'>({
   type: 'string',
   enum: ['atomic', 'partial'],
   default: 'atomic',

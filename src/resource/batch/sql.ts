@@ -60,7 +60,7 @@ export const isWhole = ({ references }: Keys): SQL =>
 export const reportedReferences = ({ references }: Keys): SQL =>
   sql.join(references.map((_, index) => sql`, item.${referenceName(index)}`))
 
-export const referenceName = (index: number) => sql.identifier(`@reference${index}`)
+const referenceName = (index: number) => sql.identifier(`@reference${index}`)
 export const uniqueName = (index: number) => sql.identifier(`@unique${index}`)
 
 /** The reference that a row of the answer reports as broken. */

@@ -49,7 +49,7 @@ export interface ListAnswer {
 }
 
 /** The query parameters of a resource's list. */
-export function listParameters(resource: Resource): TObject {
+function listParameters(resource: Resource): TObject {
   return Type.Object(
     {
       limit: Type.Integer({
@@ -131,7 +131,7 @@ function linksOf(url: string, { next, previous }: Page['page']): string {
 }
 
 /** Makes the list operation of a resource: what does not depend on the request is worked out once. */
-export function makeList(context: ResourceContext) {
+function makeList(context: ResourceContext) {
   const { resource } = context
   const { stored } = resource
   const parseConditions = makeParseConditions(resource)
