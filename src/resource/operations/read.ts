@@ -73,8 +73,8 @@ export async function readRow(context: ResourceContext, id: string, ownerId: str
   return row
 }
 
-async function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
-  return context.gathered ? context.gathered.rows.get(id) : (await readStored(context, [id])).get(id)
+function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
+  return context.gathered ? context.gathered.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
 }
 
 /** The answer for what is not there, or not this caller's: both look the same. */
