@@ -1,22 +1,14 @@
 // Sends Northwind's catalogue and orders through the API: 8 categories, 77 products, 830 orders.
 // Run by name: npm run bench:northwind (NORTHWIND names the folder with the data). Uses DATABASE_URL when it is set.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '#src/app.ts'
 import { loadConfig } from '#src/config.ts'
 import { createFirstAdmin } from '#src/identity/users.ts'
+import { needNorthwind, readNorthwind } from './northwind-data.ts'
 
-const data = process.env.NORTHWIND ?? new URL('../../shared/data/northwind', import.meta.url).pathname
-if (!existsSync(data)) {
-  process.stdout.write(`northwind: nothing to do, there is no ${data}\n`)
-  process.exit(0)
-}
-const read = (name: string) =>
-  readFileSync(join(data, `${name}.ndjson`), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
+needNorthwind('northwind')
 
 const folder = mkdtempSync(join(tmpdir(), 'tenon-northwind-'))
 const email = 'northwind@example.com'
@@ -50,7 +42,7 @@ let token = ''
 token = (await call('POST', '/api/v1/auth/login', { email, password })).body.accessToken
 const started = performance.now()
 
-const [categories, products, orders] = [read('categories'), read('products'), read('orders')]
+const [categories, products, orders] = [readNorthwind('categories'), readNorthwind('products'), readNorthwind('orders')]
 const sold = new Map<number, number>()
 for (const { lines } of orders) {
   for (const { product_id, quantity } of lines) sold.set(product_id, (sold.get(product_id) ?? 0) + quantity)

@@ -2,7 +2,7 @@
 // and as CSV. Run by name: npm run bench:round-trip (NORTHWIND names the folder with the data). With DATABASE_URL it makes
 // a database of its own on that server, and drops it.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -14,20 +14,12 @@ import { loadConfig } from '#src/config.ts'
 import { categories as categoriesTable } from '#src/db/tables/categories.ts'
 import { products as productsTable } from '#src/db/tables/products.ts'
 import { createFirstAdmin } from '#src/identity/users.ts'
+import { needNorthwind, readNorthwind } from './northwind-data.ts'
 
 type Row = Record<string, unknown>
 type Format = 'ndjson' | 'csv'
 
-const data = process.env.NORTHWIND ?? new URL('../../shared/data/northwind', import.meta.url).pathname
-if (!existsSync(data)) {
-  process.stdout.write(`round trip: nothing to do, there is no ${data}\n`)
-  process.exit(0)
-}
-const read = (name: string) =>
-  readFileSync(join(data, `${name}.ndjson`), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
+needNorthwind('round trip')
 
 const typeOf = (format: Format) => (format === 'csv' ? 'text/csv' : 'application/x-ndjson')
 const READ: Record<string, (cell: string) => unknown> = {
@@ -82,8 +74,8 @@ for (const failure of failures) process.stdout.write(`${failure}\n`)
 process.exitCode = failures.length === 0 ? 0 : 1
 
 async function roundTrip(format: Format, api: string, token: string): Promise<string> {
-  const suppliers = new Map(read('suppliers').map((one) => [one.supplier_id, one.company_name]))
-  const given = read('categories')
+  const suppliers = new Map(readNorthwind('suppliers').map((one) => [one.supplier_id, one.company_name]))
+  const given = readNorthwind('categories')
   const categories = given.map((one): Row => ({ name: one.category_name, description: one.description }))
   await bringIn(`${api}/categories`, format, token, categories)
   const made = await bringOut(`${api}/categories`, format, 'name')
@@ -91,7 +83,7 @@ async function roundTrip(format: Format, api: string, token: string): Promise<st
 
   const ids = new Map(made.map(({ name, id }) => [name, id]))
   const names = new Map(given.map((one) => [one.category_id, one.category_name]))
-  const products = read('products').map(
+  const products = readNorthwind('products').map(
     (one): Row => ({
       sku: `NW-${one.product_id}`,
       name: one.product_name,

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { createConnection } from 'node:net'
 import { send, tally } from '../load.ts'
+import { countLockWaits } from '../locks.ts'
 import { bounded, type Promised, under } from '../promise.ts'
 
 const GRACE_MS = 5000
@@ -41,7 +42,7 @@ export default {
       body: { stock: 7 }
     }
     const busy = Array.from({ length: EACH }, () => send(lab.agent, url, call))
-    while ((await waiting()) === 0);
+    while ((await countLockWaits(database)) === 0);
     const signalledAt = performance.now()
     child.kill('SIGTERM')
     const exited = once(child, 'exit').then(([code]) => ({ code, ms: performance.now() - signalledAt }))
@@ -57,12 +58,5 @@ export default {
       under(GRACE_MS, 'after', ms),
       bounded(served === EACH, `${served} of ${EACH} busy requests served (${tally(answers)})`, 'all')
     ]
-
-    async function waiting(): Promise<number> {
-      const [row] = await database.sql`
-        select count(*)::int as count from pg_stat_activity
-        where datname = current_database() and application_name = 'tenon' and wait_event_type = 'Lock'`
-      return row?.count
-    }
   }
 } satisfies Promised

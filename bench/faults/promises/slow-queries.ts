@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { load, productId } from '../../throughput/database.ts'
 import { isOk, longest, p99, send, startLoad, tally } from '../load.ts'
+import { countLockWaits } from '../locks.ts'
 import { bounded, type Promised, seen, under } from '../promise.ts'
 
 const SLOW = 200
@@ -42,7 +43,7 @@ export default {
     const slow = Array.from({ length: SLOW }, (_none, n) =>
       send(lab.agent, url, { method: 'PATCH', path, headers, body: { stock: n } })
     )
-    while ((await waiting()) < HELD);
+    while ((await countLockWaits(database)) < HELD);
     const others = paths.map((one) =>
       startLoad(40, () => send(lab.agent, url, { path: one, ...(one.startsWith('/api') && { headers }) }))
     )
@@ -62,12 +63,5 @@ export default {
       }),
       seen(`the slow ones: ${tally(held)}, longest ${Math.round(longest(held))} ms`)
     ]
-
-    async function waiting(): Promise<number> {
-      const [row] = await database.sql`
-        select count(*)::int as count from pg_stat_activity
-        where datname = current_database() and application_name = 'tenon' and wait_event_type = 'Lock'`
-      return row?.count
-    }
   }
 } satisfies Promised
