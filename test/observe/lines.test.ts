@@ -15,12 +15,20 @@ t.test('lines are handed over together: when there are many, or a moment later',
   t.same(written, [])
   while (written.length === 0) await sleep(10)
   t.same(written, ['one\ntwo\n'])
-  for (let count = 0; count < 60; count += 1) lines.add(`${'x'.repeat(1023)}\n`)
-  t.equal(written[1]?.length, 60_416)
+  for (let count = 0; count < 64; count += 1) lines.add(`${'x'.repeat(1023)}\n`)
+  t.equal(written[1]?.length, 62 * 1024, 'before the next would not find room')
   lines.flush()
-  t.equal(written.join('').split('\n').length, 63, 'none is lost')
+  t.equal(written.join('').split('\n').length, 67, 'none is lost')
   lines.flush()
   t.equal(written.length, 3, 'nothing is not written')
+})
+
+t.test('lines stay as they are and in their order, whatever they hold and however long they are', async (t) => {
+  const { written, lines } = collect()
+  const all = ['Gärtner 木工 🪵\n', `${'木'.repeat(30_000)}\n`, 'short\n', `${'é'.repeat(21_000)}\n`, 'last\n']
+  for (const line of all) lines.add(line)
+  lines.flush()
+  t.equal(written.join(''), all.join(''))
 })
 
 t.test('the logger of a request is made when it is used, and says which request it is', async (t) => {
