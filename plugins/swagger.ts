@@ -38,7 +38,8 @@ export default fp(
         url,
         schema: nameComponents(
           describeTimeout(
-            describeChange(describeErrors(describeSecurity(schema as FastifySchema, route), route), route)
+            describeChange(describeErrors(describeSecurity(schema as FastifySchema, route), route), route),
+            route
           )
         ) as never
       }),

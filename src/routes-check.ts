@@ -14,17 +14,18 @@ interface Schema {
 export interface CheckedRoute {
   method: string | string[]
   url: string
-  config?: { access?: unknown }
+  config?: { access?: unknown; timeoutSeconds?: unknown }
   schema?: { hide?: boolean; response?: unknown }
 }
 
-/** A route that would be open, or would send what nobody declared. It stops the start; the message names it. */
+/** A route that would be open, would never have time enough, or would send what nobody declared. It stops the start; the message names it. */
 export class RouteError extends Error {
   override name = 'RouteError'
 }
 
 /**
- * Checks that every route says who may use it and what it answers, and that nothing can leave by default.
+ * Checks that every route says who may use it and what it answers, that nothing can leave by default, and that the time of
+ * a route is one.
  * A schema that must be open says why: `'x-any-shape': '<reason>'`.
  * @throws RouteError naming the first route that does not.
  */
@@ -32,6 +33,9 @@ export function checkRoutes(routes: Iterable<CheckedRoute>): void {
   for (const { method, url, config, schema } of routes) {
     const name = `${method} ${url}`
     if (!config?.access) throw new RouteError(`${name} has no access policy: set config.access on the route`)
+    const { timeoutSeconds = 1 } = config
+    if (!(Number.isFinite(timeoutSeconds) && (timeoutSeconds as number) > 0))
+      throw new RouteError(`${name} has timeoutSeconds ${timeoutSeconds}: it must be greater than 0`)
     if (schema?.hide) continue
     const answers = Object.entries((schema?.response ?? {}) as Record<string, Schema>)
     if (answers.length === 0) throw new RouteError(`${name} has no schema for its answers`)

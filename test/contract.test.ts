@@ -249,6 +249,30 @@ t.test('a route without a policy stops the start, with its name', async (t) => {
   await t.rejects(startWith(routes), /GET \/open has no access policy/)
 })
 
+t.test('a route whose time is none stops the start, with its name', async (t) => {
+  for (const seconds of ['0', '-1', 'NaN', 'Infinity', "'5'", 'null']) {
+    const routes = t.testdir({
+      'brief.ts': `export default async (app) => void app.get('/brief',
+        { config: { access: 'public', timeoutSeconds: ${seconds} }, schema: { response: { 200: { const: 'x' } } } }, async () => 'x')`
+    })
+    await t.rejects(startWith(routes), /GET \/brief has timeoutSeconds .*: it must be greater than 0/, seconds)
+  }
+})
+
+t.test('a resource that gives time to what it cannot do does not start', async (t) => {
+  const url = (path: string) => new URL(`../${path}`, import.meta.url).href
+  const routes = t.testdir({
+    brief: {
+      'index.ts': `import { Category } from '${url('routes/api/v1/categories/schema.ts')}'
+        import { categories } from '${url('src/db/tables/categories.ts')}'
+        import { defineResource } from '${url('src/resource/define.ts')}'
+        export default defineResource({ schema: Category, table: categories, operations: { export: false },
+          access: { read: 'public', write: 'public', delete: 'public' }, timeoutSeconds: { read: 1, export: 9 } })`
+    }
+  })
+  await t.rejects(startWith(routes), /brief: timeoutSeconds names 'export', which is not one of its operations/)
+})
+
 t.test('a route whose answer has no schema stops the start, with its name', async (t) => {
   const routes = t.testdir({
     'loose.ts':

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Caller, currentCaller, hasDeadline, runFor, together } from './caller.ts'
+import { type Caller, currentCaller, latestOf, patientUntil, runFor, together, untilEnd } from './caller.ts'
 
-// Who waits for an answer together: what is read for them is given up when all have gone.
+// Who waits for an answer together: what is read for them is given up when all have left.
 type Asked<V> = PromiseWithResolvers<V> & { callers: (Caller | undefined)[] }
 type Gathering<V> = Map<string, Asked<V>>
 
@@ -39,15 +39,15 @@ export class GatheredReads<V> {
 
   /** The value of a key; undefined when there is none. */
   get(key: string): Promise<V | undefined> {
-    if (hasDeadline()) return this.#load([key]).then((found) => found.get(key))
     let one = this.#waiting.get(key)
     if (!one) {
       one = { ...Promise.withResolvers<V | undefined>(), callers: [] }
       this.#waiting.set(key, one)
       this.#schedule()
     }
-    one.callers.push(currentCaller())
-    return one.promise
+    const caller = currentCaller()
+    one.callers.push(caller)
+    return untilEnd(caller, one.promise)
   }
 
   #schedule(): void {
@@ -86,15 +86,15 @@ export class SharedReads<V> {
 
   /** The answer to a key, made by the `make` of whoever asks for it first. */
   get(key: string, make: () => Promise<V>): Promise<V> {
-    if (hasDeadline()) return make()
     let one = this.#waiting.get(key)
     if (!one) {
       one = { ...Promise.withResolvers<V>(), make, callers: [] }
       this.#waiting.set(key, one)
       if (this.#waiting.size === 1) eachTurn(this.#send)
     }
-    one.callers.push(currentCaller())
-    return one.promise
+    const caller = currentCaller()
+    one.callers.push(caller)
+    return untilEnd(caller, one.promise)
   }
 
   readonly #send = () => {
@@ -106,6 +106,11 @@ export class SharedReads<V> {
   }
 }
 
+interface Added<T, R> extends PromiseWithResolvers<R> {
+  item: T
+  endsAt: number
+}
+
 /**
  * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
  * are under way as may be, what arrives waits and goes with the next, so that the more there is to do, the more is done
@@ -115,7 +120,7 @@ export class GatheredWrites<T, R> {
   readonly #write: (items: T[]) => Promise<R[]>
   readonly #isItemFault: (error: unknown) => boolean
   readonly #limits: Limits
-  #waiting: ({ item: T } & PromiseWithResolvers<R>)[] = []
+  #waiting: Added<T, R>[] = []
   #inFlight = 0
 
   /**
@@ -129,10 +134,14 @@ export class GatheredWrites<T, R> {
     this.#limits = limits
   }
 
-  /** Writes an item with others. */
+  /**
+   * Writes an item with others: until the last end of those who share a statement, as only how that ended tells whether it
+   * was written. Who names an end of their own may have to know earlier, and shares none.
+   */
   add(item: T): Promise<R> {
-    if (hasDeadline()) return this.#write([item]).then(([result]) => result as R)
-    const one = { ...Promise.withResolvers<R>(), item }
+    const caller = currentCaller()
+    if (caller?.namesEnd) return this.#write([item]).then(([result]) => result as R)
+    const one = { ...Promise.withResolvers<R>(), item, endsAt: caller?.endsAt ?? Number.POSITIVE_INFINITY }
     this.#waiting.push(one)
     if (this.#waiting.length === 1) eachTurn(this.#send)
     return one.promise
@@ -150,9 +159,11 @@ export class GatheredWrites<T, R> {
     }
   }
 
-  async #settle(some: ({ item: T } & PromiseWithResolvers<R>)[]): Promise<void> {
+  async #settle(some: Added<T, R>[]): Promise<void> {
+    const endsAt = latestOf(some)
+    const everyone = endsAt === Number.POSITIVE_INFINITY ? undefined : patientUntil(endsAt)
     try {
-      const results = await this.#write(some.map(({ item }) => item))
+      const results = await runFor(everyone, () => this.#write(some.map(({ item }) => item)))
       for (const [index, { resolve }] of some.entries()) resolve(results[index] as R)
     } catch (error) {
       if (some.length > 1 && this.#isItemFault(error)) {

@@ -7,6 +7,8 @@ export interface Caller {
   readonly socket: { readonly destroyed: boolean }
   /** When the caller stops waiting, by the clock of `performance`; Infinity for whoever waits as long as it takes. */
   readonly endsAt: number
+  /** Whether they named that themselves: then it may be sooner than that of others who ask for the same. */
+  readonly namesEnd?: boolean
   /** What is asked for: one object for each route. */
   readonly route?: object | undefined
 }
@@ -17,7 +19,7 @@ const ANSWERING: Caller = { socket: { destroyed: false }, endsAt: Number.POSITIV
 /** Does something for a caller: statements that they do not wait for any more are given up. */
 export const runFor = <T>(caller: Caller | undefined, work: () => T): T => callers.run(caller, work)
 
-/** Several callers as one, who leaves when all of them have gone; nobody in particular when one of them is. */
+/** Several callers as one, who leaves when all of them have left; nobody in particular when one of them is. */
 export function together(several: (Caller | undefined)[]): Caller | undefined {
   if (several.includes(undefined)) return undefined
   const socket = {
@@ -27,8 +29,18 @@ export function together(several: (Caller | undefined)[]): Caller | undefined {
   }
   const route = several[0]?.route
   const isOneRoute = several.every((one) => one?.route === route)
-  return { socket, endsAt: Number.POSITIVE_INFINITY, route: isOneRoute ? route : undefined }
+  return { socket, endsAt: latestOf(several as Caller[]), route: isOneRoute ? route : undefined }
 }
+
+/** When the last of several stops waiting. */
+export function latestOf(several: Iterable<{ readonly endsAt: number }>): number {
+  let latest = 0
+  for (const { endsAt } of several) if (endsAt > latest) latest = endsAt
+  return latest
+}
+
+/** Someone who does not leave before their end, whoever else does. */
+export const patientUntil = (endsAt: number): Caller => ({ socket: ANSWERING.socket, endsAt })
 
 /** Does something for nobody in particular: a statement that several callers share must not end with one of them. */
 export const runForAll = <T>(work: () => T): T => callers.run(undefined, work)
@@ -41,9 +53,6 @@ export const readForAnswer = <T>(read: () => Promise<T>): Promise<T> => callers.
 
 /** For whom something is done; undefined when for nobody in particular. */
 export const currentCaller = (): Caller | undefined => callers.getStore()
-
-/** Whether the caller has a deadline: their statement may have to end before that of others, so they do not share it. */
-export const hasDeadline = (): boolean => (callers.getStore() ?? ANSWERING).endsAt !== Number.POSITIVE_INFINITY
 
 /** Whether what is done now is the end of an answer to a change. */
 export const isForAnswer = (caller: Caller | undefined): boolean => caller === ANSWERING
@@ -74,6 +83,21 @@ export function watchCaller(caller: Caller, giveUp: () => boolean): () => void {
   watched.add(one)
   looking ??= setInterval(look, LOOK_EVERY_MS).unref()
   return () => void watched.delete(one)
+}
+
+/**
+ * What somebody waits for that is not only theirs, and so does not end with them: they stop waiting at their end.
+ * @throws ApiError DEADLINE_EXCEEDED then.
+ */
+export function untilEnd<T>(caller: Caller | undefined, answer: Promise<T>): Promise<T> {
+  if (!caller || caller.endsAt === Number.POSITIVE_INFINITY) return answer
+  return new Promise((resolve, reject) => {
+    const unwatch = watchCaller(caller, () => {
+      reject(deadlineExceeded())
+      return true
+    })
+    answer.then(resolve, reject).finally(unwatch)
+  })
 }
 
 function look(): void {

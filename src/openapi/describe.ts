@@ -1,4 +1,4 @@
-import { type TObject, Type } from '@sinclair/typebox'
+import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { catalogue } from '../errors.ts'
 import type { Access } from '../identity/scopes.ts'
@@ -39,20 +39,26 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
   return { ...schema, response: { ...errors, ...(schema.response as object) } }
 }
 
-/** Says that a route takes `Request-Timeout`. Only here: a header that is not sent should cost nothing. */
-export function describeTimeout(schema: Described): Described {
+/** Says that a route takes `Request-Timeout`, and its own. Only here: a header that is not sent should cost nothing. */
+export function describeTimeout(schema: Described, { config }: RouteOptions): Described {
   const { properties } = (schema.headers ?? {}) as Partial<TObject>
-  return { ...schema, headers: Type.Object({ ...properties, 'request-timeout': RequestTimeout }) }
+  return {
+    ...schema,
+    headers: Type.Object({ ...properties, 'request-timeout': requestTimeout(config?.timeoutSeconds) })
+  }
 }
 
-const RequestTimeout = Type.Optional(
-  Type.Number({
-    exclusiveMinimum: 0,
-    description:
-      'The seconds that the caller waits. When they are over, what was under way is stopped in the database too, and the answer is 503 `DEADLINE_EXCEEDED`. The limits of the server hold as well.',
-    examples: [2.5]
-  })
-)
+function requestTimeout(seconds: number | undefined): TSchema {
+  const limits =
+    seconds === undefined ? 'The limits of the server hold as well.' : `At most ${seconds}, also when left out.`
+  return Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      description: `The seconds that the caller waits. When they are over, what was under way is stopped in the database too, and the answer is 503 \`DEADLINE_EXCEEDED\`. ${limits}`,
+      examples: [2.5]
+    })
+  )
+}
 
 function answerOf(status: number): object {
   const codes = Object.entries(catalogue).filter(([, [one]]) => one === status)

@@ -149,6 +149,11 @@ export interface Declaration<S extends TObject = TObject> {
   operations?: { [V in Verb]?: V extends 'create' ? false | Operation : false }
   /** The announced end of the whole resource, or of single operations by their verb or the name of their action. */
   deprecated?: Deprecation | { [operation: string]: Deprecation }
+  /**
+   * How long a request may take, by its operation: a verb or the name of an action. When that is over its statement is
+   * cancelled, and the answer is 503 `DEADLINE_EXCEEDED`. A caller may ask for less with `Request-Timeout`.
+   */
+  timeoutSeconds?: { [operation: string]: number }
   /** Refuses changes by what they touch and who makes them: every change of the resource, single or many at once. */
   guard?: Guard
   /** What this process must know before a change is answered: called after each, also after one that failed. */

@@ -19,7 +19,7 @@ import { removeRoute } from './operations/remove.ts'
 import { removeWhereRoute } from './operations/remove-where.ts'
 import { replaceRoute, updateRoute } from './operations/update.ts'
 import { updateWhereRoute } from './operations/update-where.ts'
-import { compileResource, type Resource } from './resource.ts'
+import { compileResource, DeclarationError, type Resource } from './resource.ts'
 import type { MakeRoute, VerbRoute } from './route.ts'
 import { streamHandler } from './stream.ts'
 
@@ -72,7 +72,7 @@ export function defineResource<const D extends Declaration>(
   declaration: D & { list?: { filter?: FieldPath<D['schema']>[]; sort?: FieldPath<D['schema']>[] } }
 ): FastifyPluginAsync {
   return async function resourceRoutes(app) {
-    const { actions = {}, access, schema } = declaration as Declaration
+    const { actions = {}, access, schema, timeoutSeconds = {} } = declaration as Declaration
     const { name, operationId } = namesOf(app.prefix, schema.$id as string)
     const resource = compileResource(name, declaration as Declaration)
     const { cache } = resource.declaration
@@ -84,6 +84,10 @@ export function defineResource<const D extends Declaration>(
       ...Object.entries(verbs).filter(([verb]) => has(declaration as Declaration, verb as Verb)),
       ...Object.entries(actions).map(([action, one]): [string, MakeRoute] => [action, actionRoute(action, one)])
     ]
+    for (const verb of Object.keys(timeoutSeconds)) {
+      if (!routes.some(([one]) => one === verb))
+        throw new DeclarationError(`${name}: timeoutSeconds names '${verb}', which is not one of its operations`)
+    }
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
       const handler = spread(app, handlerOf(context, route), replica && makeRoute(replica, app.prefix))
@@ -101,7 +105,8 @@ export function defineResource<const D extends Declaration>(
           ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,
           errors: errorsOf(route, resource),
-          ...(cache && { ttlSeconds: cache.ttlSeconds })
+          ...(cache && { ttlSeconds: cache.ttlSeconds }),
+          ...(timeoutSeconds[verb] !== undefined && { timeoutSeconds: timeoutSeconds[verb] })
         },
         schema: {
           ...route.schema,

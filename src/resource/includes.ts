@@ -1,6 +1,5 @@
 import { and, asc, eq, getTableName, sql } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
-import { hasDeadline } from '../db/caller.ts'
 import { authorize } from '../identity/access.ts'
 import { type Principal, seesAll } from '../identity/principal.ts'
 import type { ResourceContext, Row } from './context.ts'
@@ -109,7 +108,7 @@ async function find(
   { keys, ownerId }: Wanted
 ): Promise<Row[]> {
   const read = (some: string[]) => load(context, path, include, { keys: arrayText(some), owner: ownerId })
-  if (!context.gathered || ownerId !== undefined || hasDeadline()) return read(keys)
+  if (!context.gathered || ownerId !== undefined) return read(keys)
   const gathered = context.gathered.included(path, async (some) => Map.groupBy(await read(some), keyOf))
   const found = await Promise.all(keys.map((key) => gathered.get(key)))
   return found.flatMap((rows = []) => rows.map((row) => ({ ...row })))

@@ -7,8 +7,6 @@ function someone(endsAt = Number.POSITIVE_INFINITY) {
   return { socket: { destroyed: false }, endsAt }
 }
 
-const late = () => someone(performance.now() + 60_000)
-
 t.test('what several wait for is given up when all of them have gone', async (t) => {
   const seen: (Caller | undefined)[] = []
   const shared = new SharedReads<string>()
@@ -46,25 +44,58 @@ t.test('what several wait for is given up when all of them have gone', async (t)
   }
 })
 
-t.test('who has a deadline shares no statement, which would have to end before that of others', async (t) => {
-  const statements: string[][] = []
-  const note = async (items: string[]) => {
-    statements.push(items)
-    return items
+// Who waits keeps no process alive.
+const alive = setInterval(() => {}, 60_000)
+t.teardown(() => clearInterval(alive))
+
+const inMs = (ms: number) => performance.now() + ms
+
+t.test('a statement that several share lasts until the last of their ends; each waits until their own', async (t) => {
+  const seen: (Caller | undefined)[] = []
+  const read = Promise.withResolvers<void>()
+  const note = async () => {
+    seen.push(currentCaller())
+    await read.promise
   }
-  const shared = new SharedReads<string[]>()
-  const rows = new GatheredReads<string>(async (keys) => new Map((await note(keys)).map((key) => [key, key])), {
-    most: 16,
-    inFlight: 1
-  })
-  const writes = new GatheredWrites<string, string>(note, () => false, { most: 16, inFlight: 1 })
-  const answers = await Promise.all(
-    [undefined, undefined, late()].map((caller) =>
-      runFor(caller, () => Promise.all([shared.get('a', () => note(['page'])), rows.get('row'), writes.add('new')]))
-    )
+  const shared = new SharedReads<void>()
+  const rows = new GatheredReads<void>(async () => new Map([['row', await note()]]), { most: 16, inFlight: 1 })
+  const [soon, later] = [someone(inMs(20)), someone(inMs(60_000))]
+  const all = (caller: Caller) => runFor(caller, () => [shared.get('page', note), rows.get('row')])
+  const [tooLate, inTime] = [all(soon), all(later)]
+  for (const one of tooLate) await t.rejects(one, { code: 'DEADLINE_EXCEEDED', statusCode: 503 })
+  t.same(
+    seen.map((caller) => caller?.endsAt),
+    [later.endsAt, later.endsAt]
   )
-  for (const answer of answers) t.same(answer, [['page'], 'row', 'new'])
-  t.same(statements.map((items) => items.join()).sort(), ['new', 'new,new', 'page', 'page', 'row', 'row'])
+  read.resolve()
+  t.same(await Promise.all(inTime), [undefined, undefined])
+})
+
+t.test('writes share a statement until the last of their ends, but not with who names an end', async (t) => {
+  const statements: [items: string[], endsAt: number | undefined][] = []
+  const writes = new GatheredWrites<string, string>(
+    async (items) => {
+      statements.push([items, currentCaller()?.endsAt])
+      return items
+    },
+    () => false,
+    { most: 2, inFlight: 1 }
+  )
+  const [first, second, own] = [someone(inMs(50_000)), someone(inMs(60_000)), someone(inMs(1000))]
+  const asked: [caller: Caller | undefined, item: string][] = [
+    [first, 'a'],
+    [second, 'b'],
+    [{ ...own, namesEnd: true }, 'own'],
+    [first, 'c'],
+    [undefined, 'd']
+  ]
+  const written = await Promise.all(asked.map(([caller, item]) => runFor(caller, () => writes.add(item))))
+  t.same(written, ['a', 'b', 'own', 'c', 'd'])
+  t.same(statements, [
+    [['own'], own.endsAt],
+    [['a', 'b'], second.endsAt],
+    [['c', 'd'], undefined]
+  ])
 })
 
 t.test('a read that fails fails for all who wait for it, and the next one is made anew', async (t) => {

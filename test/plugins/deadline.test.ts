@@ -2,14 +2,17 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { startApp } from '#test/support/app.ts'
+import type { AppOptions } from '#src/app.ts'
+import { type Answered, startApp } from '#test/support/app.ts'
 import { isPostgres } from '#test/support/database.ts'
+import { fixtures } from '#test/support/fixtures.ts'
 
 const path = '/api/v1/categories'
+const late = { status: 503, headers: { 'retry-after': '1' }, body: { error: { code: 'DEADLINE_EXCEEDED' } } }
 
 /** Keeps the only place in the gate taken, until it is released. */
-async function takeDatabase(t: Test) {
-  const started = await startApp(t, { DATABASE_POOL_MAX: '1' })
+async function takeDatabase(t: Test, options?: AppOptions) {
+  const started = await startApp(t, { DATABASE_POOL_MAX: '1' }, options)
   const { promise, resolve: release } = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
   const held = started.app.db.transaction(() => {
@@ -27,14 +30,28 @@ async function takeDatabase(t: Test) {
 
 t.test('a deadline that passes while a statement waits for its turn is a 503 that says so', async (t) => {
   const { send, end } = await takeDatabase(t)
-  const answer = await send('GET', path, { headers: { 'request-timeout': '0.05' } })
-  t.match(answer, {
-    status: 503,
-    headers: { 'retry-after': '1' },
-    body: { error: { code: 'DEADLINE_EXCEEDED' } }
-  })
+  t.match(await send('GET', path, { headers: { 'request-timeout': '0.05' } }), late)
   await end()
   t.equal((await send('GET', path, { headers: { 'request-timeout': '60' } })).status, 200)
+})
+
+t.test('a route gives its callers no more time than it declares', async (t) => {
+  const { send, end } = await takeDatabase(t, fixtures)
+  t.match(await send('GET', '/api/v1/hasty'), late)
+  t.match(await send('GET', '/api/v1/hasty', { headers: { 'request-timeout': '60' } }), late)
+  await end()
+  t.equal((await send('GET', '/api/v1/hasty')).status, 200)
+})
+
+t.test('a resource gives time to operations that it has', async (t) => {
+  const { app } = await startApp(t, {}, fixtures)
+  const timeouts = app.routeTable.flatMap(({ method, url, config }) =>
+    config?.timeoutSeconds === undefined ? [] : [`${method} ${url} ${config.timeoutSeconds}`]
+  )
+  t.same(timeouts, ['GET /api/v1/hasty 0.3', 'HEAD /api/v1/hasty 0.3', 'POST /api/v1/hasty 0.3'])
+  const { paths } = app.swagger() as unknown as { paths: Record<string, { get: { parameters: object[] } }> }
+  t.match(paths['/api/v1/hasty']?.get.parameters.at(-1), { name: 'request-timeout', description: /At most 0.3, / })
+  t.match(paths['/api/v1/hasty/{id}']?.get.parameters.at(-1), { description: /limits of the server hold/ })
 })
 
 t.test('what is no number of seconds is a 422 that names the header', async (t) => {
@@ -69,11 +86,9 @@ t.test('who goes away while they wait gives up their turn', async (t) => {
   t.equal(app.databaseLoad().running, 1)
 })
 
-t.test('on PostgreSQL the statement itself is cancelled', { skip: !isPostgres && 'needs a PostgreSQL' }, async (t) => {
-  const { app, send, someone, database } = await startApp(t)
-  const admin = await someone('admin')
-  const { token } = await someone()
-  const outside = postgres(database.DATABASE_URL as string, { max: 2 })
+/** Locks the table of categories; says how many statements wait for it. */
+async function lockCategories(t: Test, url: string) {
+  const outside = postgres(url, { max: 2 })
   t.teardown(() => outside.end())
   const held = await outside.reserve()
   await held`begin`
@@ -83,15 +98,26 @@ t.test('on PostgreSQL the statement itself is cancelled', { skip: !isPostgres &&
       where datname = current_database() and application_name = 'tenon' and wait_event_type = 'Lock'`
     return row?.n as number
   }
+  const unlock = async () => {
+    await held`rollback`
+    held.release()
+  }
+  return { blocked, unlock }
+}
 
-  const late = await send('GET', path, { as: token, headers: { 'request-timeout': '0.3' } })
-  t.match(late, { status: 503, body: { error: { code: 'DEADLINE_EXCEEDED' } } })
+t.test('on PostgreSQL the statement itself is cancelled', { skip: !isPostgres && 'needs a PostgreSQL' }, async (t) => {
+  const { app, send, someone, database } = await startApp(t)
+  const admin = await someone('admin')
+  const { token } = await someone()
+  const { blocked, unlock } = await lockCategories(t, database.DATABASE_URL as string)
+
+  t.match(await send('GET', path, { as: token, headers: { 'request-timeout': '0.3' } }), late)
   await until(async () => (await blocked()) === 0)
 
   const key = { 'idempotency-key': 'late' }
   const body = { name: 'Late' }
   const change = await send('POST', path, { as: admin.token, body, headers: { ...key, 'request-timeout': '0.3' } })
-  t.match(change, { status: 503, body: { error: { code: 'DEADLINE_EXCEEDED' } } })
+  t.match(change, late)
   await until(async () => (await blocked()) === 0)
 
   const socket = await ask(t, app)
@@ -99,8 +125,39 @@ t.test('on PostgreSQL the statement itself is cancelled', { skip: !isPostgres &&
   socket.destroy()
   await until(async () => (await blocked()) === 0)
   await until(() => app.databaseLoad().running === 0)
-  await held`rollback`
-  held.release()
+  await unlock()
   t.equal((await send('GET', path)).body.data.length, 0, 'nothing of the change was kept')
   t.equal((await send('POST', path, { as: admin.token, body, headers: key })).status, 201, 'the key is free again')
 })
+
+t.test(
+  'statements that requests share end with the time of their route',
+  { skip: !isPostgres && 'needs a PostgreSQL' },
+  async (t) => {
+    const { app, send, someone, database } = await startApp(t, {}, fixtures)
+    const { token } = await someone('admin')
+    t.equal((await send('GET', '/api/v1/hasty', { as: token })).status, 200)
+    const { blocked, unlock } = await lockCategories(t, database.DATABASE_URL as string)
+
+    const reads = [1, 2, 3].map(() => send('GET', '/api/v1/hasty', { as: token }))
+    await until(async () => (await blocked()) > 0)
+    if (app.gathers) t.equal(await blocked(), 1, 'one statement for all of them')
+    for (const read of reads) t.match(await read, late)
+    await until(async () => (await blocked()) === 0)
+
+    const create = (name: string) => send('POST', '/api/v1/hasty', { as: token, body: { name } })
+    const creates = ['a', 'b', 'c'].map(create)
+    await until(async () => (await blocked()) > 0)
+    if (app.gathers) t.equal(await blocked(), 1, 'one statement for all of them')
+    for (const one of creates) t.match(await one, late)
+    await until(async () => (await blocked()) === 0)
+
+    await unlock()
+    t.same((await send('GET', '/api/v1/hasty')).body.data, [], 'nothing was kept')
+    const made: Answered[] = await Promise.all(['a', 'b', 'c'].map(create))
+    t.same(
+      made.map(({ status }) => status),
+      [201, 201, 201]
+    )
+  }
+)

@@ -1,0 +1,22 @@
+import t from 'tap'
+import { endOf } from '#src/request-end.ts'
+
+/** How long a request has left that has been under way for two seconds. */
+function secondsLeft(header?: string, timeoutSeconds?: number): number {
+  return Math.round((endOf(header, timeoutSeconds, { elapsedTime: 2000 }) - performance.now()) / 1000)
+}
+
+t.test('the time of a request begins with it, and is over when that of its caller or of its route is', async (t) => {
+  t.equal(secondsLeft('10'), 8)
+  t.equal(secondsLeft(undefined, 20), 18)
+  t.equal(secondsLeft('10', 20), 8)
+  t.equal(secondsLeft('20', 10), 8)
+  t.equal(secondsLeft('1'), -1, 'it may be over already')
+  t.equal(secondsLeft(), Number.POSITIVE_INFINITY)
+})
+
+t.test('what is no number of seconds is refused, whatever the route gives', async (t) => {
+  for (const timeoutSeconds of [undefined, 1]) {
+    t.throws(() => endOf('soon', timeoutSeconds, { elapsedTime: 0 }), { code: 'VALIDATION_FAILED' })
+  }
+})
