@@ -1,11 +1,13 @@
 import type { FastifyReply } from 'fastify'
 
 import fp from 'fastify-plugin'
+import { untilEnd } from '#src/db/caller.ts'
 import { authorize, unauthenticated } from '#src/identity/access.ts'
 import { readCredential } from '#src/identity/credential.ts'
 import { type Identity, openIdentity } from '#src/identity/identity.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import type { Access } from '#src/identity/scopes.ts'
+import { endOf } from '#src/request-end.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,8 +32,8 @@ export default fp(
     app.decorateRequest('principal', null)
 
     // With a callback, because what was seen before is answered without waiting, and a promise costs more than that.
-    app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
-      const access = request.route.config.access
+    app.addHook('onRequest', (request, reply: FastifyReply, done) => {
+      const { access, timeoutSeconds } = request.route.config
       // An OAuth client says who it is in its own way, to the routes that are for it.
       if (!access || access === 'client') return done()
       const credential = readCredential(request.headers, request.raw.rawHeaders)
@@ -44,7 +46,10 @@ export default fp(
         admit(known ?? null)
         return done()
       }
-      verify(credential, request.ip)
+      const { headers, socket } = request.raw
+      const endsAt = endOf(headers['request-timeout'] as string | undefined, timeoutSeconds, reply)
+      // What is looked up goes on: other requests may wait for it as well.
+      untilEnd({ socket, endsAt }, verify(credential, request.ip))
         .then(admit)
         .then(() => done(), done)
     })

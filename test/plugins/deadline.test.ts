@@ -13,6 +13,7 @@ const late = { status: 503, headers: { 'retry-after': '1' }, body: { error: { co
 /** Keeps the only place in the gate taken, until it is released. */
 async function takeDatabase(t: Test, options?: AppOptions) {
   const started = await startApp(t, { DATABASE_POOL_MAX: '1' }, options)
+  const { token } = await started.someone()
   const { promise, resolve: release } = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
   const held = started.app.db.transaction(() => {
@@ -25,7 +26,7 @@ async function takeDatabase(t: Test, options?: AppOptions) {
     return held
   }
   t.teardown(end)
-  return { ...started, end }
+  return { ...started, token, end }
 }
 
 t.test('a deadline that passes while a statement waits for its turn is a 503 that says so', async (t) => {
@@ -43,6 +44,19 @@ t.test('a route gives its callers no more time than it declares', async (t) => {
   t.equal((await send('GET', '/api/v1/hasty')).status, 200)
 })
 
+t.test('who waits for who they are to be found out waits until their time is over, and no longer', async (t) => {
+  const { send, token, end } = await takeDatabase(t, fixtures)
+  const get = (path: string, headers?: Record<string, string>) =>
+    send('GET', path, { as: token, ...(headers && { headers }) })
+  const hurried = get('/api/v1/partly', { 'request-timeout': '0.05' })
+  const byRoute = get('/api/v1/hasty')
+  const patient = get('/api/v1/partly')
+  t.match(await hurried, late)
+  t.match(await byRoute, late, 'the time of a route counts as well')
+  await end()
+  t.equal((await patient).status, 200)
+})
+
 t.test('a resource gives time to operations that it has', async (t) => {
   const { app } = await startApp(t, {}, fixtures)
   const timeouts = app.routeTable.flatMap(({ method, url, config }) =>
@@ -55,7 +69,9 @@ t.test('a resource gives time to operations that it has', async (t) => {
 })
 
 t.test('what is no number of seconds is a 422 that names the header', async (t) => {
-  const { send } = await startApp(t)
+  const { send, someone } = await startApp(t)
+  const { token } = await someone()
+  t.equal((await send('GET', path, { as: token, headers: { 'request-timeout': 'soon' } })).status, 422, 'not seen yet')
   for (const given of ['', 'soon', '-1', '0', '0.0', '1e3', '1,5', 'Infinity', '1 s', '1'.repeat(20)]) {
     const answer = await send('GET', path, { headers: { 'request-timeout': given } })
     t.match(answer, { status: 422, body: { details: [{ in: 'headers', path: '/request-timeout' }] } }, given)
