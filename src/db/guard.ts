@@ -11,6 +11,9 @@ import { SilenceWatch } from './silence.ts'
 /** How long a statement may take on PostgreSQL: the server ends it then, and we stop waiting a little later. */
 export const STATEMENT_TIMEOUT_MS = 10_000
 
+// Little and much in one answer, that PostgreSQL sends at once: it is less than the 8 KiB that it gathers.
+const PROBE = "select '' union all select repeat(' ', 4000)"
+
 type Query = ReturnType<Sql['unsafe']>
 type Run = (start: () => Query) => Promise<unknown>
 
@@ -67,8 +70,12 @@ export function guardPostgres(
   const watch = new SilenceWatch(
     () => {
       const own = connect()
+      let hasBegun = false
       // biome-ignore lint/plugin: there is nothing in it that drizzle would bind
-      return { answer: own.unsafe('select 1'), end: () => void own.end({ timeout: 0 }) }
+      const answer = own.unsafe(PROBE).forEach(() => {
+        hasBegun = true
+      })
+      return { answer, hasBegun: () => hasBegun, end: () => void own.end({ timeout: 0 }) }
     },
     () => replace(pool),
     lookMs

@@ -2,34 +2,48 @@ import { ApiError } from '../errors.ts'
 
 /** A question to the database on a connection of its own. */
 export interface Probe {
-  /** Settles when the database answers. */
+  /** Settles when the database has answered. */
   answer: PromiseLike<unknown>
+  /** Whether some of its answer has come. */
+  hasBegun(): boolean
   /** Ends its connection, whether it answered or not. */
   end(): unknown
 }
 
 interface Asked extends Probe {
   looks: number
+  /** How many of them ago its answer was seen to come. */
+  trickles: number
   isOver: boolean
 }
 
 // Looks, not milliseconds: a late event loop is no silence, as looks that were missed are not made up for.
 const SILENT_LOOKS = 10
 const PATIENT_LOOKS = 5
+// How long what was asked may take while others are answered, until something of its answer comes.
+const BUSY_LOOKS = 15
+const TRICKLE_LOOKS = 3
 
 /**
- * Notices that the database is away. A statement that is slow looks the same as one that nobody will answer, so when
- * nothing was answered for ten looks the database is asked on a new connection: it is away when that does not work
- * within five. Then all who wait are refused, as are those who come, until it answers again.
+ * Notices that the database is away, or so far that it might as well be. A statement that is slow looks the same as one
+ * that nobody will answer, or as one whose answer trickles in, so when nothing was answered for ten looks, or when one
+ * waits for so long, the database is asked on a new connection. It is away when nothing was answered meanwhile and that
+ * does not work within five looks; or when some of the answer came, and the rest, sent with it, not within three: a slow
+ * server sends late, but what it sends comes at once. Then all who wait are refused, as are those who come, until it
+ * answers again.
  */
 export class SilenceWatch {
   readonly #ask: () => Probe
   readonly #onSilent: () => void
   readonly #lookMs: number
-  readonly #waiting = new Set<(error: ApiError) => void>()
+  // With the look before each came; the oldest first.
+  readonly #waiting = new Map<(error: ApiError) => void, number>()
   #timer: NodeJS.Timeout | undefined
   #asked: Asked | undefined
+  #looks = 0
   #silentLooks = 0
+  /** The look at which the database was last asked. */
+  #askedAt = 0
   #isAway = false
 
   /**
@@ -78,7 +92,7 @@ export class SilenceWatch {
 
   #add(reject: (error: ApiError) => void): void {
     if (this.#waiting.size === 0) this.#silentLooks = 0
-    this.#waiting.add(reject)
+    this.#waiting.set(reject, this.#looks)
     this.#timer ??= setInterval(() => this.#look(), this.#lookMs).unref()
   }
 
@@ -87,33 +101,50 @@ export class SilenceWatch {
       this.close()
       return
     }
+    this.#looks += 1
     this.#silentLooks += 1
-    const asked = this.#asked
-    if (asked) {
-      asked.looks += 1
-      if (asked.looks >= PATIENT_LOOKS) this.#conclude(asked, false)
-    } else if (this.#isAway || this.#silentLooks >= SILENT_LOOKS) this.#begin()
+    if (this.#asked) this.#judge(this.#asked)
+    else if (this.#isAway || this.#isSilent || this.#isSlow()) this.#begin()
+  }
+
+  get #isSilent(): boolean {
+    return this.#silentLooks >= SILENT_LOOKS
+  }
+
+  // Whether one waits for long, and the database was not asked lately.
+  #isSlow(): boolean {
+    const [oldest = this.#looks] = this.#waiting.values()
+    return this.#looks - Math.max(oldest, this.#askedAt) >= SILENT_LOOKS
+  }
+
+  #judge(asked: Asked): void {
+    asked.looks += 1
+    if (asked.hasBegun()) asked.trickles += 1
+    const patience = this.#isAway || this.#isSilent ? PATIENT_LOOKS : BUSY_LOOKS
+    if (asked.trickles > TRICKLE_LOOKS) this.#conclude(asked, 'trickles')
+    else if (asked.trickles === 0 && asked.looks >= patience) this.#conclude(asked, 'silent')
   }
 
   #begin(): void {
-    const asked = { ...this.#ask(), looks: 0, isOver: false }
+    const asked = { ...this.#ask(), looks: 0, trickles: 0, isOver: false }
     this.#asked = asked
     asked.answer.then(
-      () => this.#conclude(asked, true),
+      () => this.#conclude(asked, 'there'),
       // Such as having no connection left is an answer; starting up or shutting down is not.
-      ({ severity, code }) => this.#conclude(asked, severity !== undefined && !code.startsWith('57P'))
+      ({ severity, code }) =>
+        this.#conclude(asked, severity !== undefined && !code.startsWith('57P') ? 'there' : 'silent')
     )
   }
 
-  #conclude(asked: Asked, isThere: boolean): void {
+  #conclude(asked: Asked, found: 'there' | 'silent' | 'trickles'): void {
     if (asked.isOver) return
     this.#finish(asked)
-    if (isThere) {
+    if (found === 'there') {
       this.#isAway = false
       this.#silentLooks = 0
-    } else if (!this.#isAway && this.#silentLooks >= SILENT_LOOKS) {
+    } else if (!this.#isAway && (found === 'trickles' || this.#isSilent)) {
       this.#isAway = true
-      for (const refuse of this.#waiting) refuse(away())
+      for (const refuse of this.#waiting.keys()) refuse(away())
       this.#waiting.clear()
       this.#onSilent()
     }
@@ -121,6 +152,7 @@ export class SilenceWatch {
 
   #finish(asked: Asked): void {
     asked.isOver = true
+    this.#askedAt = this.#looks
     this.#asked = undefined
     asked.end()
   }

@@ -119,6 +119,18 @@ t.test('a statement without an answer is a 503, and those behind it too, with no
   t.same(await all(), [])
 })
 
+t.test('a link on which answers trickle in is a 503 until they come whole again', async (t) => {
+  const { db, gate } = await startNumbers(t, 60_000, undefined, 2)
+  const long = async () => (await db.execute(sql`select repeat('x', 5000)`)).length
+  t.equal(await long(), 1)
+  wire.trickle()
+  t.match(await answerOf(long()), unavailable)
+  t.match(await answerOf(db.execute(sql`select 1`)), unavailable, 'short ones are not tried either')
+  t.same(gate.load, idle)
+  await wire.speak()
+  t.equal(await until(long), 1)
+})
+
 t.test('a server that closes every connection as it starts is a 503', async (t) => {
   const { url } = await startServer(t, (socket) => socket.destroy())
   const { db, gate } = connectTo(t, url, 300)

@@ -87,6 +87,17 @@ if (serverUrl) {
     t.same(gate.load, idle)
   })
 
+  t.test('a statement that takes longer than a second goes on, and a long answer comes whole', async (t) => {
+    const { db } = await open(t)
+    let isOver = false
+    const slow = Promise.resolve(db.execute(sql`select repeat('x', 5000000) as x from pg_sleep(1.5)`)).finally(() => {
+      isOver = true
+    })
+    while (!isOver) await db.execute(sql`select 1`)
+    const [row] = (await slow) as unknown as { x: string }[]
+    t.equal(row?.x.length, 5_000_000)
+  })
+
   t.test('connections that the server ends in the middle are 503s, and nothing of them is kept', async (t) => {
     const { db, gate, admin, ours, url } = await open(t)
     const release = await lockCategories(t, url)

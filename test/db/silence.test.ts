@@ -10,17 +10,17 @@ t.teardown(() => clearInterval(alive))
 
 /** A watch, and each question that it asks, to be answered by the test. */
 function startWatch(t: { teardown(end: () => void): void }) {
-  const questions: (PromiseWithResolvers<unknown> & { isEnded: boolean })[] = []
+  const questions: (PromiseWithResolvers<unknown> & { isEnded: boolean; hasBegun: boolean })[] = []
   const asked: (() => void)[] = []
   let silences = 0
   function ask(): Probe {
-    const question = { ...Promise.withResolvers<unknown>(), isEnded: false }
+    const question = { ...Promise.withResolvers<unknown>(), isEnded: false, hasBegun: false }
     questions.push(question)
     asked.shift()?.()
     const end = () => {
       question.isEnded = true
     }
-    return { answer: question.promise, end }
+    return { answer: question.promise, hasBegun: () => question.hasBegun, end }
   }
   const watch = new SilenceWatch(ask, () => (silences += 1), LOOK_MS)
   t.teardown(() => watch.close())
@@ -90,6 +90,51 @@ t.test('an answer in the meantime counts for more than a probe that fails', asyn
   t.equal(silences(), 0)
   again.reject({ code: 'ECONNRESET' })
   await t.rejects(Promise.resolve(waiting), unavailable)
+})
+
+/** Lets others be answered, look after look. */
+function startAnswers(t: { teardown(end: () => void): void }, watch: SilenceWatch): void {
+  const timer = setInterval(() => watch.during(Promise.resolve()).then(undefined, () => {}), LOOK_MS / 2)
+  t.teardown(() => clearInterval(timer))
+}
+
+t.test('an answer that trickles in is none, whoever else is answered: all are refused until one comes', async (t) => {
+  const { watch, next, silences } = startWatch(t)
+  startAnswers(t, watch)
+  const slow = watch.during(new Promise(() => {}))
+  const question = await next()
+  question.hasBegun = true
+  await t.rejects(Promise.resolve(slow), unavailable)
+  t.throws(() => watch.check(), unavailable)
+  t.ok(question.isEnded)
+  const again = await next()
+  again.hasBegun = true
+  const last = await next()
+  t.throws(() => watch.check(), unavailable)
+  t.equal(silences(), 1)
+  last.resolve('here')
+  await last.promise
+  await new Promise((resolve) => setImmediate(resolve))
+  watch.check()
+})
+
+t.test('while others are answered one who waits is no sign, nor is a question that nothing comes of', async (t) => {
+  const { watch, next, silences } = startWatch(t)
+  startAnswers(t, watch)
+  const slow = Promise.withResolvers<string>()
+  const answer = watch.during(slow.promise)
+  const first = await next()
+  const second = await next()
+  t.ok(first.isEnded)
+  second.reject({ code: 'ECONNREFUSED' })
+  const third = await next()
+  third.hasBegun = true
+  third.resolve('whole')
+  await next()
+  watch.check()
+  slow.resolve('done')
+  t.equal(await answer, 'done')
+  t.equal(silences(), 0)
 })
 
 t.test('a statement that fails with its connection is no answer of the database', async (t) => {

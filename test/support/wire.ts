@@ -39,6 +39,8 @@ export interface WireServer extends TestServer {
   silenceAt: (text: string) => void
   /** Cuts the connection in the next answer that contains this text, just before it. */
   cutAnswerAt: (text: string) => void
+  /** From now on only the beginning of a long answer comes, as on a link that takes hours for the rest. */
+  trickle: () => void
   /** Settles when it swallows. */
   hasFallenSilent: () => Promise<unknown>
 }
@@ -53,6 +55,7 @@ export async function startWire(t: Teardown): Promise<WireServer> {
   let isSilent = false
   let silentAt: string | undefined
   let cutAt: string | undefined
+  let isTrickling = false
   const happened = new EventEmitter()
   const lost = new WeakSet<Socket>()
   const server = await startServer(t, (socket) =>
@@ -65,7 +68,7 @@ export async function startWire(t: Teardown): Promise<WireServer> {
       if (isSilent || lost.has(socket)) return
       const answer = Buffer.from(await database.execProtocolRaw(message))
       const end = cutAt === undefined ? -1 : answer.indexOf(cutAt, 0, 'latin1')
-      if (end === -1) return void socket.write(answer)
+      if (end === -1) return void socket.write(isTrickling ? answer.subarray(0, 1000) : answer)
       cutAt = undefined
       lost.add(socket)
       socket.end(answer.subarray(0, end))
@@ -86,12 +89,16 @@ export async function startWire(t: Teardown): Promise<WireServer> {
     cutAnswerAt: (text) => {
       cutAt = text
     },
+    trickle: () => {
+      isTrickling = true
+    },
     speak: async () => {
       for (const socket of server.sockets) lost.add(socket)
       // The transaction of a lost connection ends with it.
       await database.exec('rollback')
       silentAt = undefined
       isSilent = false
+      isTrickling = false
     }
   }
 }
