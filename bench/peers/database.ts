@@ -50,6 +50,21 @@ export const listProductsByPrice = db
   .limit(placeholder('limit'))
   .prepare('list_products_by_price')
 
+/** Sets columns of a product, which `changes` chooses: so it is built each time. */
+export const updateProduct = (id: string, changes: Partial<typeof products.$inferInsert>) =>
+  db
+    .update(products)
+    .set({ ...changes, updatedAt: new Date() })
+    .where(eq(products.id, id))
+    .returning()
+
+/** `{ id }` */
+export const deleteProduct = db
+  .delete(products)
+  .where(eq(products.id, placeholder('id')))
+  .returning({ id: products.id })
+  .prepare('delete_product')
+
 /** `{ id, sku, name, description, priceCents, currency, stock, tags, categoryId, active }` */
 export const createProduct = db
   .insert(products)

@@ -3,7 +3,15 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type TSchema, Type } from '@sinclair/typebox'
 import Fastify from 'fastify'
 import { v7 } from 'uuid'
-import { createProduct, listProducts, listProductsByPrice, port, readProduct } from './database.ts'
+import {
+  createProduct,
+  deleteProduct,
+  listProducts,
+  listProductsByPrice,
+  port,
+  readProduct,
+  updateProduct
+} from './database.ts'
 
 const app = Fastify().withTypeProvider<TypeBoxTypeProvider>()
 
@@ -25,13 +33,14 @@ const Product = Type.Object({
   createdAt: Type.Unsafe<Date>(Type.String({ format: 'date-time' })),
   updatedAt: Type.Unsafe<Date>(Type.String({ format: 'date-time' }))
 })
+const params = Type.Object({ id: Type.String({ format: 'uuid' }) })
 const Problem = Type.Object({ message: Type.String() })
 
 app.get(
   '/products/:id',
   {
     schema: {
-      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      params,
       response: { 200: Product, 404: Problem }
     }
   },
@@ -68,6 +77,24 @@ app.post(
   async (request, reply) => {
     const [product] = await createProduct.execute({ ...request.body, id: v7() })
     return reply.code(201).send(product as NonNullable<typeof product>)
+  }
+)
+
+app.patch(
+  '/products/:id',
+  { schema: { params, body: Type.Partial(Type.Object(written)), response: { 200: Product, 404: Problem } } },
+  async (request, reply) => {
+    const [product] = await updateProduct(request.params.id, request.body)
+    return product ?? reply.code(404).send({ message: 'not found' })
+  }
+)
+
+app.delete(
+  '/products/:id',
+  { schema: { params, response: { 204: Type.Null(), 404: Problem } } },
+  async (request, reply) => {
+    const [product] = await deleteProduct.execute({ id: request.params.id })
+    return product ? reply.code(204).send(null) : reply.code(404).send({ message: 'not found' })
   }
 )
 

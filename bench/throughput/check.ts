@@ -17,7 +17,7 @@ export async function ask(
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`${url}${path} answered ${response.status}: ${text.slice(0, 300)}`)
-  return { status: response.status, body: JSON.parse(text) }
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
 }
 
 /** @throws AssertionError unless the first, the middle and the last product are answered as the database has them. */

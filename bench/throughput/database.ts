@@ -61,10 +61,18 @@ export async function load(database: Database, rows: number): Promise<void> {
   await sql`vacuum analyze products`
 }
 
-/** Removes what measurements have written, so that the next one finds the table as it was. */
+/** Adds products whose ids end in the serial numbers of a load, from 1. */
+export async function addSerial({ sql }: Database, rows: number): Promise<void> {
+  await sql`
+    insert into products (id, sku, name, price_cents, currency, stock, tags, active)
+    select (${ID_PREFIX}::text || lpad(n::text, 12, '0'))::uuid, 'SERIAL-' || n, 'Product', n % 1000, 'USD', 1, '{oak}', true
+    from generate_series(1, ${rows}::int) n`
+}
+
+/** Removes what measurements have written, so that the next one finds the table as it was; changed rows stay changed. */
 export async function removeWritten({ sql }: Database): Promise<void> {
-  const { count } = await sql`delete from products where created_at > '2025-01-01Z'`
-  if (count > 0) await sql`vacuum analyze products`
+  await sql`delete from products where created_at > '2025-01-01Z'`
+  await sql`vacuum analyze products`
 }
 
 /** Products as every server must answer them. */

@@ -8,7 +8,7 @@ import { findProgram, run } from './processes.ts'
  * price and `{serial}` for a number of twelve digits that counts up.
  */
 export interface Requests {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   headers?: Record<string, string>
   body?: string

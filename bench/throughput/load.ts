@@ -13,7 +13,9 @@ export interface Load {
   requests(kind: ServerKind, run: string): Requests | undefined
   /** @throws Error when the server does not answer as the database says it must. */
   check(bench: Bench, server: RunningServer): Promise<void>
-  /** Whether rows are left behind. */
+  /** Makes ready for so many seconds of it. */
+  prepare?(bench: Bench, seconds: number): Promise<void>
+  /** Whether it leaves rows behind, or changed ones. */
   writes?: boolean
   /** What is measured beside the servers, in the same rounds. */
   besides?: { subject: string; isHere(bench: Bench): boolean; measure(bench: Bench): Promise<number> }
@@ -80,6 +82,7 @@ async function measureLoad(bench: Bench, load: Load): Promise<Result> {
 
 async function sample(bench: Bench, load: Load, server: RunningServer, seconds: number): Promise<Sample> {
   const requests = load.requests(server.kind, bench.nextRun()) as Requests
+  await load.prepare?.(bench, seconds)
   const seen = await send(bench, server, requests, { seconds })
   if (load.writes) await removeWritten(bench.database)
   return seen

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench, Workload } from './bench.ts'
 import { ask, checkList, checkRead, rowsOf } from './check.ts'
-import { ID_BASE, ID_PREFIX, removeWritten } from './database.ts'
+import { addSerial, ID_BASE, ID_PREFIX, productId, removeWritten } from './database.ts'
 import { makeLoad } from './load.ts'
 import { findProgram, run } from './processes.ts'
 import { newProduct, spell } from './requests.ts'
@@ -12,6 +12,7 @@ import type { RunningServer, ServerKind } from './servers.ts'
 /** The loads of many requests at once. */
 export function loads(key: () => string): Workload[] {
   const of = (kind: ServerKind) => spell(kind, key())
+  const changes = ({ isTenon, name }: ServerKind) => isTenon || name === 'fastify'
   const isFixed = ({ name }: ServerKind) => name === 'node-http'
 
   return [
@@ -50,6 +51,21 @@ export function loads(key: () => string): Workload[] {
       writes: true
     }),
     makeLoad({
+      name: 'patch',
+      title: 'Change two fields of one by id, random ids',
+      requests: (kind, run) => (changes(kind) ? of(kind).patch(run) : undefined),
+      check: checkPatch,
+      writes: true
+    }),
+    makeLoad({
+      name: 'delete',
+      title: 'Delete one by id, each id once',
+      requests: (kind) => (changes(kind) ? of(kind).remove : undefined),
+      check: checkRemove,
+      prepare: ({ database }, seconds) => addSerial(database, seconds * MOST_REMOVED_PER_SECOND),
+      writes: true
+    }),
+    makeLoad({
       name: 'livez',
       title: 'A route without a database: /livez',
       requests: (kind) => of(kind).livez,
@@ -78,7 +94,30 @@ export function loads(key: () => string): Workload[] {
     deepStrictEqual(stored, { id, ...written, createdAt, updatedAt })
     await removeWritten(bench.database)
   }
+
+  async function checkPatch({ database }: Bench, server: RunningServer): Promise<void> {
+    const { id, ...before } = (await rowsOf(database, { id: productId(1) }))[0] as Record<string, unknown>
+    const { body } = await ask(server, of(server.kind).patch('check'), { id: ID_BASE + 1, serial: '000000000001' })
+    const { updatedAt } = body as Record<string, unknown>
+    deepStrictEqual(body, { id, ...before, description: 'check-000000000001', stock: 7, updatedAt })
+    deepStrictEqual([body], await rowsOf(database, { id: productId(1) }))
+  }
+
+  async function checkRemove({ database }: Bench, server: RunningServer): Promise<void> {
+    await addSerial(database, 2)
+    const { status } = await ask(server, of(server.kind).remove, { serial: '000000000001' })
+    deepStrictEqual(status, 204)
+    const left = [1, 2].map((n) => rowsOf(database, { id: `${ID_PREFIX}${String(n).padStart(12, '0')}` }))
+    deepStrictEqual(
+      (await Promise.all(left)).map(({ length }) => length),
+      [0, 1]
+    )
+    await removeWritten(database)
+  }
 }
+
+// More than any server here does: one that finds no row fails the workload.
+const MOST_REMOVED_PER_SECOND = 30_000
 
 function hasPgbench({ options }: Bench): boolean {
   const isWanted = !options.servers || options.servers.includes('pgbench')

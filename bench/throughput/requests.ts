@@ -21,6 +21,13 @@ export function spell(kind: ServerKind, key: string) {
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify(newProduct(`${run}-{serial}`))
     }),
+    patch: (run: string): Requests => ({
+      method: 'PATCH',
+      path: `${products}/${ID_PREFIX}{id}`,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ description: `${run}-{serial}`, stock: 7 })
+    }),
+    remove: { method: 'DELETE', path: `${products}/${ID_PREFIX}{serial}`, headers } as Requests,
     livez: get('/livez'),
     keySet: get(kind.isTenon ? '/.well-known/jwks.json' : '/jwks.json')
   }
