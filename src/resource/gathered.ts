@@ -2,7 +2,9 @@ import { GatheredReads, GatheredWrites, SharedReads } from '../db/batch.ts'
 import { findPgError } from '../db/errors.ts'
 import type { Columns } from './batch/sql.ts'
 import type { ResourceContext, Row } from './context.ts'
+import { type Change, removeTogether, updateTogether } from './gathered-changes.ts'
 import type { ListAnswer } from './operations/list.ts'
+import type { One } from './operations/one.ts'
 import { insertStored, MOST_KEYS, readStored, type Stored } from './stored.ts'
 
 /** What requests that arrive together share. */
@@ -15,6 +17,10 @@ export interface Gathered {
   pages: SharedReads<ListAnswer>
   /** New rows, by the columns that they have. */
   creates: (columns: string) => GatheredWrites<Columns, Stored>
+  /** Changes of rows by their id; undefined of one that its caller has to make alone. */
+  updates: GatheredWrites<Change, Stored | undefined>
+  /** Deletes by id; false of one that its caller has to make alone. */
+  removes: GatheredWrites<One, boolean>
 }
 
 type LoadRows = (keys: string[]) => Promise<Map<string, Row[]>>
@@ -33,7 +39,9 @@ export function gatherOf(context: ResourceContext): Gathered {
     included: (path, load) => kept(includes, path, () => new GatheredReads(load, INCLUDES)),
     pages: new SharedReads(),
     creates: (columns) =>
-      kept(creates, columns, () => new GatheredWrites((rows) => insertStored(context, rows), isRowFault, WRITES))
+      kept(creates, columns, () => new GatheredWrites((rows) => insertStored(context, rows), isRowFault, WRITES)),
+    updates: new GatheredWrites((changes) => updateTogether(context, changes), isRowFault, WRITES),
+    removes: new GatheredWrites((ones) => removeTogether(context, ones), isRowFault, WRITES)
   }
 }
 
@@ -46,5 +54,5 @@ function kept<V>(all: Map<string, V>, key: string, make: () => V): V {
   return one
 }
 
-// Class 22 is a value, class 23 a constraint.
-const isRowFault = (error: unknown) => /^2[23]/.test(String(findPgError(error)?.code))
+// Class 22 is a value, class 23 a constraint, class P0 what a trigger raises.
+const isRowFault = (error: unknown) => /^(2[23]|P0)/.test(String(findPgError(error)?.code))

@@ -1,4 +1,5 @@
-interface Statement {
+/** A statement that is executed more than once. */
+export interface Statement {
   execute(values?: Record<string, unknown>): Promise<unknown>
 }
 

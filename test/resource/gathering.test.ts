@@ -11,7 +11,8 @@ const step = fc.record({
   resource: fc.constantFrom('items' as const, 'products' as const),
   what: fc.constantFrom(
     ...(['create', 'create', 'read', 'read', 'read', 'sparse', 'cached', 'patch', 'replace', 'remove'] as const),
-    ...(['list', 'list', 'foreign', 'missing', 'taken', 'broken', 'invalid', 'stale', 'once', 'rehearsed'] as const)
+    ...(['list', 'list', 'foreign', 'missing', 'taken', 'broken', 'invalid', 'stale', 'once', 'rehearsed'] as const),
+    ...(['patch', 'strike', 'trespass', 'clash', 'astray', 'twins', 'twins', 'rivals', 'rivals', 'again'] as const)
   ),
   pick: fc.nat(),
   value: fc.nat(1_000_000)
@@ -42,10 +43,15 @@ class Client {
   }
 
   async run(script: Step[]): Promise<void> {
-    for (const [index, one] of script.entries()) this.answers.push([one, this.#told(await this.#do(one, index))])
+    for (const [index, one] of script.entries()) {
+      const answered = await this.#do(one, index)
+      // Of what was asked at once the order is nobody's business.
+      const told = Array.isArray(answered) ? answered.map((answer) => this.#told(answer)).sort() : this.#told(answered)
+      this.answers.push([one, told])
+    }
   }
 
-  async #do({ resource, what, pick, value }: Step, index: number): Promise<Answered> {
+  async #do({ resource, what, pick, value }: Step, index: number): Promise<Answered | Answered[]> {
     const rows = this.#rows[resource]
     const path = `/api/v1/${resource}`
     const id = rows[pick % rows.length] ?? this.#fixed.missing
@@ -59,6 +65,17 @@ class Client {
       const answer = await ask('POST', path, whole, headers)
       if (answer.status === 201) this.#keep(rows, answer.body.id)
       return answer
+    }
+    const remove = async (headers?: Record<string, string>) => {
+      const answer = await ask('DELETE', `${path}/${id}`, undefined, headers)
+      if (answer.status === 204 && rows.includes(id)) rows.splice(rows.indexOf(id), 1)
+      return answer
+    }
+    const someVersion = { 'if-match': `"${(value % 3) + 1}", "${(value % 5) + 1}"` }
+    // Their answers tell only whether they were made; the row afterwards tells what of them is there.
+    const race = async (bodies: object[], headers?: Record<string, string>) => {
+      const made = await Promise.all(bodies.map((body) => ask('PATCH', `${path}/${id}`, body, headers)))
+      return [...made.map((answer) => ({ ...answer, body: undefined, text: '' })), await ask('GET', `${path}/${id}`)]
     }
     switch (what) {
       case 'create':
@@ -76,8 +93,24 @@ class Client {
       case 'stale':
         return ask('PATCH', `${path}/${id}`, part, { 'if-match': `"${(value % 3) + 1}"` })
       case 'remove':
-        if (rows.includes(id)) rows.splice(rows.indexOf(id), 1)
-        return ask('DELETE', `${path}/${id}`)
+        return remove()
+      case 'strike':
+        return remove(someVersion)
+      case 'trespass':
+        return ask(value % 2 ? 'PATCH' : 'DELETE', `/api/v1/items/${this.#fixed.item}`, value % 2 ? part : undefined)
+      case 'clash':
+        return ask('PATCH', `/api/v1/products/${this.#rows.products.at(-1) ?? id}`, { sku: 'fixed', stock: value })
+      case 'astray':
+        return ask('PATCH', `/api/v1/products/${this.#rows.products[0] ?? id}`, { categoryId: this.#fixed.missing })
+      case 'twins':
+        return race([part, resource === 'items' ? { title: text } : { name: this.#name, priceCents: value }])
+      case 'rivals':
+        return race([part, part, part], someVersion)
+      case 'again': {
+        const headers = { 'idempotency-key': text.replace(/ /g, '-') }
+        const first = await ask('PATCH', `${path}/${id}`, part, headers)
+        return [first, await ask('PATCH', `${path}/${id}`, part, headers)]
+      }
       case 'list': {
         // Of items everybody sees their own under one and the same URL.
         const filter = resource === 'items' ? '' : `&name=${this.#name}`

@@ -26,7 +26,7 @@ export function jsonRows({ columns }: Resource, rows: Columns[]): string {
   return JSON.stringify(
     rows.map((row) => {
       const named: Record<string, unknown> = {}
-      for (const key in row) named[names.get(key) as string] = row[key]
+      for (const key in row) named[names.get(key) ?? key] = row[key]
       return named
     })
   )

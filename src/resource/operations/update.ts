@@ -4,6 +4,7 @@ import { asArrays } from '../../db/rows.ts'
 import { answerStored } from '../answer.ts'
 import type { Columns } from '../batch/sql.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
+import { canShare } from '../gathered-changes.ts'
 import { guarded } from '../guard.ts'
 import { type ChangeRoute, IdParams, IfMatch, type MakeRoute } from '../route.ts'
 import { assertRules, mergePatch } from '../rules.ts'
@@ -61,13 +62,16 @@ async function patchRow(context: ResourceContext, one: One, values: Columns, pat
 }
 
 /**
- * Sets columns of a row, in one statement that also checks who owns it and which version it has.
+ * Sets columns of a row, in one statement that also checks who owns it and which version it has; with others that arrive
+ * together with it, and alone where that one leaves it out, which tells why or waits for who holds the row.
  * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
  */
 export async function updateRow(context: ResourceContext, one: One, values: Columns): Promise<Stored> {
   const { resource, db } = context
   // An empty patch changes nothing, so it ends here.
   if (Object.keys(values).length === 0) return readUnchanged(context, one)
+  const stored = canShare(one) && (await context.gathered?.updates.add({ one, values }))
+  if (stored) return stored
   const statement = db
     .update(resource.table)
     .set({ ...values, updatedAt: sql`now()`, version: sql`${resource.columns.version} + 1` })
