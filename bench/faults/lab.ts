@@ -6,7 +6,9 @@ import { makeKey } from '../throughput/key.ts'
 import { type OwnServer, startOwn } from '../throughput/postgres.ts'
 import { end, endAll } from '../throughput/processes.ts'
 import { ADMIN, ROOT, type RunningServer, startServer, tenon } from '../throughput/servers.ts'
+import { HaProxy } from './haproxy.ts'
 import { openAgent, send } from './load.ts'
+import { Pooler } from './pooler.ts'
 import { FaultProxy } from './proxy.ts'
 import { RedisServer } from './redis.ts'
 
@@ -25,7 +27,7 @@ export class Lab {
   #instances: RunningServer[] = []
   #databases: Database[] = []
   #proxies: FaultProxy[] = []
-  #redis: RedisServer[] = []
+  #servers: { kill(): Promise<void> }[] = []
   #count = 0
 
   constructor(isQuick: boolean) {
@@ -58,7 +60,7 @@ export class Lab {
     return this.#create()
   }
 
-  /** Instances of Tenon on free ports, started at once. */
+  /** Instances of Tenon, started at once, on free ports where `env` does not name one. */
   async instances(count: number, databaseUrl: string, env: Record<string, string> = {}): Promise<RunningServer[]> {
     const kind = tenon('tenon', ROOT)
     const starting = Array.from({ length: count }, async () => {
@@ -82,8 +84,22 @@ export class Lab {
 
   async redis(): Promise<RedisServer> {
     const redis = await RedisServer.start()
-    this.#redis.push(redis)
+    this.#servers.push(redis)
     return redis
+  }
+
+  /** A PgBouncer with so many connections to each database. */
+  async pooler(connections: number): Promise<Pooler> {
+    const pooler = await Pooler.start(this.folder, this.postgres.port, connections)
+    this.#servers.push(pooler)
+    return pooler
+  }
+
+  /** A HAProxy before instances, by their ports. */
+  async haproxy(ports: number[]): Promise<HaProxy> {
+    const proxy = await HaProxy.open(this.folder, ports)
+    this.#servers.push(proxy)
+    return proxy
   }
 
   async proxy(targetPort: number | string): Promise<FaultProxy> {
@@ -110,12 +126,12 @@ export class Lab {
   async clear(): Promise<void> {
     await Promise.allSettled(this.#proxies.map((proxy) => proxy.close()))
     await Promise.allSettled(this.#instances.map(({ child }) => end(child)))
-    await Promise.allSettled(this.#redis.map((redis) => redis.kill()))
+    await Promise.allSettled(this.#servers.map((server) => server.kill()))
     for (const database of this.#databases) await dropDatabase(this.postgres.url, database).catch(() => {})
     this.agent.destroy()
     this.#proxies = []
     this.#instances = []
-    this.#redis = []
+    this.#servers = []
     this.#databases = []
   }
 

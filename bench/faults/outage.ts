@@ -11,6 +11,8 @@ const PROBE_MS = 20
 
 /** How the database is taken away from an instance, and given back. */
 export interface Outage {
+  /** The database by the way that the instance takes; through a proxy of ours when left out. */
+  through?(databaseUrl: string): string
   begin(lab: Lab, proxy: FaultProxy): unknown
   end(lab: Lab, proxy: FaultProxy): unknown
   /** Whether nothing gets through, so that the server cannot be ready. */
@@ -29,7 +31,7 @@ export async function showOutage(lab: Lab, outage: Outage): Promise<Check[]> {
   const database = await lab.database()
   await load(database, ROWS)
   const proxy = await lab.proxy(lab.postgres.port)
-  const { url } = await lab.instance(proxy.through(database.url))
+  const { url } = await lab.instance(outage.through?.(database.url) ?? proxy.through(database.url))
   const ledger = new Ledger(lab.key)
   const probe = (path: string) => startProbe(PROBE_MS, () => send(lab.agent, url, { path }))
   const [livez, readyz] = [probe('/livez'), probe('/readyz')]

@@ -14,6 +14,8 @@ export interface Promised {
   title: string
   /** Too long for a run of everything. */
   isByNameOnly?: boolean
+  /** A program without which it is not shown. */
+  needs?: string
   show(lab: Lab): Promise<Check[]>
 }
 

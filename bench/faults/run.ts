@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { machineLines } from '../throughput/machine.ts'
-import { endAll, pinSelf } from '../throughput/processes.ts'
+import { endAll, findProgram, pinSelf } from '../throughput/processes.ts'
 import { Lab } from './lab.ts'
 import { lineOf, type Promised } from './promise.ts'
 
@@ -39,6 +39,7 @@ async function main(promises: Promised[], isQuick: boolean): Promise<void> {
   const lab = new Lab(isQuick)
   const closing = endOnSignals(lab)
   let broken = 0
+  let skipped = 0
   try {
     await lab.open()
     say([...machineLines(lab.postgres), isQuick ? 'quick' : 'full'].join('\n'))
@@ -46,12 +47,14 @@ async function main(promises: Promised[], isQuick: boolean): Promise<void> {
       const startedAt = performance.now()
       const line = await lineFor(promised, lab)
       if (closing.hasBegun) return
-      if (!line.startsWith('ok')) broken += 1
+      if (line.startsWith('BROKEN')) broken += 1
+      if (line.startsWith('skipped')) skipped += 1
       say(line)
       process.stderr.write(`        ${promised.name}, ${Math.round((performance.now() - startedAt) / 1000)} s\n`)
       await lab.clear()
     }
-    say(`${promises.length - broken} of ${promises.length} promises kept`)
+    const kept = promises.length - broken - skipped
+    say(`${kept} of ${promises.length} promises kept${skipped > 0 ? `, ${skipped} not tried` : ''}`)
     process.exitCode = broken === 0 ? 0 : 1
   } finally {
     if (!closing.hasBegun) await lab.close()
@@ -59,6 +62,8 @@ async function main(promises: Promised[], isQuick: boolean): Promise<void> {
 }
 
 async function lineFor(promised: Promised, lab: Lab): Promise<string> {
+  const { needs } = promised
+  if (needs && !findProgram(needs)) return `skipped ${promised.title}: NOT TRIED, ${needs} is not installed`
   try {
     const late = sleep(promised.isByNameOnly ? MOST_BY_NAME_MS : MOST_MS, undefined, { ref: false })
     const checks = await Promise.race([promised.show(lab), late])

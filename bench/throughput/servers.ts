@@ -90,7 +90,7 @@ export async function startServer(
   more: Record<string, string>
 ): Promise<RunningServer> {
   mkdirSync(folder, { recursive: true })
-  const port = await freePort()
+  const port = Number(more.PORT ?? (await freePort()))
   const env = serverEnv(databaseUrl, port, kind.isTenon ? tenonEnv(folder, more) : {})
   const { file, args, cwd } = kind.command
   const nowhere = openSync('/dev/null', 'w')
