@@ -1,12 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { load } from '../../throughput/database.ts'
-import { freePort } from '../../throughput/processes.ts'
+import { freePort, memoryMb } from '../../throughput/processes.ts'
 import { Inspector } from '../inspector.ts'
 import { Ledger } from '../ledger.ts'
 import { isOk, p99, startLoad, tally } from '../load.ts'
 import { mixed, ROWS } from '../mixed.ts'
 import { bounded, type Promised, seen } from '../promise.ts'
+import { flat } from '../trend.ts'
 
 const RATE = 300
 
@@ -21,16 +22,19 @@ export default {
     const { pid, url } = await lab.instance(database.url, { NODE_OPTIONS: `--inspect=127.0.0.1:${inspectorPort}` })
     const inspector = await Inspector.connect(inspectorPort)
     const ledger = new Ledger(lab.key)
-    const traffic = startLoad(RATE, (n) => mixed(lab, url, ledger, n))
+    // Without what was answered: kept for all of it, it would slow down who measures.
+    const traffic = startLoad(RATE, async (n) => ({ ...(await mixed(lab, url, ledger, n)), body: '', headers: {} }))
     const parts = lab.some(10, 6)
     const heaps: number[] = []
     const descriptors: number[] = []
+    const resident: number[] = []
     const edges = [performance.now()]
     for (let part = 0; part < parts; part += 1) {
       await sleep(lab.some(60_000, 10_000))
       edges.push(performance.now())
       heaps.push(await inspector.heapAfterCollectionMb())
       descriptors.push(readdirSync(`/proc/${pid}/fd`).length)
+      resident.push(memoryMb(pid) as number)
     }
     const answers = await traffic.stop()
     inspector.close()
@@ -44,25 +48,14 @@ export default {
     return [
       bounded(
         failed.length === 0,
-        `${failed.length} of ${answers.length.toLocaleString('en')} failed ${tally(failed)}`,
+        `${failed.length} of ${answers.length.toLocaleString('en')} failed ${tally(failed)}`.trim(),
         'none'
       ),
       flat('heap after collection', heaps, 'MB', 5),
       flat('descriptors', descriptors, '', 10),
       flat('p99', p99s, 'ms', 20),
-      seen(`in ${parts} parts: heap ${list(heaps)} MB, p99 ${list(p99s)} ms`),
+      seen(`resident memory ${resident.map(Math.round).join(' ')} MB`),
       ...(await ledger.check(database.sql))
     ]
   }
 } satisfies Promised
-
-// The last third beside the first, of which the very first part is left out: it warms up.
-function flat(what: string, all: number[], unit: string, tolerance: number) {
-  const third = Math.ceil(all.length / 3)
-  const [first, last] = [median(all.slice(1, third + 1)), median(all.slice(-third))]
-  const text = `${what} ${first.toFixed(1)} → ${last.toFixed(1)} ${unit}`.trim()
-  return bounded(last <= Math.max(first * 1.1, first + tolerance), text, `at most 10 % or ${tolerance} ${unit} more`)
-}
-
-const median = (all: number[]) => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] as number
-const list = (all: number[]) => all.map((one) => one.toFixed(1)).join(' ')
