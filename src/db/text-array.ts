@@ -7,7 +7,10 @@ export const textArray = { to: TEXT_ARRAY, from: [TEXT_ARRAY], serialize: (text:
 function parse(text: string): (string | null)[] {
   if (text === '{}') return []
   // Most elements need no quotes.
-  if (!/["\\]/.test(text)) return text.slice(1, -1).split(',').map(orNull)
+  if (!/["\\]/.test(text)) {
+    const plain = text.slice(1, -1).split(',')
+    return text.includes('NULL') ? plain.map(orNull) : plain
+  }
   const elements = text.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|[^,]+/gs)
   return [...elements].map(([plain, quoted]) => {
     if (quoted !== undefined) return quoted.replace(/\\(.)/gs, '$1')

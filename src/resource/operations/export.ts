@@ -125,9 +125,6 @@ async function* readBatches(
     next = hasMore ? read(found.at(-1)) : undefined
     if (found.length === 0) return
     const rows = found.map(open)
-    // postgres.js keeps the answer of a statement in a promise of a class of its own. V8 finds such a promise dead only when
-    // it collects the whole heap, and until then all that it holds: 112 MB in an export of 200,000 rows, 34 MB without them.
-    found.length = 0
     if (!isPlain) await attachIncludes(context, rows as Row[])
     yield rows
   }
