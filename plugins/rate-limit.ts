@@ -9,6 +9,10 @@ import { parseTiers, type Window } from '#src/limits/tiers.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route is charged to nobody: probes come through one address with others, and must not fail with them. */
+    isProbe?: true
+  }
   interface FastifyRequest {
     /** What this request was charged to, or null while it was not. */
     charge: Charge | null
@@ -94,7 +98,7 @@ export default fp(
     // With callbacks: where there is nothing to wait for, a promise costs more than the rest.
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
       const tier = tierOf(request)
-      if (limiters.get(tier)?.length === 0) {
+      if (request.route.config.isProbe || limiters.get(tier)?.length === 0) {
         request.charge = { tier, states: [] }
         return done()
       }

@@ -6,7 +6,7 @@ export default (async (app) => {
   app.get(
     '/livez',
     {
-      config: { access: 'public', priority: 'health' },
+      config: { access: 'public', priority: 'health', isProbe: true },
       logLevel: 'warn',
       schema: { operationId: 'readLiveness', tags: ['meta'], summary: 'The process is up', response: { 200: Health } }
     },

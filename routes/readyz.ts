@@ -9,7 +9,7 @@ export default (async (app) => {
   app.get(
     '/readyz',
     {
-      config: { access: 'public', priority: 'health' },
+      config: { access: 'public', priority: 'health', isProbe: true },
       logLevel: 'warn',
       schema: {
         operationId: 'readReadiness',

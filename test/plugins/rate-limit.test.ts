@@ -54,6 +54,17 @@ t.test('paths that do not exist and refused credentials are charged to the addre
   t.equal((await send('GET', path, { headers: address })).status, 429)
 })
 
+t.test('probes get through where their address has nothing left, and use nothing up', async (t) => {
+  const { send } = await start(t, behindProxy)
+  const headers = newAddress()
+  for (const probe of ['/livez', '/readyz'])
+    t.same(await repeat(4, () => send('GET', probe, { headers })), [200, 200, 200, 200], probe)
+  t.equal((await send('HEAD', '/livez', { headers })).headers['ratelimit-policy'], undefined)
+  t.same(await repeat(4, () => send('GET', path, { headers })), [200, 200, 200, 429])
+  t.equal((await send('GET', '/livez', { headers })).status, 200)
+  t.equal((await send('GET', '/openapi.json', { headers })).status, 429, 'what else lies in memory is no probe')
+})
+
 t.test('a user is charged on their own account, wherever they are, and all windows hold', async (t) => {
   const { send, someone } = await start(t, behindProxy)
   const ada = await someone()

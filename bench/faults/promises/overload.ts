@@ -3,7 +3,7 @@ import { load } from '../../throughput/database.ts'
 import { type Answer, isOk, p99, send, startLoad, startProbe, tally } from '../load.ts'
 import { bounded, type Promised, seen, under } from '../promise.ts'
 
-const ROWS = 50_000
+const ROWS = 200_000
 const TIMES = 3
 
 export default {
