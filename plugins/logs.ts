@@ -14,11 +14,14 @@ export default fp(
     const { values } = pino.levels
     const isLevel = (level: string) => (values[app.log.level] as number) <= (values[level] as number)
     if (!isLevel('info')) return
+    const isAbove = (level: string) => (values[level] ?? Number.POSITIVE_INFINITY) > (values.info as number)
     const isBodyLogged = isLevel('debug')
     app.addHook('onClose', async () => app.logLines.flush())
 
     app.addHook('onResponse', (request, reply, done) => {
-      const { schema, url } = request.route
+      const { schema, url, logLevel } = request.route
+      // Probes and scrapes would fill the log.
+      if (logLevel && isAbove(logLevel)) return done()
       const { principal } = request
       const mark = request.url.indexOf('?')
       app.logLines.add(

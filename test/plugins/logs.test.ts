@@ -42,6 +42,16 @@ t.test('one line for a request: who, what, how it ended and how long it took', a
   })
 })
 
+t.test('probes, scrapes and the files of the documentation have no line', async (t) => {
+  forget()
+  for (const path of ['/livez', '/readyz', '/metrics', '/docs/']) await send('GET', path)
+  await send('GET', '/livez/nothing')
+  t.same(
+    logged().map(({ path }) => path),
+    ['/livez/nothing']
+  )
+})
+
 t.test('nothing that a schema marks as secret, or does not know, is written', async (t) => {
   forget()
   const as = admin.token
