@@ -14,7 +14,7 @@ export default fp(
     const { values } = pino.levels
     const isLevel = (level: string) => (values[app.log.level] as number) <= (values[level] as number)
     if (!isLevel('info')) return
-    const isAbove = (level: string) => (values[level] ?? Number.POSITIVE_INFINITY) > (values.info as number)
+    const isAbove = (level: string) => (values[level] as number) > (values.info as number)
     const isBodyLogged = isLevel('debug')
     app.addHook('onClose', async () => app.logLines.flush())
 
