@@ -5,6 +5,7 @@ import { textArray } from '#src/db/text-array.ts'
 
 t.test('reads what PostgreSQL writes', async (t) => {
   t.same(textArray.parse('{}'), [])
+  t.same(textArray.parse('{a,b c}'), ['a', 'b c'])
   t.same(textArray.parse('{a,NULL,NULLS}'), ['a', null, 'NULLS'])
   t.same(textArray.parse('{a,"b,c","",NULL,"NULL","say \\"hi\\"","\\\\","{}","two\nlines"}'), [
     'a',
