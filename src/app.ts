@@ -53,13 +53,7 @@ export async function buildApp(
     // Fastify leaves the first off; together they end what a slow or silent client keeps open.
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
-    http: {
-      headersTimeout: 10_000,
-      connectionsCheckingInterval: 2_000,
-      requireHostHeader: false,
-      // A request without a body has no stream to be read to its end: some microseconds less for each GET.
-      optimizeEmptyRequests: true
-    },
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
     clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, nextId()),
     forceCloseConnections: 'idle',
     return503OnClosing: false,

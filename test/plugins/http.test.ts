@@ -48,6 +48,13 @@ t.test('what is not HTTP is 400, in the one error body', async (t) => {
   }
 })
 
+t.test('a body that is announced and does not come is answered, and not waited for', async (t) => {
+  for (const line of ['POST /api/v1/auth/login', 'POST /nothing', 'DELETE /livez']) {
+    const answer = await raw(request(`${line} HTTP/1.1`, ['Host: a', 'Content-Type: application/json']))
+    t.match(answer, /^HTTP\/1.1 4\d\d /, line)
+  }
+})
+
 t.test('HTTP/1.0 needs no Host', async (t) => {
   t.match(await raw('GET /livez HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 /)
 })
