@@ -117,10 +117,15 @@ function withVocabulary(ajv: Ajv): Ajv {
 const TIMESTAMP =
   /^(?!0000)(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
 
+// In UTC, in which moments are answered, their year has four digits too.
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+
 /** RFC 3339, without year 0000 and leap seconds, which PostgreSQL does not store as they were written. */
 function isTimestamp(text: string): boolean {
   const parts = TIMESTAMP.exec(text)
-  if (!parts) return false
+  const ms = Date.parse(text)
+  if (!parts || ms < FIRST_MS || ms > LAST_MS) return false
   const [, year, month, day] = parts.map(Number)
   // Day 0 of the next month is the last day of this one.
   const days = new Date(Date.UTC(2000, month as number, 0))

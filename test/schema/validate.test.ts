@@ -119,6 +119,8 @@ t.test('a moment is one that exists and that PostgreSQL stores as it was written
   }
   for (const text of [
     '0000-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+14:00',
+    '9999-12-31T23:59:59-05:00',
     '2026-00-10T00:00:00Z',
     '2026-13-10T00:00:00Z',
     '2026-01-00T00:00:00Z',
