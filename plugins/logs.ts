@@ -20,8 +20,8 @@ export default fp(
 
     app.addHook('onResponse', (request, reply, done) => {
       const { schema, url, logLevel } = request.route
-      // Probes and scrapes would fill the log.
-      if (logLevel && isAbove(logLevel)) return done()
+      // Probes and scrapes would fill the log; what was refused to them is worth its line.
+      if (logLevel && isAbove(logLevel) && reply.statusCode < 400) return done()
       const { principal } = request
       const mark = request.url.indexOf('?')
       app.logLines.add(

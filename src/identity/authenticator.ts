@@ -19,7 +19,8 @@ export class Authenticator {
   readonly #usage: KeyUsage
   // Of a signature only that it held is remembered; whether it is worth anything is asked at every request.
   readonly #grants = new Map<string, Grant>()
-  // A connection brings the same credential again and again, and to hash a key costs more than to compare it.
+  // A connection brings the same credential again and again, and to hash a key costs more than to compare it. As long as the
+  // connection lives this is in the clear, but nothing that was not verified before.
   readonly #last = new WeakMap<object, { credential: string; name: string }>()
 
   /** @param issuers who verifies tokens, by the `iss` of the token. */
@@ -34,7 +35,7 @@ export class Authenticator {
    * @param connection on which it came.
    */
   recall(credential: string, address: string, connection: object): Principal | undefined {
-    const grant = this.#grants.get(this.#nameOn(connection, credential))
+    const grant = this.#grantOn(connection, credential)
     const principal = grant && this.#authority.recall(grant, address)
     if (principal?.keyId) this.#usage.mark(principal.keyId)
     return principal ?? undefined
@@ -56,12 +57,13 @@ export class Authenticator {
     return principal
   }
 
-  #nameOn(connection: object, credential: string): string {
+  #grantOn(connection: object, credential: string): Grant | undefined {
     const last = this.#last.get(connection)
-    if (last?.credential === credential) return last.name
+    if (last?.credential === credential) return this.#grants.get(last.name)
     const name = nameOf(credential)
-    this.#last.set(connection, { credential, name })
-    return name
+    const grant = this.#grants.get(name)
+    if (grant) this.#last.set(connection, { credential, name })
+    return grant
   }
 
   async #read(credential: string): Promise<Grant | undefined> {
@@ -71,5 +73,5 @@ export class Authenticator {
   }
 }
 
-// Keys live for months, so they are not kept in the clear; a token is worth ten minutes, and hashing it costs more.
+// Keys live for months, so they are not kept in the clear longer than connections live; a token is worth ten minutes, and hashing it costs more.
 const nameOf = (credential: string) => (isKeyText(credential) ? hashKey(credential) : credential)
