@@ -21,7 +21,7 @@ export default fp(
       const route = request.route.config
       const header = request.raw.headers['request-timeout'] as string | undefined
       const endsAt = endOf(header, route.timeoutSeconds, reply)
-      runFor({ socket: request.raw.socket, endsAt, namesEnd: header !== undefined, route }, done)
+      runFor({ socket: request.raw.socket, endsAt, route }, done)
     })
   },
   { name: 'deadline', dependencies: ['errors'] }

@@ -58,7 +58,7 @@ export const catalogue = {
   DEADLINE_EXCEEDED: [
     503,
     'Deadline exceeded',
-    'The time that Request-Timeout or the route gives was over; what was under way was stopped. Try again later, or with more.'
+    'The time that Request-Timeout or the route gives was over; what was under way for nobody else was stopped. Try again later, or with more.'
   ],
   OVERLOADED: [503, 'Overloaded', 'Too many requests wait already. Nothing was done. Try again after Retry-After.']
 } as const satisfies Record<string, readonly [status: number, title: string, meaning: string]>

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Caller, currentCaller, latestOf, patientUntil, runFor, together, untilEnd } from './caller.ts'
+import { type Caller, currentCaller, runFor, together, untilEnd } from './caller.ts'
 
 // Who waits for an answer together: what is read for them is given up when all have left.
 type Asked<V> = PromiseWithResolvers<V> & { callers: (Caller | undefined)[] }
@@ -106,10 +106,10 @@ export class SharedReads<V> {
   }
 }
 
-interface Added<T, R> extends PromiseWithResolvers<R> {
-  item: T
-  endsAt: number
-}
+type Added<T, R> = { item: T } & PromiseWithResolvers<R>
+
+/** Whose fault it is that a statement failed. */
+export type Blame = 'item' | 'statement' | 'unknown'
 
 /**
  * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
@@ -118,30 +118,31 @@ interface Added<T, R> extends PromiseWithResolvers<R> {
  */
 export class GatheredWrites<T, R> {
   readonly #write: (items: T[]) => Promise<R[]>
-  readonly #isItemFault: (error: unknown) => boolean
+  readonly #blame: (error: unknown) => Blame
   readonly #limits: Limits
   #waiting: Added<T, R>[] = []
   #inFlight = 0
 
   /**
    * @param write writes items with one statement, all or none, and gives their results in order.
-   * @param isItemFault whether an error may be due to one of the items: then they are written in halves, so that it is
-   * told to nobody else. Of any other error nobody knows what was done, and it is everybody's.
+   * @param blame tells of an error what it may be due to. One of the items: then they are written in halves, so that it is
+   * told to nobody else. The statement, which was undone: then each is written alone, as one may have held up the others.
+   * Of any other error nobody knows what was done, and it is everybody's.
    */
-  constructor(write: (items: T[]) => Promise<R[]>, isItemFault: (error: unknown) => boolean, limits: Limits) {
+  constructor(write: (items: T[]) => Promise<R[]>, blame: (error: unknown) => Blame, limits: Limits) {
     this.#write = write
-    this.#isItemFault = isItemFault
+    this.#blame = blame
     this.#limits = limits
   }
 
   /**
-   * Writes an item with others: until the last end of those who share a statement, as only how that ended tells whether it
-   * was written. Who names an end of their own may have to know earlier, and shares none.
+   * Writes an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
+   * which may be too late for them.
    */
   add(item: T): Promise<R> {
-    const caller = currentCaller()
-    if (caller?.namesEnd) return this.#write([item]).then(([result]) => result as R)
-    const one = { ...Promise.withResolvers<R>(), item, endsAt: caller?.endsAt ?? Number.POSITIVE_INFINITY }
+    const { endsAt = Number.POSITIVE_INFINITY } = currentCaller() ?? {}
+    if (endsAt !== Number.POSITIVE_INFINITY) return this.#write([item]).then(([result]) => result as R)
+    const one = { ...Promise.withResolvers<R>(), item }
     this.#waiting.push(one)
     if (this.#waiting.length === 1) eachTurn(this.#send)
     return one.promise
@@ -160,17 +161,17 @@ export class GatheredWrites<T, R> {
   }
 
   async #settle(some: Added<T, R>[]): Promise<void> {
-    const endsAt = latestOf(some)
-    const everyone = endsAt === Number.POSITIVE_INFINITY ? undefined : patientUntil(endsAt)
     try {
-      const results = await runFor(everyone, () => this.#write(some.map(({ item }) => item)))
+      const results = await this.#write(some.map(({ item }) => item))
       for (const [index, { resolve }] of some.entries()) resolve(results[index] as R)
     } catch (error) {
-      if (some.length > 1 && this.#isItemFault(error)) {
+      const blame = some.length > 1 ? this.#blame(error) : 'unknown'
+      if (blame === 'item') {
         const middle = some.length >> 1
         await this.#settle(some.slice(0, middle))
         await this.#settle(some.slice(middle))
-      } else for (const { reject } of some) reject(error)
+      } else if (blame === 'statement') await Promise.all(some.map((one) => this.#settle([one])))
+      else for (const { reject } of some) reject(error)
     }
   }
 }

@@ -7,8 +7,6 @@ export interface Caller {
   readonly socket: { readonly destroyed: boolean }
   /** When the caller stops waiting, by the clock of `performance`; Infinity for whoever waits as long as it takes. */
   readonly endsAt: number
-  /** Whether they named that themselves: then it may be sooner than that of others who ask for the same. */
-  readonly namesEnd?: boolean
   /** What is asked for: one object for each route. */
   readonly route?: object | undefined
 }
@@ -33,14 +31,11 @@ export function together(several: (Caller | undefined)[]): Caller | undefined {
 }
 
 /** When the last of several stops waiting. */
-export function latestOf(several: Iterable<{ readonly endsAt: number }>): number {
+function latestOf(several: Iterable<{ readonly endsAt: number }>): number {
   let latest = 0
   for (const { endsAt } of several) if (endsAt > latest) latest = endsAt
   return latest
 }
-
-/** Someone who does not leave before their end, whoever else does. */
-export const patientUntil = (endsAt: number): Caller => ({ socket: ANSWERING.socket, endsAt })
 
 /** Does something for nobody in particular: a statement that several callers share must not end with one of them. */
 export const runForAll = <T>(work: () => T): T => callers.run(undefined, work)

@@ -84,4 +84,4 @@ export class RecentWriters {
   }
 }
 
-const never = () => false
+const never = () => 'unknown' as const

@@ -54,7 +54,7 @@ function requestTimeout(seconds: number | undefined): TSchema {
   return Type.Optional(
     Type.Number({
       exclusiveMinimum: 0,
-      description: `The seconds that the caller waits. When they are over, what was under way is stopped in the database too, and the answer is 503 \`DEADLINE_EXCEEDED\`. ${limits}`,
+      description: `The seconds that the caller waits. When they are over, what was under way is stopped in the database too, unless others wait for the same, and the answer is 503 \`DEADLINE_EXCEEDED\`. ${limits}`,
       examples: [2.5]
     })
   )

@@ -20,9 +20,18 @@ export interface Change {
 export const canShare = ({ precondition }: One): boolean => precondition?.noneOf === undefined
 
 /**
+ * The columns whose change may wait for somebody else's: for who is just using the same unique value, or has the row that
+ * they point to. One that sets them goes alone, so that nobody else waits with it.
+ */
+export function waitingColumns({ table }: Resource): Set<string> {
+  return new Set([...constraintsOf(table).values()].flatMap(({ columns }) => columns))
+}
+
+/**
  * Changes rows with one statement, all or none, but for what is left out: a row that is not there, is not the caller's,
  * does not have the version that the caller read, is being changed by somebody else, or is changed by a change before it.
  * So no row is waited for, by which one caller would hold up the others and two statements could lock each other out.
+ * @param changes that set none of the columns that may have to wait.
  * @returns the rows in order; undefined for what is left out.
  */
 export async function updateTogether(context: ResourceContext, changes: Change[]): Promise<(Stored | undefined)[]> {
@@ -42,13 +51,16 @@ export async function updateTogether(context: ResourceContext, changes: Change[]
         (${names}) = (select ${names} from jsonb_populate_record(${table}.*, "@locked".change)),
         ${bareName(updatedAt)} = now(), ${bareName(version)} = ${version} + 1
       from "@locked" where ${columns.id as AnyPgColumn} = "@locked".id`
-    return prepareShared(context, name, change, selection, isKey(resource, used) ? sql`update` : sql`no key update`)
+    return prepareShared(context, name, change, selection, sql`no key update`)
   })
   const answers = await runShared(context, statement, changes, read)
   return changes.map((change) => answers.get(change))
 }
 
-/** Deletes rows likewise. @returns whether each was deleted, in order. */
+/**
+ * Deletes rows likewise; whoever changes a row that points to one of them is waited for.
+ * @returns whether each was deleted, in order.
+ */
 export async function removeTogether(context: ResourceContext, ones: One[]): Promise<boolean[]> {
   const { table, columns } = context.resource
   const id = columns.id as AnyPgColumn
@@ -118,10 +130,4 @@ async function runShared<A extends { [OWN_KEY]: string }>(
       return [firsts.get(answer[OWN_KEY]) as Change, answer]
     })
   )
-}
-
-// A change of a unique column waits for whoever points to the row just now, unless the lock says that it is one.
-function isKey({ table, columns }: Resource, used: AnyPgColumn[]): boolean {
-  const keys = [...constraintsOf(table).values()].filter(({ kind }) => kind === 'unique').flatMap((one) => one.columns)
-  return keys.some((key) => used.includes(columns[key] as AnyPgColumn))
 }

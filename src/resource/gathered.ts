@@ -1,10 +1,11 @@
-import { GatheredReads, GatheredWrites, SharedReads } from '../db/batch.ts'
+import { type Blame, GatheredReads, GatheredWrites, SharedReads } from '../db/batch.ts'
 import { findPgError } from '../db/errors.ts'
 import type { Columns } from './batch/sql.ts'
 import type { ResourceContext, Row } from './context.ts'
-import { type Change, removeTogether, updateTogether } from './gathered-changes.ts'
+import { type Change, canShare, removeTogether, updateTogether, waitingColumns } from './gathered-changes.ts'
 import type { ListAnswer } from './operations/list.ts'
 import type { One } from './operations/one.ts'
+import { Statements } from './statements.ts'
 import { insertStored, MOST_KEYS, readStored, type Stored } from './stored.ts'
 
 /** What requests that arrive together share. */
@@ -17,10 +18,10 @@ export interface Gathered {
   pages: SharedReads<ListAnswer>
   /** New rows, by the columns that they have. */
   creates: (columns: string) => GatheredWrites<Columns, Stored>
-  /** Changes of rows by their id; undefined of one that its caller has to make alone. */
-  updates: GatheredWrites<Change, Stored | undefined>
-  /** Deletes by id; false of one that its caller has to make alone. */
-  removes: GatheredWrites<One, boolean>
+  /** Changes a row by its id; undefined where its caller has to make the change alone. */
+  update: (change: Change) => Promise<Stored | undefined> | undefined
+  /** Deletes by id; false where its caller has to do it alone. */
+  remove: (one: One) => Promise<boolean> | false
 }
 
 type LoadRows = (keys: string[]) => Promise<Map<string, Row[]>>
@@ -29,19 +30,30 @@ type LoadRows = (keys: string[]) => Promise<Map<string, Row[]>>
 const INCLUDES = { most: 10_000, inFlight: 4 }
 const READS = { most: MOST_KEYS, inFlight: 4 }
 const WRITES = { most: 64, inFlight: 2 }
+const MOST_CHANGES = 100
 
 /** Starts to gather for a resource. */
 export function gatherOf(context: ResourceContext): Gathered {
   const creates = new Map<string, GatheredWrites<Columns, Stored>>()
   const includes = new Map<string, GatheredReads<Row[]>>()
+  // There are as many shapes as choices of fields that meet: in places of their own they take none from what is read.
+  const changing = { ...context, statements: new Statements(MOST_CHANGES) }
+  const updates = new GatheredWrites<Change, Stored | undefined>(
+    (some) => updateTogether(changing, some),
+    blameOf,
+    WRITES
+  )
+  const removes = new GatheredWrites<One, boolean>((ones) => removeTogether(changing, ones), blameOf, WRITES)
+  const waiting = waitingColumns(context.resource)
+  const mayWait = ({ values }: Change) => Object.keys(values).some((name) => waiting.has(name))
   return {
     rows: new GatheredReads((ids) => readStored(context, ids), READS),
     included: (path, load) => kept(includes, path, () => new GatheredReads(load, INCLUDES)),
     pages: new SharedReads(),
     creates: (columns) =>
-      kept(creates, columns, () => new GatheredWrites((rows) => insertStored(context, rows), isRowFault, WRITES)),
-    updates: new GatheredWrites((changes) => updateTogether(context, changes), isRowFault, WRITES),
-    removes: new GatheredWrites((ones) => removeTogether(context, ones), isRowFault, WRITES)
+      kept(creates, columns, () => new GatheredWrites((rows) => insertStored(context, rows), blameOf, WRITES)),
+    update: (change) => (canShare(change.one) && !mayWait(change) ? updates.add(change) : undefined),
+    remove: (one) => canShare(one) && removes.add(one)
   }
 }
 
@@ -54,5 +66,10 @@ function kept<V>(all: Map<string, V>, key: string, make: () => V): V {
   return one
 }
 
-// Class 22 is a value, class 23 a constraint, class P0 what a trigger raises.
-const isRowFault = (error: unknown) => /^(2[23]|P0)/.test(String(findPgError(error)?.code))
+// Class 22 is a value, class 23 a constraint, class P0 what a trigger raises. Whatever else PostgreSQL says of a statement that
+// it goes on after, such as that it took too long, says that it undid it.
+function blameOf(error: unknown): Blame {
+  const { code, severity } = (findPgError(error) ?? {}) as { code?: string; severity?: string }
+  if (/^(2[23]|P0)/.test(String(code))) return 'item'
+  return severity === 'ERROR' ? 'statement' : 'unknown'
+}

@@ -71,31 +71,54 @@ t.test('a statement that several share lasts until the last of their ends; each 
   t.same(await Promise.all(inTime), [undefined, undefined])
 })
 
-t.test('writes share a statement until the last of their ends, but not with who names an end', async (t) => {
+t.test('writes of who has an end share no statement', async (t) => {
   const statements: [items: string[], endsAt: number | undefined][] = []
   const writes = new GatheredWrites<string, string>(
     async (items) => {
       statements.push([items, currentCaller()?.endsAt])
       return items
     },
-    () => false,
+    () => 'unknown',
     { most: 2, inFlight: 1 }
   )
-  const [first, second, own] = [someone(inMs(50_000)), someone(inMs(60_000)), someone(inMs(1000))]
+  const [patient, hasty] = [someone(), someone(inMs(1000))]
   const asked: [caller: Caller | undefined, item: string][] = [
-    [first, 'a'],
-    [second, 'b'],
-    [{ ...own, namesEnd: true }, 'own'],
-    [first, 'c'],
-    [undefined, 'd']
+    [patient, 'a'],
+    [hasty, 'hasty'],
+    [undefined, 'b'],
+    [patient, 'c']
   ]
   const written = await Promise.all(asked.map(([caller, item]) => runFor(caller, () => writes.add(item))))
-  t.same(written, ['a', 'b', 'own', 'c', 'd'])
+  t.same(written, ['a', 'hasty', 'b', 'c'])
   t.same(statements, [
-    [['own'], own.endsAt],
-    [['a', 'b'], second.endsAt],
-    [['c', 'd'], undefined]
+    [['hasty'], hasty.endsAt],
+    [['a', 'b'], undefined],
+    [['c'], undefined]
   ])
+})
+
+t.test('what a statement was undone for is told to whom it happens alone, and to all where nobody knows', async (t) => {
+  const statements: string[][] = []
+  const writes = (blame: 'item' | 'statement' | 'unknown') =>
+    new GatheredWrites<string, string>(
+      async (items) => {
+        statements.push(items)
+        if (items.includes('bad')) throw new Error(blame)
+        return items
+      },
+      (error) => (error as Error).message as typeof blame,
+      { most: 4, inFlight: 1 }
+    )
+  const settle = async (blame: 'item' | 'statement' | 'unknown') => {
+    const all = writes(blame)
+    const settled = await Promise.allSettled(['a', 'b', 'bad', 'c'].map((item) => all.add(item)))
+    return settled.map(({ status }) => status === 'fulfilled')
+  }
+  t.same(await settle('item'), [true, true, false, true])
+  t.same(statements.splice(0), [['a', 'b', 'bad', 'c'], ['a', 'b'], ['bad', 'c'], ['bad'], ['c']])
+  t.same(await settle('statement'), [true, true, false, true])
+  t.same(statements.splice(0), [['a', 'b', 'bad', 'c'], ['a'], ['b'], ['bad'], ['c']])
+  t.same(await settle('unknown'), [false, false, false, false])
 })
 
 t.test('a read that fails fails for all who wait for it, and the next one is made anew', async (t) => {

@@ -1,5 +1,4 @@
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import { canShare } from '../gathered-changes.ts'
 import { guarded } from '../guard.ts'
 import { IdParams, IfMatch, type MakeRoute, NoContent } from '../route.ts'
 import { isOne, oneOf, refuseOne } from './one.ts'
@@ -19,7 +18,7 @@ export const removeRoute: MakeRoute = ({ resource }) => ({
     const one = oneOf(request, resource)
     return async (on) => {
       await guarded(on, request, { id: one.id }, async (inner) => {
-        if (canShare(one) && (await inner.gathered?.removes.add(one))) return
+        if (await inner.gathered?.remove(one)) return
         const { id } = resource.columns
         const removed = await inner.db
           .delete(resource.table)

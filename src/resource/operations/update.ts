@@ -4,7 +4,6 @@ import { asArrays } from '../../db/rows.ts'
 import { answerStored } from '../answer.ts'
 import type { Columns } from '../batch/sql.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
-import { canShare } from '../gathered-changes.ts'
 import { guarded } from '../guard.ts'
 import { type ChangeRoute, IdParams, IfMatch, type MakeRoute } from '../route.ts'
 import { assertRules, mergePatch } from '../rules.ts'
@@ -70,7 +69,7 @@ export async function updateRow(context: ResourceContext, one: One, values: Colu
   const { resource, db } = context
   // An empty patch changes nothing, so it ends here.
   if (Object.keys(values).length === 0) return readUnchanged(context, one)
-  const stored = canShare(one) && (await context.gathered?.updates.add({ one, values }))
+  const stored = await context.gathered?.update({ one, values })
   if (stored) return stored
   const statement = db
     .update(resource.table)
