@@ -4,6 +4,8 @@ import { ApiError, type ErrorCode, type Fault, validationFailed } from '../error
 export interface PgError extends Error {
   /** SQLSTATE, five characters; or a code of the socket, such as ECONNREFUSED. */
   code: string
+  /** `ERROR` where the connection goes on after it; not there for a code of the socket. */
+  severity?: string
   constraint_name?: string
   constraint?: string
 }

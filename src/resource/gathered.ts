@@ -66,10 +66,12 @@ function kept<V>(all: Map<string, V>, key: string, make: () => V): V {
   return one
 }
 
-// Class 22 is a value, class 23 a constraint, class P0 what a trigger raises. Whatever else PostgreSQL says of a statement that
-// it goes on after, such as that it took too long, says that it undid it.
-function blameOf(error: unknown): Blame {
-  const { code, severity } = (findPgError(error) ?? {}) as { code?: string; severity?: string }
-  if (/^(2[23]|P0)/.test(String(code))) return 'item'
-  return severity === 'ERROR' ? 'statement' : 'unknown'
+/**
+ * What an error of a gathered write may be due to. Class 22 is a value, class 23 a constraint, class P0 what a trigger raises.
+ * Whatever else PostgreSQL goes on after, such as that the statement took too long, says that it undid the statement.
+ */
+export function blameOf(error: unknown): Blame {
+  const found = findPgError(error)
+  if (/^(2[23]|P0)/.test(String(found?.code))) return 'item'
+  return found?.severity === 'ERROR' ? 'statement' : 'unknown'
 }

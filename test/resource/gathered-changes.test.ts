@@ -2,6 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
 import { orderLines, orders } from '#src/db/tables/orders.ts'
 import { products } from '#src/db/tables/products.ts'
+import { blameOf } from '#src/resource/gathered.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { isPostgres } from '#test/support/database.ts'
 import { fixtures } from '#test/support/fixtures.ts'
@@ -289,4 +290,21 @@ t.test('a resource may share nothing', async (t) => {
       Array(3).fill(status)
     )
   }
+})
+
+t.test('whose fault an error may be is told by its class, and by whether PostgreSQL undid the statement', async (t) => {
+  const failed = (code: string, severity?: string) =>
+    Object.assign(new Error(code), { code, ...(severity && { severity }) })
+  const blames: [error: unknown, blame: string][] = [
+    [failed('22003', 'ERROR'), 'item'],
+    [failed('23505', 'ERROR'), 'item'],
+    [failed('P0001', 'ERROR'), 'item'],
+    [failed('57014', 'ERROR'), 'statement'],
+    [failed('45000', 'ERROR'), 'statement'],
+    [new Error('a statement failed', { cause: failed('40P01', 'ERROR') }), 'statement'],
+    [failed('57P01', 'FATAL'), 'unknown'],
+    [failed('ECONNRESET'), 'unknown'],
+    ['away', 'unknown']
+  ]
+  for (const [error, blame] of blames) t.equal(blameOf(error), blame, String(error))
 })
