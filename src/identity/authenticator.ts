@@ -73,5 +73,6 @@ export class Authenticator {
   }
 }
 
-// Keys live for months, so they are not kept in the clear longer than connections live; a token is worth ten minutes, and hashing it costs more.
+// Keys live for months, so they are not kept in the clear for longer than a connection lives; a token is worth ten minutes,
+// and hashing it costs more.
 const nameOf = (credential: string) => (isKeyText(credential) ? hashKey(credential) : credential)

@@ -9,8 +9,8 @@ const MOST_BYTES = 3
 
 /**
  * Lines on their way to where they go, some hundred at a time: to hand each over by itself costs more than to make it.
- * Each is written out at once, into one buffer for all: to go on with texts that were put together from hundreds of others
- * costs a request a third more CPU than this. None waits for longer than 100 ms.
+ * Each is written out at once, into one buffer for all, so that nothing of it is left to be collected later. None waits for
+ * longer than 100 ms.
  */
 export class Lines {
   readonly #sink: Sink
