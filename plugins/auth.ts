@@ -1,13 +1,13 @@
 import type { FastifyReply } from 'fastify'
 
 import fp from 'fastify-plugin'
-import { untilEnd } from '#src/db/caller.ts'
+import { untilEnd } from '#src/concurrency/waiting.ts'
+import { endOf } from '#src/http/request-deadline.ts'
 import { authorize, unauthenticated } from '#src/identity/access.ts'
-import { readCredential } from '#src/identity/credential.ts'
 import { type Identity, openIdentity } from '#src/identity/identity.ts'
 import type { Principal } from '#src/identity/principal.ts'
+import { readCredential } from '#src/identity/requests/credential.ts'
 import type { Access } from '#src/identity/scopes.ts'
-import { endOf } from '#src/request-end.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

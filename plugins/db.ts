@@ -1,11 +1,11 @@
 import cluster from 'node:cluster'
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import fp from 'fastify-plugin'
-import type { Gate } from '#src/db/gate.ts'
-import type { Listen } from '#src/db/notify.ts'
-import { type Database, openDatabase } from '#src/db/open.ts'
-import type { Writes } from '#src/db/writes.ts'
-import { sharedKey } from '#src/identity/secrets.ts'
+import type { Gate } from '#src/concurrency/limiter.ts'
+import type { Database, Listen } from '#src/db/database.ts'
+import type { Writes } from '#src/db/notifications/own-writes.ts'
+import { openDatabase } from '#src/db/open.ts'
+import { sharedKey } from '#src/db/shared-secrets.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

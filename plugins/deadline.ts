@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
-import { runFor } from '#src/db/caller.ts'
-import { endOf } from '#src/request-end.ts'
+import { runFor } from '#src/concurrency/waiting.ts'
+import { endOf } from '#src/http/request-deadline.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { sweepKeys } from '#src/db/idempotency-keys.ts'
+import { sweepKeys } from '#src/http/idempotency/store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

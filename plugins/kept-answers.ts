@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
-import { TableWatch, tellTables, untoldTables } from '#src/db/table-changes.ts'
+import { TableWatch, tellTables, untoldTables } from '#src/db/notifications/table-changes.ts'
 import { KeptAnswers } from '#src/resource/cache/kept-answers.ts'
-import { DeclarationError } from '#src/resource/resource.ts'
+import { DeclarationError } from '#src/resource/model.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

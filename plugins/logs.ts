@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
 import { type Logger, pino } from 'pino'
 import { accessLine } from '#src/observe/access-line.ts'
+import { redact } from '#src/observe/redact.ts'
 import { RequestLog } from '#src/observe/request-log.ts'
-import { redact } from '#src/redact.ts'
 
 /**
  * One line for every request. Of a query only what the route declares is written, of a body only at level `debug`, and

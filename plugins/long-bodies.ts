@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
-import { isLate } from '#src/long-bodies.ts'
+import { isLate } from '#src/http/long-bodies.ts'
 
 type ClientErrorHandler = (error: Error & { code?: string }, socket: Socket) => void
 

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Database } from '#src/db/open.ts'
-import { RecentWriters } from '#src/db/recent-writers.ts'
-import { Replicas } from '#src/db/replicas.ts'
-import { readDatabaseUrl } from '#src/db/url.ts'
+import type { Database } from '#src/db/database.ts'
+import { readDatabaseUrl } from '#src/db/postgres/url.ts'
+import { RecentWriters } from '#src/db/replicas/recent-writers.ts'
+import { Replicas } from '#src/db/replicas/replicas.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { checkRoutes } from '#src/routes-check.ts'
+import { checkRoutes } from '#src/http/route-checks.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { parseTrustedIssuers } from './identity/trusted-issuers.ts'
+import { parseTrustedIssuers } from './identity/external/trusted-issuers.ts'
 import { parseTiers } from './limits/tiers.ts'
 
 const Environment = Type.Object({

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Allowed } from '#src/allowed.ts'
+import { Allowed } from '#src/http/allowed-methods.ts'
 
 const allowed = new Allowed()
 allowed.add(['GET', 'HEAD'], '/products/:id')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Bounded } from '#src/bounded.ts'
+import { Bounded } from '#src/concurrency/bounded.ts'
 
 t.test('keeps what was made, and never more than its bound', async (t) => {
   const bounded = new Bounded<string>(3)

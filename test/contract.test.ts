@@ -264,7 +264,7 @@ t.test('a resource that gives time to what it cannot do does not start', async (
   const routes = t.testdir({
     brief: {
       'index.ts': `import { Category } from '${url('routes/api/v1/categories/schema.ts')}'
-        import { categories } from '${url('src/db/tables/categories.ts')}'
+        import { categories } from '${url('routes/api/v1/categories/table.ts')}'
         import { defineResource } from '${url('src/resource/define.ts')}'
         export default defineResource({ schema: Category, table: categories, operations: { export: false },
           access: { read: 'public', write: 'public', delete: 'public' }, timeoutSeconds: { read: 1, export: 9 } })`

@@ -1,7 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import t from 'tap'
 import { ApiError } from '#src/errors.ts'
-import { describeForLog } from '#src/log.ts'
+import { describeForLog } from '#src/observe/error-for-log.ts'
 
 const failed = (cause: Error) => new DrizzleQueryError('insert into users values ($1)', ['canary'], cause)
 

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
-import { redact } from '#src/redact.ts'
+import { redact } from '#src/observe/redact.ts'
 import { WriteOnly } from '#src/schema/fields.ts'
 
 const Login = Type.Object({

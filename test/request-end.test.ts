@@ -1,5 +1,5 @@
 import t from 'tap'
-import { endOf } from '#src/request-end.ts'
+import { endOf } from '#src/http/request-deadline.ts'
 
 /** How long a request has left that has been under way for two seconds. */
 function secondsLeft(header?: string, timeoutSeconds?: number): number {

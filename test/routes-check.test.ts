@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkRoutes, RouteError } from '#src/routes-check.ts'
+import { checkRoutes, RouteError } from '#src/http/route-checks.ts'
 
 const route = (answer: object) => ({
   method: 'GET',

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { confidentialClientOf } from '#src/identity/oauth.ts'
-import { findLiveToken } from '#src/identity/sessions.ts'
-import { OWN_CLIENT } from '#src/identity/tokens.ts'
+import { confidentialClientOf } from '#src/identity/oauth/client-authentication.ts'
+import { findLiveToken } from '#src/identity/sessions/sessions.ts'
+import { OWN_CLIENT } from '#src/identity/tokens/access-tokens.ts'
 import { Introspection, oauthErrors, TokenQuestion } from './schema.ts'
 
 /** `POST /oauth/introspect`: RFC 7662. Whether a token is worth anything now, and what. */

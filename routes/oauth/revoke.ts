@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { clientOf, OAuthFailure } from '#src/identity/oauth.ts'
-import { endSession, endSessionOf, findLive, revokeToken } from '#src/identity/sessions.ts'
-import { OWN_CLIENT } from '#src/identity/tokens.ts'
+import { clientOf, OAuthFailure } from '#src/identity/oauth/client-authentication.ts'
+import { endSession, endSessionOf, findLive, revokeToken } from '#src/identity/sessions/sessions.ts'
+import { OWN_CLIENT } from '#src/identity/tokens/access-tokens.ts'
 import { oauthErrors, TokenQuestion } from './schema.ts'
 
 const Done = Type.Null({ description: 'The token is not valid any more; or never was.' })

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
-import { goOn, logIn, type Tokens } from '#src/identity/logins.ts'
-import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth.ts'
-import { originOf } from '#src/identity/origin.ts'
+import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth/client-authentication.ts'
+import { goOn, logIn, type Tokens } from '#src/identity/sessions/log-in.ts'
+import { originOf } from '#src/identity/sessions/origin.ts'
 import { authenticate, normalizeEmail } from '#src/identity/users.ts'
 import { OAuthTokens, oauthErrors, TokenRequest } from './schema.ts'
 

@@ -1,10 +1,10 @@
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
-import { withDeadline } from './deadline.ts'
-import { Gate } from './gate.ts'
-import { guardPostgres } from './guard.ts'
-import type { Transaction } from './open.ts'
+import { Gate } from '../concurrency/limiter.ts'
+import type { Transaction } from './database.ts'
+import { guardPostgres } from './postgres/client.ts'
+import { withDeadline } from './postgres/timeout.ts'
 
 const MIGRATIONS = { migrationsFolder: new URL('../../migrations', import.meta.url).pathname }
 

@@ -2,24 +2,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
+import { Gate } from '../concurrency/limiter.ts'
+import { readForAnswer } from '../concurrency/waiting.ts'
 import { ApiError } from '../errors.ts'
-import { readForAnswer } from './caller.ts'
-import { Gate } from './gate.ts'
-import { type GuardedPostgres, guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './guard.ts'
-import { lockDirectory } from './lock.ts'
+import type { Database, Listen, Listener } from './database.ts'
+import { lockDirectory } from './embedded/lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
-import type { Listen, Listener } from './notify.ts'
-import { textArray } from './text-array.ts'
-import { readDatabaseUrl } from './url.ts'
-import { Writes } from './writes.ts'
-
-/** What the rest of the house sees of a database, whichever driver is below. */
-export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>
-
-/** The same inside a transaction. A statement on the database itself in there would wait for ever on PGlite. */
-export type Transaction = Database
+import { Writes } from './notifications/own-writes.ts'
+import { type GuardedPostgres, guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
+import { textArray } from './postgres/text-array.ts'
+import { readDatabaseUrl } from './postgres/url.ts'
 
 export interface OpenDatabase {
   db: Database

@@ -1,5 +1,5 @@
 import type { SQL } from 'drizzle-orm'
-import type { Database } from './open.ts'
+import type { Database } from './database.ts'
 
 /** The rows that a statement written as SQL answers with, as the driver reads them: no column types are applied. */
 export async function selectRaw<T>(db: Database, statement: SQL): Promise<T[]> {

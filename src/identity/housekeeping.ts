@@ -1,7 +1,7 @@
-import type { Database } from '../db/open.ts'
-import { forgetEnded } from './sessions.ts'
-import { type Rotation, rotateKeys } from './signing-keys.ts'
-import { ACCESS_TOKEN_SECONDS } from './tokens.ts'
+import type { Database } from '../db/database.ts'
+import { forgetEnded } from './sessions/sessions.ts'
+import { ACCESS_TOKEN_SECONDS } from './tokens/access-tokens.ts'
+import { type Rotation, rotateKeys } from './tokens/signing-keys.ts'
 
 const EVERY_MS = 3_600_000
 const ROTATION: Rotation = { afterSeconds: 90 * 86_400, headStartSeconds: 3600, tokenSeconds: ACCESS_TOKEN_SECONDS }

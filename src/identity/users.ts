@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { and, eq } from 'drizzle-orm'
-import type { Database } from '../db/open.ts'
-import { users } from '../db/tables/users.ts'
-import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
-import { endOtherSessions } from './sessions.ts'
+import type { Database } from '../db/database.ts'
+import { hashPassword, isOutdated, verifyPassword } from './passwords/passwords.ts'
+import { endOtherSessions } from './sessions/sessions.ts'
+import { users } from './tables/users.ts'
 
 /** An e-mail address in the spelling that is stored and compared. */
 export const normalizeEmail = (email: string): string => email.trim().toLowerCase()

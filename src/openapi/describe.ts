@@ -1,8 +1,8 @@
 import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { catalogue } from '../errors.ts'
+import { PROBLEM_TYPE, Problem } from '../http/problem.ts'
 import type { Access } from '../identity/scopes.ts'
-import { PROBLEM_TYPE, Problem } from '../schema/problem.ts'
 
 export type Described = Omit<FastifySchema, 'response'> & { response?: unknown }
 

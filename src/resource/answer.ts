@@ -1,21 +1,9 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { readForAnswer } from '../db/caller.ts'
-import type { ApiError } from '../errors.ts'
-import { PROBLEM_TYPE, toProblem } from '../schema/problem.ts'
-import { etagOf } from './conditional.ts'
-import type { ResourceContext, Row } from './context.ts'
-import { attachIncludes } from './includes.ts'
-import { VERSION } from './resource.ts'
-import { JSON_TYPE } from './route.ts'
-import { openRow, type Stored } from './stored.ts'
-
-/** What an operation answers, before anything is sent: a transaction may still keep it, or fail. */
-export interface Answer {
-  status: number
-  headers: Record<string, string>
-  /** Serialized by the route's schema for the status, except a string, which is sent as it is. */
-  body?: unknown
-}
+import { readForAnswer } from '../concurrency/waiting.ts'
+import type { Answer } from '../http/answer.ts'
+import { etagOf } from '../http/conditional.ts'
+import type { ResourceContext } from './context.ts'
+import { openRow, type Row, type Stored, VERSION } from './model.ts'
+import { attachIncludes } from './rows/includes.ts'
 
 /** A stored row with its ETag, as it was written or with what is always added to it. */
 export async function answerStored(
@@ -37,25 +25,4 @@ export async function answerStored(
 /** A row with its ETag. */
 export function answerOf(row: Row, status = 200, headers: Record<string, string> = {}): Answer {
   return { status, headers: { ...headers, etag: etagOf(row[VERSION]) }, body: row }
-}
-
-/**
- * A refusal as an answer, its body as text. Given and not thrown, it leaves in a transaction what was done before it: a
- * login that ends because its token was used twice must end.
- */
-export function refusal(error: ApiError, { id }: FastifyRequest): Answer & { body: string } {
-  const headers = { ...error.headers, 'content-type': PROBLEM_TYPE }
-  return { status: error.statusCode, headers, body: JSON.stringify(toProblem(error, id)) }
-}
-
-const asItIs = (text: unknown) => text as string
-
-/** Sends an answer: a handler's last step. */
-export function send(reply: FastifyReply, { status, headers, body }: Answer): unknown {
-  reply.code(status).headers(headers)
-  if (typeof body === 'string') {
-    if (!headers['content-type']) reply.header('content-type', JSON_TYPE)
-    reply.serializer(asItIs)
-  }
-  return body
 }

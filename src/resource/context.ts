@@ -1,19 +1,9 @@
 import type { KeyObject } from 'node:crypto'
-import type { FastifyInstance } from 'fastify'
-import type { Database, Transaction } from '../db/open.ts'
-import { type Gathered, gatherOf } from './gathered.ts'
-import type { Resource } from './resource.ts'
-import { Statements } from './statements.ts'
-
-/** A row as it was selected: the wire's fields, and under `@…` names what only the server needs. */
-export type Row = Record<string, unknown> & { id: string; '@version': number; '@key'?: unknown }
-
-/** Where a change happens. */
-export interface ChangeContext {
-  db: Database
-  /** What is to be done after a change, before it is answered. */
-  changed?: (() => Promise<unknown>) | undefined
-}
+import type { GatheredReads, GatheredWrites, SharedReads } from '../concurrency/batching.ts'
+import type { Transaction } from '../db/database.ts'
+import type { ChangeContext } from '../http/change-context.ts'
+import type { Change, Columns, One, Resource, Row, Stored, Wire } from './model.ts'
+import { Statements } from './rows/statements.ts'
 
 /** A resource at work: its declaration and the database that it lives in. */
 export interface ResourceContext extends ChangeContext {
@@ -24,23 +14,37 @@ export interface ResourceContext extends ChangeContext {
   gathered: Gathered | undefined
 }
 
-/** Puts a resource to work on an application's database, or on its replicas. */
-export function makeContext(app: FastifyInstance, resource: Resource, db: Database = app.db): ResourceContext {
-  const { cursorKey, gathers } = app
-  const { changed, gather } = resource.declaration
-  const context = {
-    resource,
-    db,
-    cursorKey,
-    statements: new Statements(),
-    gathered: undefined,
-    ...(changed && { changed: () => changed(app) })
-  }
-  if (!gathers || gather === false) return context
-  return { ...context, gathered: gatherOf(context) }
-}
-
 /** The same inside a transaction, with statements of its own: prepared ones belong to a connection's session. */
 export function inTransaction<C extends ChangeContext>(context: C, tx: Transaction): C {
   return { ...context, db: tx, statements: new Statements(), gathered: undefined }
+}
+
+/** What requests that arrive together share. */
+export interface Gathered {
+  /** Rows by their id, anybody's. */
+  rows: GatheredReads<Stored>
+  /** Rows of an include by what they are found by, anybody's. @param load reads those of many keys. */
+  included: (path: string, load: LoadRows) => GatheredReads<Row[]>
+  /** Pages, by everything that their text depends on. */
+  pages: SharedReads<ListAnswer>
+  /** New rows, by the columns that they have. */
+  creates: (columns: string) => GatheredWrites<Columns, Stored>
+  /** Changes a row by its id; undefined where its caller has to make the change alone. */
+  update: (change: Change) => Promise<Stored | undefined> | undefined
+  /** Deletes by id; false where its caller has to do it alone. */
+  remove: (one: One) => Promise<boolean> | false
+}
+
+export type LoadRows = (keys: string[]) => Promise<Map<string, Row[]>>
+
+/** One page, and the cursors to its neighbours. */
+export interface Page {
+  data: Wire[]
+  page: { limit: number; next: string | null; previous: string | null; total?: number }
+}
+
+/** A page, as text where it needs no serializer, and what its `Link` header says. */
+export interface ListAnswer {
+  body: Page | string
+  links: string
 }

@@ -1,5 +1,5 @@
 import { type Fault, validationFailed } from '../errors.ts'
-import type { Resource } from './resource.ts'
+import type { Resource } from './model.ts'
 
 /** What a body breaks of the rules between its fields. They see it after validation, defaults filled in. */
 export function ruleFaults({ declaration }: Resource, body: unknown): Fault[] {

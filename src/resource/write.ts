@@ -1,4 +1,4 @@
-import type { Resource } from './resource.ts'
+import type { Resource } from './model.ts'
 
 /**
  * A validated body as column values: each field under the name of its column, transformed where the resource says so.

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { GatheredReads, GatheredWrites, SharedReads } from '#src/db/batch.ts'
-import { type Caller, currentCaller, runFor } from '#src/db/caller.ts'
+import { GatheredReads, GatheredWrites, SharedReads } from '#src/concurrency/batching.ts'
+import { type Caller, currentCaller, runFor } from '#src/concurrency/waiting.ts'
 
 /** Someone who waits, and may go. */
 function someone(endsAt = Number.POSITIVE_INFINITY) {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { readForAnswer, runFor, runForAll, together } from '#src/db/caller.ts'
-import { Gate } from '#src/db/gate.ts'
+import { Gate } from '#src/concurrency/limiter.ts'
+import { readForAnswer, runFor, runForAll, together } from '#src/concurrency/waiting.ts'
 
 const forever = 60_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))

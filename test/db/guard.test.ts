@@ -4,10 +4,10 @@ import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { runFor, watchCaller } from '#src/db/caller.ts'
+import { Gate } from '#src/concurrency/limiter.ts'
+import { runFor, watchCaller } from '#src/concurrency/waiting.ts'
 import { toApiError } from '#src/db/errors.ts'
-import { Gate } from '#src/db/gate.ts'
-import { guardPostgres } from '#src/db/guard.ts'
+import { guardPostgres } from '#src/db/postgres/client.ts'
 import { CANCELLED, startServer, startWire } from '#test/support/wire.ts'
 
 const numbers = pgTable('numbers', { n: integer('n').primaryKey() })

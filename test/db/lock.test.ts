@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { DirectoryInUseError, lockDirectory } from '#src/db/lock.ts'
+import { DirectoryInUseError, lockDirectory } from '#src/db/embedded/lock.ts'
 
 function directory(t: Test): string {
   const made = mkdtempSync(join(tmpdir(), 'tenon-lock-'))

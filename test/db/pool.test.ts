@@ -1,10 +1,10 @@
 import { eq, sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
+import { categories } from '#routes/api/v1/categories/table.ts'
 import { toApiError } from '#src/db/errors.ts'
 import { openDatabase } from '#src/db/open.ts'
-import { categories } from '#src/db/tables/categories.ts'
-import { roles } from '#src/db/tables/roles.ts'
+import { roles } from '#src/identity/tables/roles.ts'
 import { createDatabase, createEmptyDatabase, serverUrl } from '#test/support/database.ts'
 
 const idle = { running: 0, waiting: 0 }

@@ -1,7 +1,7 @@
 import t from 'tap'
-import type { Listen } from '#src/db/notify.ts'
-import { type Database, openDatabase } from '#src/db/open.ts'
-import { RecentWriters } from '#src/db/recent-writers.ts'
+import type { Database, Listen } from '#src/db/database.ts'
+import { openDatabase } from '#src/db/open.ts'
+import { RecentWriters } from '#src/db/replicas/recent-writers.ts'
 import { createDatabase } from '#test/support/database.ts'
 
 const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)

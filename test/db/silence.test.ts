@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Probe, SilenceWatch } from '#src/db/silence.ts'
+import { type Probe, SilenceWatch } from '#src/db/postgres/liveness.ts'
 
 const unavailable = { code: 'UNAVAILABLE', statusCode: 503, headers: { 'retry-after': '1' } }
 const LOOK_MS = 2

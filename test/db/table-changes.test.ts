@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Listen } from '#src/db/notify.ts'
-import { type Database, openDatabase } from '#src/db/open.ts'
-import { TableWatch, tellTables, untoldTables } from '#src/db/table-changes.ts'
+import type { Database, Listen } from '#src/db/database.ts'
+import { TableWatch, tellTables, untoldTables } from '#src/db/notifications/table-changes.ts'
+import { openDatabase } from '#src/db/open.ts'
 import { createDatabase } from '#test/support/database.ts'
 
 const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { textArray } from '#src/db/text-array.ts'
+import { textArray } from '#src/db/postgres/text-array.ts'
 
 t.test('reads what PostgreSQL writes', async (t) => {
   t.same(textArray.parse('{}'), [])

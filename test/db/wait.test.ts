@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '#src/db/open.ts'
-import { whenReachable } from '#src/db/wait.ts'
+import { whenReachable } from '#src/db/postgres/wait-until-reachable.ts'
 import { ApiError } from '#src/errors.ts'
 import { startServer, startWire } from '#test/support/wire.ts'
 

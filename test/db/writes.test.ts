@@ -1,9 +1,9 @@
 import { eq, sql } from 'drizzle-orm'
 import { integer, pgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
+import { categories } from '#routes/api/v1/categories/table.ts'
+import { writtenTables } from '#src/db/notifications/own-writes.ts'
 import { openDatabase } from '#src/db/open.ts'
-import { categories } from '#src/db/tables/categories.ts'
-import { writtenTables } from '#src/db/writes.ts'
 import { createDatabase } from '#test/support/database.ts'
 import { startWire } from '#test/support/wire.ts'
 

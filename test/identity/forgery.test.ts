@@ -201,7 +201,7 @@ t.test('10,000 mutations: none accepted that jose refuses', async (t) => {
 
 t.test('a key of another kind cannot sign', async (t) => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { configuredKeys } = await import('#src/identity/signing-keys.ts')
+  const { configuredKeys } = await import('#src/identity/tokens/signing-keys.ts')
   const text = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   await t.rejects(configuredKeys(text), /not an Ed25519 key/)
   t.ok(createPrivateKey(text))

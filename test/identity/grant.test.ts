@@ -1,6 +1,6 @@
 import t from 'tap'
-import { type Facts, type Grant, judge } from '#src/identity/grant.ts'
-import { isOutdated } from '#src/identity/passwords.ts'
+import { isOutdated } from '#src/identity/passwords/passwords.ts'
+import { type Facts, type Grant, judge } from '#src/identity/requests/grant.ts'
 import { mergePatch } from '#src/resource/rules.ts'
 
 const facts = {

@@ -1,8 +1,8 @@
 import { eq, sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { idempotencyKeys } from '#src/db/tables/idempotency.ts'
-import { sessions } from '#src/db/tables/sessions.ts'
-import { users } from '#src/db/tables/users.ts'
+import { idempotencyKeys } from '#src/http/idempotency/table.ts'
+import { sessions } from '#src/identity/tables/sessions.ts'
+import { users } from '#src/identity/tables/users.ts'
 import { type Answered, PASSWORD, startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })

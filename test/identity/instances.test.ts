@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { users } from '#src/db/tables/users.ts'
+import { users } from '#src/identity/tables/users.ts'
 import { PASSWORD, startApp, type TestApp } from '#test/support/app.ts'
 import { isPostgres } from '#test/support/database.ts'
 import { startServer } from '#test/support/processes.ts'

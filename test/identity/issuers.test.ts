@@ -1,9 +1,9 @@
 import { createServer, type RequestListener } from 'node:http'
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
-import { IssuerKeys } from '#src/identity/issuer-keys.ts'
-import { scopesOf } from '#src/identity/outside-issuer.ts'
-import { type IssuerSettings, parseTrustedIssuers } from '#src/identity/trusted-issuers.ts'
+import { scopesOf } from '#src/identity/external/issuer.ts'
+import { IssuerKeys } from '#src/identity/external/jwks.ts'
+import { type IssuerSettings, parseTrustedIssuers } from '#src/identity/external/trusted-issuers.ts'
 import { startApp } from '#test/support/app.ts'
 
 /** An issuer of the test's own, over HTTP. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { OutsideUsers } from '#src/identity/outside-users.ts'
+import { OutsideUsers } from '#src/identity/external/users.ts'
 import { startApp } from '#test/support/app.ts'
 
 t.test('a subject of an outside issuer is one user, for every process and at once', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { hashPassword, verifyPassword } from '#src/identity/passwords.ts'
+import { hashPassword, verifyPassword } from '#src/identity/passwords/passwords.ts'
 
 t.test('a password is known by its hash alone, however its letters are composed', async (t) => {
   const hash = await hashPassword('pa\u00dfwort \u00e9')

@@ -1,8 +1,8 @@
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
-import { sessions } from '#src/db/tables/sessions.ts'
-import { users } from '#src/db/tables/users.ts'
-import { rotateSession } from '#src/identity/sessions.ts'
+import { rotateSession } from '#src/identity/sessions/sessions.ts'
+import { sessions } from '#src/identity/tables/sessions.ts'
+import { users } from '#src/identity/tables/users.ts'
 import { PASSWORD, startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })

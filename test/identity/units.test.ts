@@ -1,12 +1,11 @@
 import t from 'tap'
-import type { Listen } from '#src/db/notify.ts'
-import type { Database } from '#src/db/open.ts'
-import { ChangeWatch } from '#src/identity/changes.ts'
-import { AddressFailures } from '#src/identity/failures.ts'
-import { FreshCache } from '#src/identity/fresh-cache.ts'
-import { GuessBrake } from '#src/identity/guesses.ts'
+import type { Database, Listen } from '#src/db/database.ts'
 import { keepHouse } from '#src/identity/housekeeping.ts'
-import { configuredKeys, KeyRing, rotateKeys, sharedKeys } from '#src/identity/signing-keys.ts'
+import { GuessBrake } from '#src/identity/passwords/login-throttle.ts'
+import { ChangeWatch } from '#src/identity/requests/change-watch.ts'
+import { AddressFailures } from '#src/identity/requests/failure-throttle.ts'
+import { FreshCache } from '#src/identity/requests/fresh-cache.ts'
+import { configuredKeys, KeyRing, rotateKeys, sharedKeys } from '#src/identity/tokens/signing-keys.ts'
 import { startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t)
@@ -99,8 +98,8 @@ t.test(
 )
 
 t.test('the changes of long ago are forgotten', async (t) => {
-  const { forgetChanges, readChanges } = await import('#src/db/notify.ts')
-  const { identityChanges } = await import('#src/db/tables/identity-changes.ts')
+  const { forgetChanges, readChanges } = await import('#src/db/notifications/notify.ts')
+  const { identityChanges } = await import('#src/identity/tables/identity-changes.ts')
   const { sql } = await import('drizzle-orm')
   await app.db.update(identityChanges).set({ at: sql`now() - interval '2 hours'` })
   await forgetChanges(app.db)
@@ -213,7 +212,7 @@ async function makePem(): Promise<string> {
 }
 
 t.test('every hour what is over is forgotten, and a failure is tried again', async (t) => {
-  const { sessions } = await import('#src/db/tables/sessions.ts')
+  const { sessions } = await import('#src/identity/tables/sessions.ts')
   const { eq, sql } = await import('drizzle-orm')
   const { id } = await someone()
   await app.db.update(sessions).set({ expiresAt: sql`now() - interval '1 second'` }).where(eq(sessions.userId, id))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ApiError, catalogue, type ErrorCode } from '#src/errors.ts'
+import { toProblem } from '#src/http/problem.ts'
 import { errorsPage } from '#src/openapi/errors-page.ts'
-import { toProblem } from '#src/schema/problem.ts'
 
 t.test('every code has the place that the type of its answers points to', async (t) => {
   const page = errorsPage()

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { idempotencyKeys } from '#src/db/tables/idempotency.ts'
+import { idempotencyKeys } from '#src/http/idempotency/table.ts'
 import { startApp } from '#test/support/app.ts'
 import { takeIntervals } from '#test/support/intervals.ts'
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { readForAnswer } from '#src/db/caller.ts'
+import { readForAnswer } from '#src/concurrency/waiting.ts'
 import { startApp, type TestApp } from '#test/support/app.ts'
 
 const tiers = JSON.stringify({ till: { windows: [{ limit: 3000, seconds: 60 }], priority: 'critical' } })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { announce } from '#src/resource/deprecation.ts'
+import { announce } from '#src/http/deprecation.ts'
 import { startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
-import type { Resource } from '#src/resource/resource.ts'
+import type { Resource } from '#src/resource/model.ts'
 import { bare } from '#src/schema/fields.ts'
 import { startApp } from '#test/support/app.ts'
 import { sampleOf } from '#test/support/samples.ts'

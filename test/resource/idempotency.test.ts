@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { idempotencyKeys } from '#src/db/tables/idempotency.ts'
+import { idempotencyKeys } from '#src/http/idempotency/table.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 import { patiently } from '#test/support/patiently.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parsePrefer } from '#src/resource/prefer.ts'
+import { parsePrefer } from '#src/http/prefer.ts'
 import { startApp } from '#test/support/app.ts'
 import { declaredResources, has, newBody } from '#test/support/resources.ts'
 

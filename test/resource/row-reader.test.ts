@@ -2,8 +2,8 @@ import { Type } from '@sinclair/typebox'
 import { sql } from 'drizzle-orm'
 import { jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import t from 'tap'
-import { timestamp } from '#src/db/tables/columns.ts'
-import { compileRowReader } from '#src/resource/row-reader.ts'
+import { timestamp } from '#src/db/columns.ts'
+import { compileRowReader } from '#src/resource/compile/row-reader.ts'
 import { Nullable, Timestamp } from '#src/schema/fields.ts'
 
 const table = pgTable('things', { name: text(), at: timestamp('at'), facts: jsonb(), x: text(), y: text() })

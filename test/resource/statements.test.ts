@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Statements } from '#src/resource/statements.ts'
+import { Statements } from '#src/resource/rows/statements.ts'
 
 t.test('statements are kept by their shape; beyond the bound new ones are neither prepared nor kept', async (t) => {
   const statements = new Statements(2)

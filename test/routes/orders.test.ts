@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { orderLines } from '#src/db/tables/orders.ts'
+import { orderLines } from '#routes/api/v1/orders/table.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { patiently } from '#test/support/patiently.ts'
 

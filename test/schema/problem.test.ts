@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ApiError, catalogue, type ErrorCode, validationFailed } from '#src/errors.ts'
-import { Problem, toProblem } from '#src/schema/problem.ts'
+import { Problem, toProblem } from '#src/http/problem.ts'
 import { compileValidator } from '#src/schema/validate.ts'
 
 const check = compileValidator(Problem as unknown as Record<string, unknown>, 'body')

@@ -1,8 +1,8 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import type { Resource } from '#src/resource/resource.ts'
+import type { Resource } from '#src/resource/model.ts'
 import { bare } from '#src/schema/fields.ts'
-import type { Send } from './app.ts'
+import type { Send } from '#test/support/app.ts'
 
 /** A resource as its declaration makes it, and where it is. */
 export interface Declared {

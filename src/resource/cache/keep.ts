@@ -1,11 +1,10 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { send } from '../answer.ts'
-import { includePaths } from '../compile-includes.ts'
-import { isNotModified } from '../conditional.ts'
+import { isNotModified } from '#src/http/conditional.ts'
+import { JSON_TYPE, send } from '../../http/answer.ts'
+import { includePaths } from '../compile/includes.ts'
 import type { Verb } from '../declaration.ts'
-import { tablesRead } from '../includes.ts'
-import type { Resource } from '../resource.ts'
-import { JSON_TYPE } from '../route.ts'
+import type { Resource } from '../model.ts'
+import { tablesRead } from '../rows/includes.ts'
 import type { KeptAnswers } from './kept-answers.ts'
 
 /** The verbs whose answers are kept. An export is read once and as long as a table. */

@@ -1,14 +1,16 @@
 import type { FastifyRequest } from 'fastify'
-import { readForAnswer } from '../../db/caller.ts'
+import { readForAnswer } from '#src/concurrency/waiting.ts'
+import { IdParams, IfMatch } from '../../http/schemas.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { answerStored } from '../answer.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
 import type { Action, Operation } from '../declaration.ts'
 import { guarded } from '../guard.ts'
-import { IdParams, IfMatch, type MakeRoute, ownerOf } from '../route.ts'
-import type { Stored } from '../stored.ts'
-import { lockOne, oneOf } from './one.ts'
-import { readOne } from './read.ts'
+import type { Stored } from '../model.ts'
+import type { MakeRoute } from '../route.ts'
+import { ownerOf } from '../rows/ownership.ts'
+import { readOne } from '../rows/read-one.ts'
+import { lockOne, oneOf } from '../rows/target.ts'
 
 /** `POST /:id/<name>`: a step of the resource's own. */
 export const actionRoute =

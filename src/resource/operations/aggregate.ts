@@ -3,10 +3,11 @@ import { asc, type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { validationFailed } from '../../errors.ts'
 import { bare, Nullable } from '../../schema/fields.ts'
+import type { Field, Resource } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
 import { filterSql } from '../query/filter.ts'
-import type { Field, Resource } from '../resource.ts'
-import { type MakeRoute, ownerOf } from '../route.ts'
+import type { MakeRoute } from '../route.ts'
+import { ownerOf } from '../rows/ownership.ts'
 
 const MOST_GROUPS = 1000
 const MOST_GROUP_FIELDS = 4

@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
-import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../batch/bulk.ts'
-import type { OnConflict } from '../batch/insert.ts'
-import { type Keys, keysOf } from '../batch/keys.ts'
-import { prepareCreate } from '../batch/prepare.ts'
-import { insertGuarded } from '../batch/with-guard.ts'
-import { type MakeRoute, ownerOf } from '../route.ts'
+import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
+import { type Keys, keysOf } from '../bulk/constraints.ts'
+import type { OnConflict } from '../bulk/insert-many.ts'
+import { prepareCreate } from '../bulk/prepare.ts'
+import { insertGuarded } from '../bulk/with-guard.ts'
+import type { MakeRoute } from '../route.ts'
+import { ownerOf } from '../rows/ownership.ts'
 
 /** `POST /bulk`: up to 1,000 new rows in one statement. */
 export const bulkCreateRoute: MakeRoute = (context) => {

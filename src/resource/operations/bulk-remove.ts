@@ -1,10 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
-import { BulkAnswer, BulkQuery, bulkChange, listBody } from '../batch/bulk.ts'
-import { removeMany } from '../batch/change.ts'
-import { prepareId } from '../batch/prepare.ts'
-import { withGuard } from '../batch/with-guard.ts'
-import { type MakeRoute, ownerOf } from '../route.ts'
+import { BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
+import { prepareId } from '../bulk/prepare.ts'
+import { removeMany } from '../bulk/update-many.ts'
+import { withGuard } from '../bulk/with-guard.ts'
+import type { MakeRoute } from '../route.ts'
+import { ownerOf } from '../rows/ownership.ts'
 
 const Id = Type.String({ format: 'uuid', description: 'The row to delete.' })
 

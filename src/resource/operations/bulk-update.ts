@@ -1,12 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
-import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../batch/bulk.ts'
-import { changeMany } from '../batch/change.ts'
-import { keysOf } from '../batch/keys.ts'
-import { patchItem, preparePatch } from '../batch/prepare.ts'
-import { withGuard } from '../batch/with-guard.ts'
-import { withRules } from '../batch/with-rules.ts'
-import { type MakeRoute, ownerOf } from '../route.ts'
+import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
+import { keysOf } from '../bulk/constraints.ts'
+import { patchItem, preparePatch } from '../bulk/prepare.ts'
+import { changeMany } from '../bulk/update-many.ts'
+import { withGuard } from '../bulk/with-guard.ts'
+import { withRules } from '../bulk/with-rules.ts'
+import type { MakeRoute } from '../route.ts'
+import { ownerOf } from '../rows/ownership.ts'
 
 /** `PATCH /bulk`: up to 1,000 rows changed by their ids in one statement, each in its own way. */
 export const bulkUpdateRoute: MakeRoute = (context) => {

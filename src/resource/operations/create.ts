@@ -1,10 +1,10 @@
 import { answerStored } from '../answer.ts'
 import type { ResourceContext } from '../context.ts'
 import { guarded } from '../guard.ts'
-import type { Resource } from '../resource.ts'
+import type { Resource, Stored } from '../model.ts'
 import type { MakeRoute } from '../route.ts'
+import { insertStored } from '../rows/one-statement.ts'
 import { assertRules } from '../rules.ts'
-import { insertStored, type Stored } from '../stored.ts'
 import { toColumns } from '../write.ts'
 import { runOperation } from './act.ts'
 

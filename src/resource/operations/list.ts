@@ -2,21 +2,21 @@ import { type TObject, Type } from '@sinclair/typebox'
 import { and, sql } from 'drizzle-orm'
 import { asArrays } from '../../db/rows.ts'
 import { validationFailed } from '../../errors.ts'
+import { sendText, serializeWith } from '../../http/answer.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { pageOf } from '../../schema/page.ts'
-import type { ResourceContext, Row } from '../context.ts'
-import { attachIncludes } from '../includes.ts'
+import type { ListAnswer, Page, ResourceContext } from '../context.ts'
+import { openRow, type Resource, type Row } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
 import { countExactly, countRoughly } from '../query/count.ts'
 import { decodeCursor, encodeCursor, type Place } from '../query/cursor.ts'
 import { fieldsParameter, includeParameter, SparseSerializers } from '../query/fields.ts'
 import { filterKey, filterSql, filterValues, type ListFilter } from '../query/filter.ts'
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
-import type { Resource } from '../resource.ts'
-import { type MakeRoute, orSparse, ownerOf, sendText, serializeWith } from '../route.ts'
-import type { Wire } from '../row-reader.ts'
-import { openRow } from '../stored.ts'
+import { type MakeRoute, orSparse } from '../route.ts'
+import { attachIncludes } from '../rows/includes.ts'
+import { ownerOf } from '../rows/ownership.ts'
 
 const DEFAULT_LIMIT = 50
 const MOST_OFFSET = 1_000_000
@@ -34,18 +34,6 @@ export interface ListQuery extends ConditionQuery {
   count?: 'exact' | 'estimated'
   fields?: string[]
   include?: string[]
-}
-
-/** One page, and the cursors to its neighbours. */
-interface Page {
-  data: Wire[]
-  page: { limit: number; next: string | null; previous: string | null; total?: number }
-}
-
-/** A page, as text where it needs no serializer, and what its `Link` header says. */
-export interface ListAnswer {
-  body: Page | string
-  links: string
 }
 
 /** The query parameters of a resource's list. */

@@ -1,23 +1,15 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
-import { ApiError } from '../../errors.ts'
+import { etagOf, isNotModified } from '#src/http/conditional.ts'
+import { sendText, serializeWith } from '../../http/answer.ts'
+import { IdParams, IfNoneMatch, NotModified } from '../../http/schemas.ts'
 import { documentedAs } from '../../schema/fields.ts'
-import { etagOf, isNotModified } from '../conditional.ts'
-import type { ResourceContext, Row } from '../context.ts'
-import { attachIncludes } from '../includes.ts'
+import { openRow, VERSION } from '../model.ts'
 import { fieldsParameter, includeParameter, SparseSerializers } from '../query/fields.ts'
-import { VERSION } from '../resource.ts'
-import {
-  IdParams,
-  IfNoneMatch,
-  type MakeRoute,
-  NotModified,
-  orSparse,
-  ownerOf,
-  sendText,
-  serializeWith
-} from '../route.ts'
-import { openRow, readStored, type Stored } from '../stored.ts'
+import { type MakeRoute, orSparse } from '../route.ts'
+import { attachIncludes } from '../rows/includes.ts'
+import { ownerOf } from '../rows/ownership.ts'
+import { readOne } from '../rows/read-one.ts'
 
 /** `GET /:id`: one row, or 304 when the caller has it already. */
 export const readRoute: MakeRoute = (context) => {
@@ -54,30 +46,3 @@ export const readRoute: MakeRoute = (context) => {
 }
 
 type OneRequest = FastifyRequest<{ Params: { id: string }; Querystring: { fields?: string[]; include?: string[] } }>
-
-/**
- * One row by its id, as it is stored.
- * @throws ApiError NOT_FOUND when there is none, or it belongs to somebody else.
- */
-export async function readOne(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Stored> {
-  const stored = await findStored(context, id.toLowerCase())
-  // Whose it is, is asked of the row, so that all callers can share a statement.
-  if (!stored || (ownerId !== undefined && stored['@owner'] !== ownerId)) throw notFound(context)
-  return stored
-}
-
-/** The same, opened, with what is always added to it. */
-export async function readRow(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Row> {
-  const row = openRow(await readOne(context, id, ownerId))
-  await attachIncludes(context, [row])
-  return row
-}
-
-function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
-  return context.gathered ? context.gathered.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
-}
-
-/** The answer for what is not there, or not this caller's: both look the same. */
-export function notFound({ resource }: ResourceContext): ApiError {
-  return new ApiError('NOT_FOUND', `There is no ${resource.declaration.schema.$id} with this id.`)
-}

@@ -1,7 +1,8 @@
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { IdParams, IfMatch, NoContent } from '../../http/schemas.ts'
 import { guarded } from '../guard.ts'
-import { IdParams, IfMatch, type MakeRoute, NoContent } from '../route.ts'
-import { isOne, oneOf, refuseOne } from './one.ts'
+import type { MakeRoute } from '../route.ts'
+import { isOne, oneOf, refuseOne } from '../rows/target.ts'
 
 /** `DELETE /:id`. */
 export const removeRoute: MakeRoute = ({ resource }) => ({

@@ -1,8 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import { bareName, type Columns, commaList, jsonRows, usedColumns } from '../batch/sql.ts'
+import type { Columns } from '../model.ts'
 import { Affected, whereParameters } from '../query/where.ts'
 import type { MakeRoute } from '../route.ts'
+import { bareName, commaList, jsonRows, usedColumns } from '../rows/sql.ts'
 import { toColumns } from '../write.ts'
 import { makeChangeWhere } from './where.ts'
 

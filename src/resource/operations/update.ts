@@ -1,15 +1,15 @@
 import type { TObject } from '@sinclair/typebox'
 import { sql } from 'drizzle-orm'
 import { asArrays } from '../../db/rows.ts'
+import { IdParams, IfMatch } from '../../http/schemas.ts'
 import { answerStored } from '../answer.ts'
-import type { Columns } from '../batch/sql.ts'
 import { inTransaction, type ResourceContext } from '../context.ts'
 import { guarded } from '../guard.ts'
-import { type ChangeRoute, IdParams, IfMatch, type MakeRoute } from '../route.ts'
+import { type Columns, type One, openRow, type Stored } from '../model.ts'
+import type { ChangeRoute, MakeRoute } from '../route.ts'
+import { isOne, lockOne, oneOf, readUnchanged, refuseOne } from '../rows/target.ts'
 import { assertRules, mergePatch } from '../rules.ts'
-import { openRow, type Stored } from '../stored.ts'
 import { toColumns } from '../write.ts'
-import { isOne, lockOne, type One, oneOf, readUnchanged, refuseOne } from './one.ts'
 
 /** `PATCH /:id`: what the body names is changed (RFC 7396). */
 export const updateRoute: MakeRoute = (context) => ({

@@ -1,15 +1,15 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { FastifyRequest } from 'fastify'
-import type { Database } from '../../db/open.ts'
+import type { Perform } from '#src/http/change.ts'
+import type { Database } from '../../db/database.ts'
 import { selectRaw } from '../../db/rows.ts'
 import type { Principal } from '../../identity/principal.ts'
-import type { Perform } from '../change.ts'
 import type { ResourceContext } from '../context.ts'
-import { arrayText } from '../query/filter.ts'
+import type { Resource } from '../model.ts'
 import { makeParseWhere, tooManyAffected, type WhereQuery } from '../query/where.ts'
-import type { Resource } from '../resource.ts'
-import { ownerOf } from '../route.ts'
+import { ownerOf } from '../rows/ownership.ts'
+import { arrayText } from '../rows/sql.ts'
 
 /**
  * Makes what changes every row that the query of a request matches, in one statement that counts them first.

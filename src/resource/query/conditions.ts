@@ -1,7 +1,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { type Fault, validationFailed } from '../../errors.ts'
 import { compileValidator } from '../../schema/validate.ts'
-import type { Resource } from '../resource.ts'
+import type { Resource } from '../model.ts'
 import { type Condition, filterParameters, type ListFilter, parseFilters } from './filter.ts'
 import { orParameter, parseGroup } from './or.ts'
 import { searchParameter } from './search.ts'

@@ -1,7 +1,7 @@
 import { count, type SQL, sql } from 'drizzle-orm'
-import type { Database } from '../../db/open.ts'
+import type { Database } from '../../db/database.ts'
 import { queryPlan } from '../../db/plan.ts'
-import type { Resource } from '../resource.ts'
+import type { Resource } from '../model.ts'
 
 /** Counts the rows that match, all of them. */
 export async function countExactly(db: Database, { table }: Resource, where: SQL | undefined): Promise<number> {

@@ -1,8 +1,8 @@
 import { type TObject, type TSchema, Type } from '@sinclair/typebox'
-import { Bounded } from '../../bounded.ts'
+import { Bounded } from '#src/concurrency/bounded.ts'
 import { compileSerializer } from '../../schema/serialize.ts'
-import { includePaths } from '../compile-includes.ts'
-import type { Resource } from '../resource.ts'
+import { includePaths } from '../compile/includes.ts'
+import type { Resource } from '../model.ts'
 
 type Serializer = (data: unknown) => string
 

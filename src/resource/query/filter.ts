@@ -16,9 +16,10 @@ import {
   type SQL,
   sql
 } from 'drizzle-orm'
-import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { bare } from '../../schema/fields.ts'
-import type { Field, Resource } from '../resource.ts'
+import type { Field, Resource } from '../model.ts'
+import { ownerColumn } from '../rows/ownership.ts'
+import { arrayText } from '../rows/sql.ts'
 import { searchQuery, searchSql } from './search.ts'
 
 /** One condition of a list: a field, an operator, and the value that was sent. */
@@ -139,9 +140,6 @@ export function filterSql(resource: Resource, filter: ListFilter, bind: (name: s
   )
 }
 
-/** The column that says whose a row is. */
-export const ownerColumn = ({ columns, declaration }: Resource) => columns[declaration.owner as string] as AnyPgColumn
-
 function conditionSql({ field, operator, value }: Condition, bound: unknown): SQL {
   if (operator === 'isNull' && value === false) return isNotNull(field.column)
   return operators[operator](field, bound) as SQL
@@ -150,11 +148,6 @@ function conditionSql({ field, operator, value }: Condition, bound: unknown): SQ
 // Lists go as the text of an array, which both drivers pass on as it is.
 function conditionValue({ operator, value }: Condition): unknown {
   return operator === 'in' || operator === 'nin' || operator === 'has' ? arrayText(value as unknown[]) : value
-}
-
-/** The text form of a PostgreSQL array. */
-export function arrayText(values: unknown[]): string {
-  return `{${values.map((value) => `"${String(value).replace(/["\\]/g, '\\$&')}"`).join(',')}}`
 }
 
 function operatorsOf(field: Field): Operator[] {

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import { searchDocument } from '../../db/tables/columns.ts'
-import type { Resource } from '../resource.ts'
+import { searchDocument } from '#src/db/columns.ts'
+import type { Resource } from '../model.ts'
 
 /** The query parameter `q`. */
 export const searchParameter = Type.Optional(

@@ -15,7 +15,7 @@ import {
   type SQL,
   sql
 } from 'drizzle-orm'
-import type { Field, Resource } from '../resource.ts'
+import type { Field, Resource } from '../model.ts'
 
 /** One step of an order. The last is always the id, so that no two rows are equal. */
 export interface Order {

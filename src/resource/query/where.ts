@@ -1,7 +1,7 @@
 import { type TObject, Type } from '@sinclair/typebox'
 import type { SQL } from 'drizzle-orm'
 import { ApiError, validationFailed } from '../../errors.ts'
-import type { Resource } from '../resource.ts'
+import type { Resource } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from './conditions.ts'
 import { filterSql } from './filter.ts'
 

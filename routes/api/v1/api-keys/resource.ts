@@ -1,6 +1,6 @@
-import { apiKeys } from '#src/db/tables/api-keys.ts'
 import { insufficientScope, refuseMoreThan } from '#src/identity/access.ts'
 import { seesAll } from '#src/identity/principal.ts'
+import { apiKeys } from '#src/identity/tables/api-keys.ts'
 import type { Declaration, GuardCall, Touched } from '#src/resource/declaration.ts'
 import { ApiKey } from './schema.ts'
 

@@ -1,14 +1,14 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync } from 'fastify'
+import { Logout, PasswordChange, SessionList } from '#routes/api/v1/auth/schema.ts'
 import { ApiError, validationFailed } from '#src/errors.ts'
+import { changeHandler } from '#src/http/change.ts'
+import { bodyIsOptional, IdParams, NoContent } from '#src/http/schemas.ts'
 import { sessionOf, unauthenticated } from '#src/identity/access.ts'
-import { refuseCommon } from '#src/identity/common-passwords.ts'
+import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
 import type { Principal } from '#src/identity/principal.ts'
-import { endSession, endSessionOf, listSessions } from '#src/identity/sessions.ts'
+import { endSession, endSessionOf, listSessions } from '#src/identity/sessions/sessions.ts'
 import { changePassword, preparePassword } from '#src/identity/users.ts'
-import { changeHandler } from '#src/resource/change.ts'
-import { bodyIsOptional, IdParams, NoContent } from '#src/resource/route.ts'
-import { Logout, PasswordChange, SessionList } from './schema.ts'
 
 /** The logins of a user: listing and ending them, and what ends them all. */
 export const sessionRoutes: FastifyPluginAsync = async (app) => {

@@ -1,6 +1,6 @@
-import { categories } from '#src/db/tables/categories.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Category } from './schema.ts'
+import { categories } from './table.ts'
 
 export default defineResource({
   schema: Category,

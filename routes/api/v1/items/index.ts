@@ -1,6 +1,6 @@
-import { items } from '#src/db/tables/items.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Item } from './schema.ts'
+import { items } from './table.ts'
 
 export default defineResource({
   schema: Item,

@@ -1,9 +1,9 @@
-import { orderLines, orders } from '#src/db/tables/orders.ts'
-import { products } from '#src/db/tables/products.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Product } from '../products/schema.ts'
+import { products } from '../products/table.ts'
 import { cancelOrder, payOrder, placeOrder, shipOrder } from './rules.ts'
 import { Order, OrderLine } from './schema.ts'
+import { orderLines, orders } from './table.ts'
 
 const lines = {
   table: orderLines,

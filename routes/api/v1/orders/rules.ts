@@ -1,11 +1,11 @@
 import type { Static } from '@sinclair/typebox'
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import type { Database, Transaction } from '#src/db/open.ts'
-import { orderLines, orders } from '#src/db/tables/orders.ts'
-import { products } from '#src/db/tables/products.ts'
+import type { OrderCreate } from '#routes/api/v1/orders/schema.ts'
+import type { Database, Transaction } from '#src/db/database.ts'
 import { ApiError, type Fault, validationFailed } from '#src/errors.ts'
 import type { Call } from '#src/resource/declaration.ts'
-import type { OrderCreate } from './schema.ts'
+import { products } from '../products/table.ts'
+import { orderLines, orders } from './table.ts'
 
 type Line = { productId: string; quantity: number }
 type Status = 'pending' | 'paid' | 'shipped' | 'cancelled'

@@ -1,8 +1,8 @@
-import { categories } from '#src/db/tables/categories.ts'
-import { products } from '#src/db/tables/products.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Category } from '../categories/schema.ts'
+import { categories } from '../categories/table.ts'
 import { Product } from './schema.ts'
+import { products } from './table.ts'
 
 export default defineResource({
   schema: Product,

@@ -1,7 +1,7 @@
 import { and, eq, inArray } from 'drizzle-orm'
-import { roles } from '#src/db/tables/roles.ts'
 import { ApiError } from '#src/errors.ts'
 import { refuseMoreThan } from '#src/identity/access.ts'
+import { roles } from '#src/identity/tables/roles.ts'
 import type { GuardCall, Touched } from '#src/resource/declaration.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Role } from './schema.ts'

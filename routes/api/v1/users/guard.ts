@@ -1,8 +1,8 @@
 import { and, eq, inArray, notInArray } from 'drizzle-orm'
-import { roles } from '#src/db/tables/roles.ts'
-import { users } from '#src/db/tables/users.ts'
 import { ApiError } from '#src/errors.ts'
 import { refuseMoreThan } from '#src/identity/access.ts'
+import { roles } from '#src/identity/tables/roles.ts'
+import { users } from '#src/identity/tables/users.ts'
 import type { GuardCall, Touched } from '#src/resource/declaration.ts'
 
 const ADMIN = 'admin'

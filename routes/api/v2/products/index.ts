@@ -1,6 +1,6 @@
 import { Category } from '#routes/api/v1/categories/schema.ts'
-import { categories } from '#src/db/tables/categories.ts'
-import { products } from '#src/db/tables/products.ts'
+import { categories } from '#routes/api/v1/categories/table.ts'
+import { products } from '#routes/api/v1/products/table.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { ProductV2 } from './schema.ts'
 

@@ -1,0 +1,177 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Caller, currentCaller, runFor, together, untilEnd } from './waiting.ts'
+
+// Who waits for an answer together: what is read for them is given up when all have left.
+type Asked<V> = PromiseWithResolvers<V> & { callers: (Caller | undefined)[] }
+type Gathering<V> = Map<string, Asked<V>>
+
+// What is gathered belongs to no single caller: neither to the deadline of one nor to their place before the gate.
+const asNobody = AsyncLocalStorage.snapshot()
+
+/** Lets calls of one turn of the event loop share statements. Nobody joins a statement that was sent already. */
+function eachTurn(send: () => void): void {
+  setImmediate(asNobody, send)
+}
+
+interface Limits {
+  /** How many keys or items a statement has at most. */
+  most: number
+  /** How many statements are under way at once at most. */
+  inFlight: number
+}
+
+/**
+ * Reads by key: what is asked for in one turn of the event loop is read together. One that asks after a statement was
+ * sent waits for the next, so that nobody reads what is older than their request.
+ */
+export class GatheredReads<V> {
+  readonly #load: (keys: string[]) => Promise<Map<string, V>>
+  readonly #limits: Limits
+  readonly #waiting: Gathering<V | undefined> = new Map()
+  #inFlight = 0
+  #isScheduled = false
+
+  /** @param load reads the values of many keys; those that are not there are left out. */
+  constructor(load: (keys: string[]) => Promise<Map<string, V>>, limits: Limits) {
+    this.#load = load
+    this.#limits = limits
+  }
+
+  /** The value of a key; undefined when there is none. */
+  get(key: string): Promise<V | undefined> {
+    let one = this.#waiting.get(key)
+    if (!one) {
+      one = { ...Promise.withResolvers<V | undefined>(), callers: [] }
+      this.#waiting.set(key, one)
+      this.#schedule()
+    }
+    const caller = currentCaller()
+    one.callers.push(caller)
+    return untilEnd(caller, one.promise)
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    eachTurn(this.#send)
+  }
+
+  readonly #send = () => {
+    this.#isScheduled = false
+    const { most, inFlight } = this.#limits
+    while (this.#waiting.size > 0 && this.#inFlight < inFlight) {
+      const some = [...this.#waiting.entries().take(most)]
+      for (const [key] of some) this.#waiting.delete(key)
+      this.#inFlight += 1
+      this.#read(some)
+    }
+  }
+
+  async #read(some: [string, Asked<V | undefined>][]): Promise<void> {
+    try {
+      const everyone = together(some.flatMap(([, { callers }]) => callers))
+      const found = await runFor(everyone, () => this.#load(some.map(([key]) => key)))
+      for (const [key, one] of some) one.resolve(found.get(key))
+    } catch (error) {
+      for (const [, one] of some) one.reject(error)
+    }
+    this.#inFlight -= 1
+    if (this.#waiting.size > 0) this.#schedule()
+  }
+}
+
+/** Answers that are asked for with the same key in one turn of the event loop are made once. */
+export class SharedReads<V> {
+  #waiting = new Map<string, Asked<V> & { make: () => Promise<V> }>()
+
+  /** The answer to a key, made by the `make` of whoever asks for it first. */
+  get(key: string, make: () => Promise<V>): Promise<V> {
+    let one = this.#waiting.get(key)
+    if (!one) {
+      one = { ...Promise.withResolvers<V>(), make, callers: [] }
+      this.#waiting.set(key, one)
+      if (this.#waiting.size === 1) eachTurn(this.#send)
+    }
+    const caller = currentCaller()
+    one.callers.push(caller)
+    return untilEnd(caller, one.promise)
+  }
+
+  readonly #send = () => {
+    const waiting = this.#waiting
+    this.#waiting = new Map()
+    for (const { make, callers, resolve, reject } of waiting.values()) {
+      runFor(together(callers), make).then(resolve, reject)
+    }
+  }
+}
+
+type Added<T, R> = { item: T } & PromiseWithResolvers<R>
+
+/** Whose fault it is that a statement failed. */
+export type Blame = 'item' | 'statement' | 'unknown'
+
+/**
+ * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
+ * are under way as may be, what arrives waits and goes with the next, so that the more there is to do, the more is done
+ * with one commit.
+ */
+export class GatheredWrites<T, R> {
+  readonly #write: (items: T[]) => Promise<R[]>
+  readonly #blame: (error: unknown) => Blame
+  readonly #limits: Limits
+  #waiting: Added<T, R>[] = []
+  #inFlight = 0
+
+  /**
+   * @param write writes items with one statement, all or none, and gives their results in order.
+   * @param blame tells of an error what it may be due to. One of the items: then they are written in halves, so that it is
+   * told to nobody else. The statement, which was undone: then each is written alone, as one may have held up the others.
+   * Of any other error nobody knows what was done, and it is everybody's.
+   */
+  constructor(write: (items: T[]) => Promise<R[]>, blame: (error: unknown) => Blame, limits: Limits) {
+    this.#write = write
+    this.#blame = blame
+    this.#limits = limits
+  }
+
+  /**
+   * Writes an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
+   * which may be too late for them.
+   */
+  add(item: T): Promise<R> {
+    const { endsAt = Number.POSITIVE_INFINITY } = currentCaller() ?? {}
+    if (endsAt !== Number.POSITIVE_INFINITY) return this.#write([item]).then(([result]) => result as R)
+    const one = { ...Promise.withResolvers<R>(), item }
+    this.#waiting.push(one)
+    if (this.#waiting.length === 1) eachTurn(this.#send)
+    return one.promise
+  }
+
+  readonly #send = () => {
+    const { most, inFlight } = this.#limits
+    while (this.#waiting.length > 0 && this.#inFlight < inFlight) {
+      this.#inFlight += 1
+      const some = this.#waiting.splice(0, most)
+      this.#settle(some).finally(() => {
+        this.#inFlight -= 1
+        this.#send()
+      })
+    }
+  }
+
+  async #settle(some: Added<T, R>[]): Promise<void> {
+    try {
+      const results = await this.#write(some.map(({ item }) => item))
+      for (const [index, { resolve }] of some.entries()) resolve(results[index] as R)
+    } catch (error) {
+      const blame = some.length > 1 ? this.#blame(error) : 'unknown'
+      if (blame === 'item') {
+        const middle = some.length >> 1
+        await this.#settle(some.slice(0, middle))
+        await this.#settle(some.slice(middle))
+      } else if (blame === 'statement') await Promise.all(some.map((one) => this.#settle([one])))
+      else for (const { reject } of some) reject(error)
+    }
+  }
+}

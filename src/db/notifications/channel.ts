@@ -1,0 +1,97 @@
+import type { Listen, Listener } from '../database.ts'
+
+const PING = 'ping:'
+
+/** What is heard on a channel. */
+export interface Hearer {
+  /** Told each text, pings apart. */
+  onMessage(text: string): void
+  /** Told each time when listening begins: what was notified before may have been missed. */
+  onListening?(): void
+}
+
+/**
+ * A channel that is heard, and known to be: who follows it notifies a ping from time to time, and a listener that does
+ * not hear them is replaced, half-open ones too.
+ */
+export class Channel {
+  readonly #listen: Listen
+  readonly #name: string
+  readonly #hearer: Hearer
+  readonly #own = `${PING}${crypto.randomUUID()}:`
+  #listener: Promise<Listener> | undefined
+  #openedAt = -Infinity
+  #listeningSince = Infinity
+  #heardUntil = -Infinity
+  #isClosed = false
+
+  constructor(listen: Listen, name: string, hearer: Hearer) {
+    this.#listen = listen
+    this.#name = name
+    this.#hearer = hearer
+  }
+
+  /**
+   * The time, as `performance.now()` tells it, until which everything was heard that was notified: notifications come in
+   * the order of their commits, so who hears a ping heard all that came before it.
+   */
+  get heardUntil(): number {
+    return this.#heardUntil
+  }
+
+  /** Whether there is a listener, deaf or not. */
+  get isListening(): boolean {
+    return this.#listeningSince !== Infinity
+  }
+
+  /** What to notify now. */
+  ping(): string {
+    return this.#own + performance.now()
+  }
+
+  /** Starts to listen, in place of a listener that there is. Settles once it hears. */
+  async open(): Promise<void> {
+    await this.#end()
+    /* c8 ignore next -- closed while the one before was ended: a new one would keep the process alive for ever */
+    if (this.#isClosed) return
+    this.#openedAt = performance.now()
+    this.#listener = this.#listen(
+      this.#name,
+      (text) => this.#hear(text),
+      () => this.#begin()
+    )
+    await this.#listener
+  }
+
+  /** Replaces a listener that did not hear for so long. */
+  replaceDeaf(deafMs: number): void {
+    const since = Math.max(this.#openedAt, this.#heardUntil)
+    // A failure needs no report: the next look tries again.
+    if (performance.now() - since > deafMs) this.open().catch(() => {})
+  }
+
+  /** Stops listening. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    this.#listeningSince = Infinity
+    const listener = await this.#listener?.catch(() => undefined)
+    await listener?.close()
+  }
+
+  #begin(): void {
+    this.#listeningSince = performance.now()
+    this.#hearer.onListening?.()
+  }
+
+  #hear(text: string): void {
+    if (!text.startsWith(PING)) this.#hearer.onMessage(text)
+    if (!text.startsWith(this.#own)) return
+    const sentAt = Number(text.slice(this.#own.length))
+    // One from before says nothing about what was missed between.
+    if (sentAt >= this.#listeningSince) this.#heardUntil = sentAt
+  }
+}

@@ -1,0 +1,162 @@
+import { ApiError } from '#src/errors.ts'
+
+/** A question to the database on a connection of its own. */
+export interface Probe {
+  /** Settles when the database has answered. */
+  answer: PromiseLike<unknown>
+  /** Whether some of its answer has come. */
+  hasBegun(): boolean
+  /** Ends its connection, whether it answered or not. */
+  end(): unknown
+}
+
+interface Asked extends Probe {
+  looks: number
+  /** How many of them ago its answer was seen to come. */
+  trickles: number
+  isOver: boolean
+}
+
+// Looks, not milliseconds: a late event loop is no silence, as looks that were missed are not made up for.
+const SILENT_LOOKS = 10
+const PATIENT_LOOKS = 5
+// How long what was asked may take while others are answered, until something of its answer comes.
+const BUSY_LOOKS = 15
+const TRICKLE_LOOKS = 3
+
+/**
+ * Notices that the database is away, or so far that it might as well be. A statement that is slow looks the same as one
+ * that nobody will answer, or as one whose answer trickles in, so when nothing was answered for ten looks, or when one
+ * waits for so long, the database is asked on a new connection. It is away when nothing was answered meanwhile and that
+ * does not work within five looks; or when some of the answer came, and the rest, sent with it, not within three: a slow
+ * server sends late, but what it sends comes at once. Then all who wait are refused, as are those who come, until it
+ * answers again.
+ */
+export class SilenceWatch {
+  readonly #ask: () => Probe
+  readonly #onSilent: () => void
+  readonly #lookMs: number
+  // With the look before each came; the oldest first.
+  readonly #waiting = new Map<(error: ApiError) => void, number>()
+  #timer: NodeJS.Timeout | undefined
+  #asked: Asked | undefined
+  #looks = 0
+  #silentLooks = 0
+  /** The look at which the database was last asked. */
+  #askedAt = 0
+  #isAway = false
+
+  /**
+   * @param onSilent told when the database is away.
+   * @param lookMs between two looks; undefined for never.
+   */
+  constructor(ask: () => Probe, onSilent: () => void, lookMs = Number.POSITIVE_INFINITY) {
+    this.#ask = ask
+    this.#onSilent = onSilent
+    this.#lookMs = lookMs
+  }
+
+  /** @throws ApiError UNAVAILABLE while the database is away. */
+  check(): void {
+    if (this.#isAway) throw away()
+  }
+
+  /** What an answer comes to, unless the database goes away before. */
+  during<T>(answer: PromiseLike<T>): PromiseLike<T> {
+    if (this.#lookMs === Number.POSITIVE_INFINITY) return answer
+    return new Promise((resolve, reject) => {
+      if (this.#isAway) reject(away())
+      else this.#add(reject)
+      answer.then(
+        (value) => {
+          this.#waiting.delete(reject)
+          this.#silentLooks = 0
+          resolve(value)
+        },
+        (error) => {
+          this.#waiting.delete(reject)
+          if (error.severity !== undefined) this.#silentLooks = 0
+          reject(error)
+        }
+      )
+    })
+  }
+
+  /** Looks no more. */
+  close(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#isAway = false
+    if (this.#asked) this.#finish(this.#asked)
+  }
+
+  #add(reject: (error: ApiError) => void): void {
+    if (this.#waiting.size === 0) this.#silentLooks = 0
+    this.#waiting.set(reject, this.#looks)
+    this.#timer ??= setInterval(() => this.#look(), this.#lookMs).unref()
+  }
+
+  #look(): void {
+    if (this.#waiting.size === 0 && !this.#isAway) {
+      this.close()
+      return
+    }
+    this.#looks += 1
+    this.#silentLooks += 1
+    if (this.#asked) this.#judge(this.#asked)
+    else if (this.#isAway || this.#isSilent || this.#isSlow()) this.#begin()
+  }
+
+  get #isSilent(): boolean {
+    return this.#silentLooks >= SILENT_LOOKS
+  }
+
+  // Whether one waits for long, and the database was not asked lately.
+  #isSlow(): boolean {
+    const [oldest = this.#looks] = this.#waiting.values()
+    return this.#looks - Math.max(oldest, this.#askedAt) >= SILENT_LOOKS
+  }
+
+  #judge(asked: Asked): void {
+    asked.looks += 1
+    if (asked.hasBegun()) asked.trickles += 1
+    const patience = this.#isAway || this.#isSilent ? PATIENT_LOOKS : BUSY_LOOKS
+    if (asked.trickles > TRICKLE_LOOKS) this.#conclude(asked, 'trickles')
+    else if (asked.trickles === 0 && asked.looks >= patience) this.#conclude(asked, 'silent')
+  }
+
+  #begin(): void {
+    const asked = { ...this.#ask(), looks: 0, trickles: 0, isOver: false }
+    this.#asked = asked
+    asked.answer.then(
+      () => this.#conclude(asked, 'there'),
+      // Such as having no connection left is an answer; starting up or shutting down is not.
+      ({ severity, code }) =>
+        this.#conclude(asked, severity !== undefined && !code.startsWith('57P') ? 'there' : 'silent')
+    )
+  }
+
+  #conclude(asked: Asked, found: 'there' | 'silent' | 'trickles'): void {
+    if (asked.isOver) return
+    this.#finish(asked)
+    if (found === 'there') {
+      this.#isAway = false
+      this.#silentLooks = 0
+    } else if (!this.#isAway && (found === 'trickles' || this.#isSilent)) {
+      this.#isAway = true
+      for (const refuse of this.#waiting.keys()) refuse(away())
+      this.#waiting.clear()
+      this.#onSilent()
+    }
+  }
+
+  #finish(asked: Asked): void {
+    asked.isOver = true
+    this.#askedAt = this.#looks
+    this.#asked = undefined
+    asked.end()
+  }
+}
+
+const away = () =>
+  new ApiError('UNAVAILABLE', 'The database does not answer at the moment.', { headers: { 'retry-after': '1' } })

@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { currentCaller, hasLeft } from '#src/concurrency/waiting.ts'
+import { findPgError } from '../errors.ts'
+
+// Serialization failure and deadlock: PostgreSQL undid all of it, and says that it may be tried again.
+const REPEATABLE = new Set(['40001', '40P01'])
+const MOST_REPETITIONS = 3
+const PAUSE_MS = 20
+
+/**
+ * Does a statement or a whole transaction, again when another one was in its way, at most three times. Only for what has
+ * had no effect then: nothing was committed, and nothing was sent to the caller.
+ */
+export async function repeated<T>(work: () => Promise<T>): Promise<T> {
+  let repetition = 0
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      repetition += 1
+      const isRepeatable = REPEATABLE.has(findPgError(error)?.code ?? '')
+      const caller = currentCaller()
+      if (!isRepeatable || repetition > MOST_REPETITIONS || (caller && hasLeft(caller))) throw error
+      // Not at the same moment as the other one, which does the same.
+      await sleep(Math.random() * PAUSE_MS * repetition)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { LRUCache } from 'lru-cache'
+import { GatheredWrites } from '#src/concurrency/batching.ts'
+import { readForAnswer } from '#src/concurrency/waiting.ts'
+import type { Database, Listen } from '../database.ts'
+import { notify } from '../notifications/notify.ts'
+import { Watch } from '../notifications/watch.ts'
+import { TOLERATED_LAG_MS } from './replicas.ts'
+
+const CHANNEL = 'tenon_writers'
+
+/** How long is remembered who changed something, in milliseconds. */
+export interface WriterTimes {
+  /** How long they are known after they were told of. */
+  knownMs: number
+  /** How long they need not be told of again. The rest is longer than a replica may lag. */
+  toldMs: number
+  /** What a replica may be behind: after that, everybody sees the change. */
+  lagMs: number
+}
+
+const TIMES: WriterTimes = { knownMs: 3000, toldMs: 1000, lagMs: TOLERATED_LAG_MS }
+
+/**
+ * Who changed something a moment ago, through any instance: they read from the primary, so that they see it. A change is
+ * answered when this instance has heard itself tell of it, since PostgreSQL tells all that listen in the same moment; or
+ * when so much time has passed that no replica is used any more that does not have it.
+ */
+export class RecentWriters {
+  readonly #watch: Watch
+  readonly #times: WriterTimes
+  readonly #heard: LRUCache<string, number>
+  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #tells: GatheredWrites<string, void>
+
+  constructor(db: Database, listen: Listen, times = TIMES) {
+    this.#times = times
+    this.#heard = new LRUCache({ max: 1_000_000, ttl: times.knownMs })
+    this.#watch = new Watch(db, listen, CHANNEL, { onMessage: (text) => this.#hear(text) })
+    const tell = (ids: string[]) => readForAnswer(() => notify(db, CHANNEL, ids.join(' ')))
+    // 200 ids are under the 8,000 bytes that a notification may have.
+    this.#tells = new GatheredWrites(async (ids) => Array(ids.length).fill(await tell(ids)), never, {
+      most: 200,
+      inFlight: 1
+    })
+  }
+
+  /** Starts to hear of others. */
+  async start(): Promise<void> {
+    await this.#watch.start()
+  }
+
+  /** Stops hearing. */
+  async close(): Promise<void> {
+    await this.#watch.close()
+  }
+
+  /** Whether somebody changed something a moment ago; also where that is not known. */
+  mayHaveWritten(id: string): boolean {
+    return this.#heard.has(id) || performance.now() - this.#watch.heardUntil > this.#times.lagMs
+  }
+
+  /** Tells all instances who changed something. Settles when they may be answered. */
+  async wrote(id: string): Promise<void> {
+    const heardAt = this.#heard.get(id)
+    if (heardAt !== undefined && performance.now() - heardAt < this.#times.toldMs) return
+    const waiting = this.#waiting.get(id) ?? new Set()
+    this.#waiting.set(id, waiting)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    waiting.add(resolve)
+    const timer = setTimeout(resolve, this.#times.lagMs)
+    this.#tells.add(id).catch(() => {})
+    await promise
+    clearTimeout(timer)
+    waiting.delete(resolve)
+    if (waiting.size === 0) this.#waiting.delete(id)
+  }
+
+  #hear(text: string): void {
+    const now = performance.now()
+    for (const id of text.split(' ')) {
+      this.#heard.set(id, now)
+      for (const resolve of this.#waiting.get(id) ?? []) resolve()
+    }
+  }
+}
+
+const never = () => 'unknown' as const

@@ -1,0 +1,46 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ApiError } from '../errors.ts'
+import { PROBLEM_TYPE, toProblem } from './problem.ts'
+
+/** What an operation answers, before anything is sent: a transaction may still keep it, or fail. */
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  /** Serialized by the route's schema for the status, except a string, which is sent as it is. */
+  body?: unknown
+}
+
+/**
+ * A refusal as an answer, its body as text. Given and not thrown, it leaves in a transaction what was done before it: a
+ * login that ends because its token was used twice must end.
+ */
+export function refusal(error: ApiError, { id }: FastifyRequest): Answer & { body: string } {
+  const headers = { ...error.headers, 'content-type': PROBLEM_TYPE }
+  return { status: error.statusCode, headers, body: JSON.stringify(toProblem(error, id)) }
+}
+
+export const asItIs = (text: unknown) => text as string
+
+/** Sends an answer: a handler's last step. */
+export function send(reply: FastifyReply, { status, headers, body }: Answer): unknown {
+  reply.code(status).headers(headers)
+  if (typeof body === 'string') {
+    if (!headers['content-type']) reply.header('content-type', JSON_TYPE)
+    reply.serializer(asItIs)
+  }
+  return body
+}
+
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** Sends an answer with a serializer of its own: that of the fields that were asked for. */
+export function serializeWith(reply: FastifyReply, serializer: (data: unknown) => string): void {
+  // Fastify leaves the type to whoever brings a serializer.
+  reply.header('content-type', JSON_TYPE).serializer(serializer)
+}
+
+/** What a handler returns to send JSON that is text already: Fastify does not serialize a text of this type. */
+export function sendText(reply: FastifyReply, json: string): string {
+  reply.header('content-type', JSON_TYPE)
+  return json
+}

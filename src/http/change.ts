@@ -1,0 +1,89 @@
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
+import { readForAnswer } from '../concurrency/waiting.ts'
+import type { Transaction } from '../db/database.ts'
+import { inTransaction } from '../resource/context.ts'
+import { type Answer, send } from './answer.ts'
+import type { ChangeContext } from './change-context.ts'
+import { answerOnce, findRepeated } from './idempotency/answer-once.ts'
+import { keyUseOf } from './idempotency/key.ts'
+import { applyPreferences, parsePrefer } from './prefer.ts'
+
+/**
+ * Changes something and says what to answer. Its statements go to the database of the context that it is given, which
+ * may be a transaction: one on any other would wait for ever on PGlite.
+ */
+export type Perform<C> = (on: C) => Promise<Answer>
+
+/**
+ * A change in two steps. The first checks the request and does what takes long without the database, such as hashing a
+ * password: a transaction that waited for it would hold a connection. The second is what it gives.
+ */
+export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
+
+/**
+ * The handler of a change, with what its route says that it can be asked for: to happen once (`Idempotency-Key`), and to
+ * answer less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
+ */
+export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
+  return async function handleChange(request, reply) {
+    const { 'idempotency-key': key, prefer } = request.headers
+    const preferences = request.route.config.takesPreferences ? parsePrefer(prefer) : {}
+    const isRehearsal = preferences.tx === 'rollback'
+    const once = key === undefined || isRehearsal ? undefined : onceOf(request)
+    // Also before what takes long: a repetition should not have to do it again.
+    const repeated = once && (await findRepeated(context.db, once.use, () => once.fingerprint))
+    if (repeated) return send(reply, repeated)
+    const perform = await change(request)
+    const run = prefer ? async (on: C) => applyPreferences(await perform(on), preferences) : perform
+    const runIn = (tx: Transaction) => run(inTransaction(context, tx))
+    const serialize = (answer: Answer) => serializeBody(reply, answer)
+    const make = () => {
+      if (isRehearsal) return rehearse(context, runIn)
+      return once ? context.db.transaction((tx) => answerOnce(tx, request, once, runIn, serialize)) : run(context)
+    }
+    return send(reply, await finish(context, make))
+  }
+}
+
+// Of the body its meaning counts: what validation made of it, not the white space that a client put in.
+function onceOf(request: FastifyRequest) {
+  const content = JSON.stringify(request.body) ?? ''
+  const use = keyUseOf(request, content)
+  return { use, fingerprint: use.fingerprint().update(content).digest('base64url') }
+}
+
+/** Makes a change, and after it what its resource wants done then: also when it failed, which may leave some of it. */
+export async function finish<T>({ changed }: ChangeContext, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make()
+  } finally {
+    if (changed) await readForAnswer(changed)
+  }
+}
+
+// Carries an answer out of a transaction that is to end without a trace.
+class Rehearsed extends Error {
+  readonly answer: Answer
+  constructor(answer: Answer) {
+    super('rolled back, as preferred')
+    this.answer = answer
+  }
+}
+
+// Also of its key a rehearsal keeps nothing, so the performance may have it.
+async function rehearse({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
+  try {
+    return await db.transaction(async (tx) => {
+      throw new Rehearsed(await run(tx))
+    })
+  } catch (error) {
+    if (error instanceof Rehearsed) return error.answer
+    throw error
+  }
+}
+
+/** The text of an answer's body, by the schema of its route. */
+export function serializeBody(reply: FastifyReply, { status, body }: Answer): string | undefined {
+  if (body === undefined || typeof body === 'string') return body
+  return reply.code(status).serialize(body) as string
+}

@@ -1,0 +1,92 @@
+import type { FastifyRequest } from 'fastify'
+import type { Database, Transaction } from '#src/db/database.ts'
+import { toApiError } from '#src/db/errors.ts'
+import { ApiError } from '#src/errors.ts'
+import { type Answer, JSON_TYPE, refusal } from '../answer.ts'
+import type { KeyUse } from './key.ts'
+import { claimKey, findAnswer, type KeptAnswer, keepAnswer } from './store.ts'
+
+/**
+ * The answer that a key was given before; undefined where there is none yet.
+ * @param fingerprint of the request that asks again.
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED when it was given to another request.
+ */
+export async function findRepeated(
+  db: Database,
+  { stored, open }: KeyUse,
+  fingerprint: () => string | Promise<string>
+): Promise<Answer | undefined> {
+  const found = await findAnswer(db, stored)
+  if (!found) return undefined
+  if (found.fingerprint !== (await fingerprint())) throw new ApiError('IDEMPOTENCY_KEY_REUSED')
+  const { status, headers, body } = found.answer
+  return {
+    status,
+    headers: { ...headers, 'idempotency-replayed': 'true' },
+    body: body === null ? undefined : open(body)
+  }
+}
+
+/**
+ * Has an effect once for each key: in one transaction the key is taken, the effect had and the answer kept, so that a
+ * process that dies in the middle leaves all of it or nothing. Repetitions get the first answer.
+ *
+ * A refusal (4xx) of the operation itself is an answer too, and kept; its effects are not. What was refused before (401,
+ * 403, 422 for the schema) and what failed (5xx) is not kept, so the same key can be tried again.
+ * @param serialize the text of an answer's body.
+ * @throws ApiError IDEMPOTENCY_IN_PROGRESS while the first is under way, IDEMPOTENCY_KEY_REUSED for another request.
+ */
+export async function answerOnce(
+  tx: Transaction,
+  request: FastifyRequest,
+  { use, fingerprint }: { use: KeyUse; fingerprint: string },
+  run: (tx: Transaction) => Promise<Answer>,
+  serialize: (answer: Answer) => string | undefined
+): Promise<Answer> {
+  const claimedAt = await claimKey(tx, use.stored, fingerprint)
+  if (claimedAt === undefined) {
+    const repeated = await findRepeated(tx, use, () => fingerprint)
+    if (!repeated) throw inProgress()
+    /* c8 ignore next 2 -- on the embedded database requests take turns: a repetition was answered before this */
+    return repeated
+  }
+  const answer = await attempt(tx, request, async (inner) => asSent(await run(inner), serialize))
+  await keepAnswer(tx, { key: use.stored, claimedAt }, fingerprint, sealed(answer, use))
+  return answer
+}
+
+/** The refusal of a repetition that comes while the first request is under way. */
+export const inProgress = () => new ApiError('IDEMPOTENCY_IN_PROGRESS', undefined, { headers: { 'retry-after': '1' } })
+
+/** An answer whose body is the text that is sent. */
+export type SentAnswer = Answer & { body?: string | undefined }
+
+/** An answer as it goes out, with the type that its body has. */
+export function asSent(answer: Answer, serialize: (answer: Answer) => string | undefined): SentAnswer {
+  const { status, headers } = answer
+  const body = serialize(answer)
+  return body === undefined ? { status, headers } : { status, headers: { 'content-type': JSON_TYPE, ...headers }, body }
+}
+
+/** The same as it is kept. */
+export const sealed = ({ status, headers, body }: SentAnswer, { seal }: KeyUse): KeptAnswer => ({
+  status,
+  headers,
+  body: body === undefined ? null : seal(body)
+})
+
+// The inner transaction is a savepoint: what a refused operation did is undone, and its key is not.
+async function attempt(
+  tx: Transaction,
+  request: FastifyRequest,
+  run: (tx: Transaction) => Promise<SentAnswer>
+): Promise<SentAnswer> {
+  try {
+    return await tx.transaction(run)
+  } catch (error) {
+    const { faultOf } = request.route.config
+    const refused = error instanceof ApiError ? error : toApiError(error, (name) => faultOf?.(name))
+    if (!refused || refused.statusCode >= 500) throw error
+    return refusal(refused, request)
+  }
+}

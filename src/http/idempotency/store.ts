@@ -1,0 +1,115 @@
+import { and, eq, gte, isNotNull, sql } from 'drizzle-orm'
+import type { Database } from '#src/db/database.ts'
+import { idempotencyKeys } from './table.ts'
+
+/** Which key, as it is stored: neither the caller's text nor anything that it could be found from. */
+export interface StoredKey {
+  caller: string
+  key: string
+}
+
+/** An answer as it is kept: its body sealed, or none. */
+export interface KeptAnswer {
+  status: number
+  headers: Record<string, string>
+  body: string | null
+}
+
+const KEPT = sql`interval '24 hours'`
+const BATCH = 1000
+
+/**
+ * Takes a key, unless it was used in the last 24 hours or somebody else has it.
+ * The lock is what nobody waits for: a request that met its own repetition would otherwise hold a connection until the
+ * first one is done, and a hundred repetitions all connections.
+ * @param leaseSeconds for how long the key is taken when that is not as long as the transaction: who has it renews it,
+ * and once it is over the process that had it is taken for dead.
+ * @returns when it was taken, which tells this use from a later one; undefined when it was not.
+ */
+export async function claimKey(
+  db: Database,
+  { caller, key }: StoredKey,
+  fingerprint: string,
+  leaseSeconds?: number
+): Promise<string | undefined> {
+  const { createdAt, status, leasedUntil } = idempotencyKeys
+  const until = leaseSeconds === undefined ? sql`null::timestamptz` : inSeconds(leaseSeconds)
+  const [claimed] = await db
+    .insert(idempotencyKeys)
+    .select(
+      sql`select ${caller}, ${key}, ${fingerprint}, null::integer, null, null, now(), ${until}
+        where pg_try_advisory_xact_lock(hashtextextended(${`${caller} ${key}`}, 0))`
+    )
+    .onConflictDoUpdate({
+      target: [idempotencyKeys.caller, idempotencyKeys.key],
+      set: { fingerprint, status: null, headers: null, body: null, createdAt: sql`now()`, leasedUntil: until },
+      // One that is only waiting to be swept counts as gone.
+      setWhere: sql`${createdAt} < now() - ${KEPT} or (${status} is null and ${leasedUntil} < now())`
+    })
+    .returning({ createdAt })
+  return claimed?.createdAt
+}
+
+/** The answer that a key was given and the request it was given to; undefined while there is none. */
+export async function findAnswer(db: Database, key: StoredKey) {
+  const { createdAt, status } = idempotencyKeys
+  const [row] = await db
+    .select()
+    .from(idempotencyKeys)
+    .where(and(isKey(key), isNotNull(status), gte(createdAt, sql`now() - ${KEPT}`)))
+  if (!row) return undefined
+  const answer = { status: row.status as number, headers: JSON.parse(row.headers as string), body: row.body }
+  return { fingerprint: row.fingerprint, answer: answer as KeptAnswer }
+}
+
+/** One use of a key, under way. */
+export interface Claim {
+  key: StoredKey
+  /** As `claimKey` gave it: a use that was taken for dead must not write over the next one. */
+  claimedAt: string
+}
+
+/** Keeps the answer: of a transaction with the effect that it has. */
+export async function keepAnswer(
+  db: Database,
+  claim: Claim,
+  fingerprint: string,
+  { status, headers, body }: KeptAnswer
+): Promise<void> {
+  const kept = { fingerprint, status, headers: JSON.stringify(headers), body, leasedUntil: null }
+  await db.update(idempotencyKeys).set(kept).where(isClaim(claim))
+}
+
+/** Goes on having a key. */
+export async function renewClaim(db: Database, claim: Claim, leaseSeconds: number): Promise<void> {
+  await db
+    .update(idempotencyKeys)
+    .set({ leasedUntil: inSeconds(leaseSeconds) })
+    .where(isClaim(claim))
+}
+
+/** Gives a key back, unused. */
+export async function releaseClaim(db: Database, claim: Claim): Promise<void> {
+  await db.delete(idempotencyKeys).where(isClaim(claim))
+}
+
+/**
+ * Deletes keys that are older than 24 hours, at most a thousand of them.
+ * Instances that do it at once pass over each other's rows.
+ * @returns how many there were.
+ */
+export async function sweepKeys(db: Database): Promise<number> {
+  const { caller, key, createdAt } = idempotencyKeys
+  const old = db
+    .select({ caller, key })
+    .from(idempotencyKeys)
+    .where(sql`${createdAt} < now() - ${KEPT}`)
+    .limit(BATCH)
+    .for('update', { skipLocked: true })
+  const swept = await db.delete(idempotencyKeys).where(sql`(${caller}, ${key}) in ${old}`).returning({ key })
+  return swept.length
+}
+
+const inSeconds = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`
+const isKey = ({ caller, key }: StoredKey) => and(eq(idempotencyKeys.caller, caller), eq(idempotencyKeys.key, key))
+const isClaim = ({ key, claimedAt }: Claim) => and(isKey(key), eq(idempotencyKeys.createdAt, claimedAt))

@@ -1,0 +1,91 @@
+import { Readable } from 'node:stream'
+import type { FastifyRequest, RouteHandlerMethod } from 'fastify'
+import { runForAll } from '../concurrency/waiting.ts'
+import type { Database } from '../db/database.ts'
+import { ApiError } from '../errors.ts'
+import type { ResourceContext } from '../resource/context.ts'
+import { type Answer, send } from './answer.ts'
+import { finish, serializeBody } from './change.ts'
+import { asSent, findRepeated, inProgress, type SentAnswer, sealed } from './idempotency/answer-once.ts'
+import { keyUseOf } from './idempotency/key.ts'
+import { type Claim, claimKey, keepAnswer, releaseClaim, renewClaim } from './idempotency/store.ts'
+import { allowLongBody } from './long-bodies.ts'
+
+/** Reads a body as it comes, changes what it says, and says what to answer. */
+export type Stream = (request: FastifyRequest, body: Readable) => Promise<Answer>
+
+/** The handler of a route whose body is read as it comes. @param types the media types that it takes. */
+export function streamHandler(context: ResourceContext, types: string[], stream: Stream): RouteHandlerMethod {
+  return async function handleStream(request, reply) {
+    allowLongBody(request.raw)
+    const body = request.body as Readable | undefined
+    const serialize = (answer: Answer) => serializeBody(reply, answer)
+    try {
+      if (!body) throw new ApiError('UNSUPPORTED_MEDIA_TYPE', `Send ${types.join(' or ')}.`)
+      const run = (readable: Readable) => finish(context, () => stream(request, readable))
+      if (request.headers['idempotency-key'] === undefined) return send(reply, await run(body))
+      const once = async (readable: Readable) => asSent(await run(readable), serialize)
+      return send(reply, await streamOnce(context.db, request, body, once))
+    } catch (error) {
+      // The rest of the body is not read any more.
+      reply.header('connection', 'close')
+      throw request.raw.aborted ? new ApiError('BAD_REQUEST', 'The body ended early.', { cause: error }) : error
+    }
+  }
+}
+
+const ignore = () => {}
+
+const LEASE_SECONDS = 60
+/** How often a stream under way says that it goes on. */
+export const RENEW_EVERY_MS = 15_000
+
+// A stream is no transaction, so its key is taken before it and its answer kept after it. One that does not get so far
+// leaves the key free: at once, also when its caller has left, or when the process died, as soon as its lease is over.
+async function streamOnce(
+  db: Database,
+  request: FastifyRequest,
+  body: Readable,
+  run: (body: Readable) => Promise<SentAnswer>
+): Promise<Answer> {
+  const use = keyUseOf(request, '')
+  const digest = use.fingerprint().update(`${request.headers['content-type']}\n`)
+  const claimedAt = await claimKey(db, use.stored, '', LEASE_SECONDS)
+  if (claimedAt === undefined) {
+    const repeated = await findRepeated(db, use, async () => {
+      for await (const chunk of body) digest.update(chunk)
+      return digest.digest('base64url')
+    })
+    if (!repeated) throw inProgress()
+    return repeated
+  }
+  const claim = { key: use.stored, claimedAt }
+  const stopRenewing = keepRenewing(db, claim)
+  try {
+    const answer = await run(noting(body, (chunk) => digest.update(chunk))).finally(stopRenewing)
+    await runForAll(() => keepAnswer(db, claim, digest.digest('base64url'), sealed(answer, use)))
+    return answer
+  } catch (error) {
+    // Where the database is away the lease ends it.
+    await runForAll(() => releaseClaim(db, claim)).catch(ignore)
+    throw error
+  }
+}
+
+function keepRenewing(db: Database, claim: Claim): () => void {
+  // One that fails is followed by others before the lease is over.
+  const timer = setInterval(() => runForAll(() => renewClaim(db, claim, LEASE_SECONDS)).catch(ignore), RENEW_EVERY_MS)
+  return () => clearInterval(timer)
+}
+
+function noting(body: Readable, note: (chunk: Buffer) => void): Readable {
+  async function* noted() {
+    // Leaving early must not end the connection: the answer that says why is still to be sent.
+    for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      note(chunk)
+      yield chunk
+    }
+  }
+  // What fails comes out where it is read; afterwards nobody is left to be told.
+  return Readable.from(noted(), { objectMode: false }).on('error', ignore)
+}

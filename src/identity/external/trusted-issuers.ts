@@ -1,0 +1,61 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { SCOPE_PATTERN } from '../scopes.ts'
+
+const URL_PATTERN = '^https?://[^\\s,]+$'
+const ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'RS256', 'PS256'] as const
+
+const TrustedIssuer = Type.Object(
+  {
+    /** The `iss` of its tokens, to the letter. */
+    issuer: Type.String({ pattern: URL_PATTERN }),
+    /** What `aud` must contain. Default: JWT_AUDIENCE. */
+    audience: Type.Optional(Type.String({ minLength: 1 })),
+    /** Where its keys are. Default: what its metadata says. */
+    jwksUri: Type.Optional(Type.String({ pattern: URL_PATTERN })),
+    algorithms: Type.Optional(Type.Array(Type.Union(ALGORITHMS.map((one) => Type.Literal(one))), { minItems: 1 })),
+    /** The claim that says what its bearer may do; with dots into an object. Default: scope, scp or permissions. */
+    scopeClaim: Type.Optional(Type.String({ minLength: 1 })),
+    /** What the issuer's own words mean here; with it, nothing else of them counts. */
+    scopes: Type.Optional(Type.Record(Type.String(), Type.Array(Type.String({ pattern: SCOPE_PATTERN })))),
+    /** The role of its users here: the most that a token of it can do. */
+    role: Type.Optional(Type.String({ minLength: 1 }))
+  },
+  { additionalProperties: false }
+)
+
+/** An issuer whose tokens are accepted, with everything filled in but what only its metadata says. */
+export type IssuerSettings = Required<Omit<Static<typeof TrustedIssuer>, 'jwksUri' | 'scopes' | 'scopeClaim'>> &
+  Pick<Static<typeof TrustedIssuer>, 'jwksUri' | 'scopes' | 'scopeClaim'>
+
+/**
+ * The issuers of `TRUSTED_ISSUERS`: URLs, comma-separated, or a JSON list.
+ * @throws Error saying in one line what is wrong.
+ */
+export function parseTrustedIssuers(text: string, audience: string): IssuerSettings[] {
+  const list = text.trim().startsWith('[') ? parseList(text) : plainList(text)
+  const schema = Type.Array(TrustedIssuer)
+  const fault = Value.Errors(schema, list).First()
+  if (fault) throw new Error(`${fault.path} ${fault.message.toLowerCase()}`)
+  return (list as Static<typeof schema>).map((one) => ({
+    ...one,
+    audience: one.audience ?? audience,
+    algorithms: one.algorithms ?? [...ALGORITHMS],
+    role: one.role ?? 'member'
+  }))
+}
+
+function parseList(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error('is not a JSON list')
+  }
+}
+
+const plainList = (text: string) =>
+  text
+    .split(',')
+    .map((issuer) => issuer.trim())
+    .filter(Boolean)
+    .map((issuer) => ({ issuer }))

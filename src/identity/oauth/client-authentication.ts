@@ -1,0 +1,101 @@
+import { ApiError } from '#src/errors.ts'
+import type { Principal } from '../principal.ts'
+import type { Authority } from '../requests/principal-resolver.ts'
+import { allows } from '../scopes.ts'
+import { OWN_CLIENT } from '../tokens/access-tokens.ts'
+import { authenticateClient } from './clients.ts'
+
+/** The errors of RFC 6749, section 5.2 (RFC 7009 adds the last), with their status. */
+const STATUSES = {
+  invalid_request: 400,
+  invalid_client: 401,
+  invalid_grant: 400,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  invalid_scope: 400
+} as const
+
+/** An error of OAuth 2, written by routes/oauth in its own body. */
+export class OAuthFailure extends Error {
+  override name = 'OAuthFailure'
+  readonly error: keyof typeof STATUSES
+  readonly statusCode: number
+
+  constructor(error: keyof typeof STATUSES, description: string) {
+    super(description)
+    this.error = error
+    this.statusCode = STATUSES[error]
+  }
+}
+
+/** What a form and its headers say about the client. */
+export interface ClientClaim {
+  authorization?: string | undefined
+  client_id?: string | undefined
+  client_secret?: string | undefined
+}
+
+/**
+ * The client of a request: the principal of its key, or undefined for the public client that logins without one have.
+ * @throws OAuthFailure invalid_client, or invalid_request when it says who it is in two ways.
+ */
+export async function clientOf(
+  authority: Authority,
+  claim: ClientClaim,
+  address: string
+): Promise<Principal | undefined> {
+  const { authorization, client_id, client_secret } = claim
+  const basic = authorization === undefined ? undefined : parseBasic(authorization)
+  if (basic && client_secret !== undefined) {
+    throw new OAuthFailure('invalid_request', 'The client must authenticate in one way.')
+  }
+  const clientId = basic?.clientId ?? client_id
+  if (basic && client_id !== undefined && client_id !== clientId) {
+    throw new OAuthFailure('invalid_request', 'There are two client ids.')
+  }
+  const secret = basic?.secret ?? client_secret
+  if (secret === undefined && (clientId === undefined || clientId === OWN_CLIENT)) return undefined
+  const principal = await authenticateClient(authority, { clientId: clientId ?? '', secret: secret ?? '' }, address)
+  if (!principal) throw new OAuthFailure('invalid_client', 'The client is unknown or its secret is wrong.')
+  return principal
+}
+
+/** The same, for what the public client may not do. */
+export async function confidentialClientOf(
+  authority: Authority,
+  claim: ClientClaim,
+  address: string
+): Promise<Principal> {
+  const principal = await clientOf(authority, claim, address)
+  if (!principal) throw new OAuthFailure('invalid_client', 'The client must authenticate.')
+  return principal
+}
+
+/** The scopes that a request asks for; undefined for all. @throws OAuthFailure invalid_scope for one that is not had. */
+export function askedScopes(scope: string | undefined, had: ReadonlySet<string>): string[] | undefined {
+  const asked = scope?.split(' ').filter(Boolean)
+  const missing = asked?.find((one) => !allows(had, one))
+  if (missing !== undefined) throw new OAuthFailure('invalid_scope', 'A scope is unknown or more than may be given.')
+  return asked
+}
+
+/** Reads a form. Empty values count as left out (RFC 6749, section 3.2). @throws ApiError BAD_REQUEST for one sent twice. */
+export function parseForm(body: string): Record<string, string> {
+  const form: Record<string, string> = Object.create(null)
+  for (const [name, value] of new URLSearchParams(body)) {
+    if (name in form) throw new ApiError('BAD_REQUEST', `${name} must not be sent twice.`)
+    if (value !== '') form[name] = value
+  }
+  return form
+}
+
+// Both parts are form-encoded before they are joined (RFC 6749, section 2.3.1).
+function parseBasic(authorization: string): { clientId: string; secret: string } {
+  const encoded = /^Basic ([\w+/=-]+)$/i.exec(authorization)?.[1]
+  const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  if (colon < 0) throw new OAuthFailure('invalid_client', 'The Authorization header is not Basic.')
+  return { clientId: formDecode(text.slice(0, colon)), secret: formDecode(text.slice(colon + 1)) }
+}
+
+const formDecode = (text: string) => new URLSearchParams(`v=${text.replaceAll('&', '%26')}`).get('v') as string

@@ -1,0 +1,22 @@
+import { hashKey, idOfKey, isKeyText, prefixOf } from '../api-keys/key-format.ts'
+import type { Principal } from '../principal.ts'
+import type { Authority } from '../requests/principal-resolver.ts'
+
+/**
+ * The principal of an OAuth 2 client: a key whose id is the `client_id`. The `client_secret` is the whole key, or the part
+ * behind its last underscore.
+ */
+export async function authenticateClient(
+  authority: Authority,
+  { clientId, secret }: { clientId: string; secret: string },
+  address: string
+): Promise<Principal | undefined> {
+  const key = keysOf(clientId, secret).find((one) => idOfKey(one) === clientId)
+  return key === undefined ? undefined : authority.resolve({ keyId: clientId, keyHash: hashKey(key) }, address)
+}
+
+function keysOf(clientId: string, secret: string): string[] {
+  if (isKeyText(secret)) return [secret]
+  const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(clientId)
+  return isId ? (['live', 'test'] as const).map((kind) => `${prefixOf(kind, clientId)}_${secret}`) : []
+}

@@ -1,0 +1,109 @@
+import type { Database, Listen } from '#src/db/database.ts'
+import type { Principal } from '../principal.ts'
+import { ChangeWatch } from './change-watch.ts'
+import { findKey, findRole, findSession, findToken, findUser } from './facts.ts'
+import { FreshCache } from './fresh-cache.ts'
+import { type Facts, type Grant, judge } from './grant.ts'
+
+const MOST_KEPT = 100_000
+
+/**
+ * What this process knows about who may do what: users, roles, logins and keys, read once and kept until the database
+ * tells a change. A credential that was seen before is judged in memory.
+ */
+export class Authority {
+  readonly #watch: ChangeWatch
+  readonly #caches
+  /* c8 ignore next 2 -- nobody listens only until identity.ts is through */
+  #onSigningKeys = () => {}
+  #onExternal = () => {}
+
+  constructor(db: Database, listen: Listen) {
+    this.#watch = new ChangeWatch(db, listen, (subject) => this.#forget(subject))
+    const isFresh = () => this.#watch.isFollowing
+    const keep = <V>(find: (db: Database, key: string) => Promise<V | undefined>) =>
+      new FreshCache((key: string) => find(db, key), MOST_KEPT, isFresh)
+    this.#caches = {
+      user: keep(findUser),
+      role: keep(findRole),
+      session: keep(findSession),
+      key: keep(findKey),
+      token: keep(findToken)
+    }
+  }
+
+  /** Starts to follow what other instances change. */
+  start(): Promise<void> {
+    return this.#watch.start()
+  }
+
+  /** Settles when what changed until now counts in this process; the others hear of it by themselves. */
+  catchUp(): Promise<void> {
+    return this.#watch.catchUp()
+  }
+
+  /** Stops following. */
+  close(): Promise<void> {
+    return this.#watch.close()
+  }
+
+  /** Calls back when a signing key came or went. */
+  onSigningKeys(callback: () => void): void {
+    this.#onSigningKeys = callback
+  }
+
+  /** Calls back when a user of an outside issuer was deleted. */
+  onExternal(callback: () => void): void {
+    this.#onExternal = callback
+  }
+
+  /** Who a grant makes its bearer: undefined for nobody, null when only the database can say. */
+  recall(grant: Grant, address: string): Principal | undefined | null {
+    const { user: users, role: roles, session: sessions, key: keys, token: tokens } = this.#caches
+    const key = grant.keyId === undefined ? undefined : keys.get(grant.keyId)
+    const session = grant.sessionId === undefined ? undefined : sessions.get(grant.sessionId)
+    const token = grant.tokenId === undefined ? undefined : tokens.get(grant.tokenId)
+    const user = users.get((grant.userId ?? key?.userId) as string)
+    const role = user && roles.get(user.role)
+    const isKnown = (grant.keyId === undefined || key) && (grant.sessionId === undefined || session)
+    if (!role || !isKnown || (grant.tokenId !== undefined && !token)) return null
+    return judge(grant, { user, role, session, key, token }, address)
+  }
+
+  /** The same with a look into the database for what is not in memory; undefined for nobody. */
+  async resolve(grant: Grant, address: string | undefined): Promise<Principal | undefined> {
+    const facts = await this.#facts(grant)
+    return facts && judge(grant, facts, address)
+  }
+
+  /** The scopes of a role; undefined when there is none of this name. */
+  async roleScopes(name: string): Promise<ReadonlySet<string> | undefined> {
+    return (await this.#caches.role.load(name))?.scopes
+  }
+
+  async #facts({ keyId, sessionId, tokenId, userId }: Grant): Promise<Facts | undefined> {
+    const caches = this.#caches
+    const [key, session, token] = await Promise.all([
+      keyId === undefined ? undefined : caches.key.load(keyId),
+      sessionId === undefined ? undefined : caches.session.load(sessionId),
+      tokenId === undefined ? undefined : caches.token.load(tokenId)
+    ])
+    const isGone = (keyId !== undefined && !key) || (sessionId !== undefined && !session)
+    const user = isGone ? undefined : await caches.user.load((userId ?? key?.userId ?? session?.userId) as string)
+    const role = user && (await caches.role.load(user.role))
+    return role && { user, role, session, key, token }
+  }
+
+  #forget(subject: string | undefined): void {
+    const [kind, id] = split(subject)
+    if (kind === undefined || kind === 'signing-key') this.#onSigningKeys()
+    if (kind === undefined || kind === 'external') this.#onExternal()
+    if (kind === undefined) for (const cache of Object.values(this.#caches)) cache.clear()
+    else (this.#caches as Record<string, { drop(id: string): void } | undefined>)[kind]?.drop(id)
+  }
+}
+
+function split(subject: string | undefined): [string | undefined, string] {
+  const colon = subject?.indexOf(':') ?? 0
+  return [subject?.slice(0, colon), subject?.slice(colon + 1) ?? '']
+}

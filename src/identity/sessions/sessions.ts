@@ -1,0 +1,172 @@
+import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
+import { v7 } from 'uuid'
+import type { Database } from '#src/db/database.ts'
+import { revokedTokens } from '../tables/revoked-tokens.ts'
+import { sessions } from '../tables/sessions.ts'
+import { hashRefreshToken, type RefreshToken, type RefreshTokens } from '../tokens/refresh-tokens.ts'
+
+/** A token that was just used gives its successor again for so long: two tabs, or an answer that got lost. */
+const GRACE_SECONDS = 10
+const IDLE_DAYS = 30
+const ABSOLUTE_DAYS = 90
+
+/** Where a login comes from. */
+export interface Origin {
+  userAgent: string | null
+  ip: string | null
+  clientId: string | null
+}
+
+/** A login and the refresh token that goes on from it. */
+export interface LiveSession {
+  id: string
+  userId: string
+  clientId: string | null
+  /** In seconds since 1970: access tokens end then at the latest. */
+  notAfter: number
+  refreshToken: string
+}
+
+const inDays = (days: number) => sql`now() + make_interval(days => ${days})`
+const soonest = sql<string>`floor(extract(epoch from ${sessions.expiresAt}))::bigint::text`
+const live = { id: sessions.id, userId: sessions.userId, clientId: sessions.clientId, notAfter: soonest }
+
+/** Starts a login. */
+export async function startSession(db: Database, tokens: RefreshTokens, userId: string, origin: Origin) {
+  const token = tokens.first(v7())
+  const [row] = await db
+    .insert(sessions)
+    .values({
+      ...origin,
+      id: token.sessionId,
+      userId,
+      tokenHash: hashRefreshToken(token),
+      idleExpiresAt: inDays(IDLE_DAYS),
+      expiresAt: inDays(ABSOLUTE_DAYS)
+    })
+    .returning(live)
+  return alive(row as Row, token)
+}
+
+/**
+ * Uses a refresh token: its successor, or undefined when the login has ended. Using an old one again ends the login, with
+ * its access tokens, because one of the two who have it stole it (RFC 9700, section 4.14.2). In the grace after its use a
+ * token gives the same successor once more.
+ * @param mayUse whether the caller is the client that the login belongs to.
+ */
+export async function rotateSession(
+  db: Database,
+  token: RefreshToken,
+  next: RefreshToken,
+  mayUse: (clientId: string | null) => boolean
+): Promise<LiveSession | undefined> {
+  const presented = hashRefreshToken(token)
+  const current = await findLive(db, token.sessionId)
+  if (!current || !mayUse(current.clientId)) return undefined
+  // One statement, so that of many at once one rotates and the others find what it did.
+  const [rotated] = await db
+    .update(sessions)
+    .set({
+      previousHash: presented,
+      tokenHash: hashRefreshToken(next),
+      rotatedAt: sql`now()`,
+      idleExpiresAt: inDays(IDLE_DAYS)
+    })
+    .where(and(isLive(token.sessionId), eq(sessions.tokenHash, presented)))
+    .returning(live)
+  if (rotated) return alive(rotated, next)
+  const isInGrace = and(
+    eq(sessions.previousHash, presented),
+    gt(sessions.rotatedAt, sql`now() - make_interval(secs => ${GRACE_SECONDS})`)
+  )
+  const [again] = await db
+    .select(live)
+    .from(sessions)
+    .where(and(isLive(token.sessionId), isInGrace))
+  if (again) return alive(again, next)
+  await endSessions(db, eq(sessions.id, token.sessionId))
+  return undefined
+}
+
+/** Ends one login of a user. @returns whether there was one. */
+export async function endSession(db: Database, userId: string, id: string): Promise<boolean> {
+  return endSessions(db, and(eq(sessions.userId, userId), eq(sessions.id, id)) as SQL)
+}
+
+/** Ends the login that a refresh token belongs to, also an old one. */
+export async function endSessionOf(db: Database, { sessionId }: RefreshToken): Promise<void> {
+  await endSessions(db, eq(sessions.id, sessionId))
+}
+
+/** Ends every login of a user except one. */
+export async function endOtherSessions(db: Database, userId: string, kept: string): Promise<void> {
+  await endSessions(db, and(eq(sessions.userId, userId), ne(sessions.id, kept)) as SQL)
+}
+
+/** Ends an access token that belongs to no login. @param expiresAt in seconds since 1970. */
+export async function revokeToken(db: Database, jti: string, expiresAt: number): Promise<void> {
+  await db
+    .insert(revokedTokens)
+    .values({ jti, expiresAt: sql`to_timestamp(${expiresAt}::bigint)` })
+    .onConflictDoNothing()
+}
+
+/** The logins of a user that have not ended, the newest first. */
+export function listSessions(db: Database, userId: string) {
+  const { id, createdAt, rotatedAt, expiresAt, userAgent, ip, clientId } = sessions
+  return db
+    .select({ id, createdAt, lastUsedAt: rotatedAt, expiresAt, userAgent, ip, clientId })
+    .from(sessions)
+    .where(and(eq(sessions.userId, userId), isNotOver()))
+    .orderBy(desc(createdAt))
+    .limit(200)
+}
+
+/** The login of a refresh token that can still be used, or undefined. */
+export async function findLiveToken(db: Database, token: RefreshToken) {
+  const isCurrent = eq(sessions.tokenHash, hashRefreshToken(token))
+  const [row] = await db
+    .select(live)
+    .from(sessions)
+    .where(and(isLive(token.sessionId), isCurrent))
+  return row
+}
+
+/** The login of an id while it has not ended. */
+export async function findLive(db: Database, id: string): Promise<Row | undefined> {
+  const [row] = await db.select(live).from(sessions).where(isLive(id))
+  return row
+}
+
+/** Forgets logins and revocations that are over anyway. */
+export async function forgetEnded(db: Database): Promise<void> {
+  await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
+  await db.delete(revokedTokens).where(lt(revokedTokens.expiresAt, sql`now()`))
+}
+
+interface Row {
+  id: string
+  userId: string
+  clientId: string | null
+  notAfter: string
+}
+
+const alive = ({ notAfter, ...row }: Row, { text }: RefreshToken): LiveSession => ({
+  ...row,
+  notAfter: Number(notAfter),
+  refreshToken: text
+})
+
+const isNotOver = () =>
+  and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, sql`now()`), gt(sessions.expiresAt, sql`now()`))
+
+const isLive = (id: string) => and(eq(sessions.id, id), isNotOver())
+
+async function endSessions(db: Database, which: SQL): Promise<boolean> {
+  const ended = await db
+    .update(sessions)
+    .set({ revokedAt: sql`now()` })
+    .where(and(which, isNull(sessions.revokedAt)))
+    .returning({ id: sessions.id })
+  return ended.length > 0
+}

@@ -1,0 +1,36 @@
+import { sql } from 'drizzle-orm'
+import { boolean, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { resourceColumns, timestamp } from '#src/db/columns.ts'
+import { users } from './users.ts'
+
+/** API keys. Of the secret only a hash is here: it has 256 bits, so a fast one is enough. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    ...resourceColumns(),
+    /** The maker, for whom the key acts. */
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    /** The start of the key, to recognise it by. */
+    prefix: text('prefix').notNull(),
+    /** SHA-256 of the whole key, base64url. */
+    hash: text('hash').notNull(),
+    /** After a rotation: the key before, and until when it works. */
+    previousHash: text('previous_hash'),
+    previousUntil: timestamp('previous_until'),
+    scopes: text('scopes').array().notNull(),
+    expiresAt: timestamp('expires_at'),
+    allowedCidrs: text('allowed_cidrs').array(),
+    tier: text('tier'),
+    metadata: jsonb('metadata').$type<Record<string, string>>(),
+    enabled: boolean('enabled').notNull().default(sql`true`),
+    lastUsedAt: timestamp('last_used_at')
+  },
+  (table) => [
+    index('api_keys_user_id_idx').on(table.userId, table.id),
+    index('api_keys_name_idx').on(table.name, table.id),
+    index('api_keys_created_at_idx').on(table.createdAt, table.id)
+  ]
+)

@@ -1,0 +1,15 @@
+import { sql } from 'drizzle-orm'
+import { pgTable, text } from 'drizzle-orm/pg-core'
+import { timestamp } from '#src/db/columns.ts'
+
+/** The Ed25519 keys that sign access tokens: the newest that is active signs, those that have not expired are believed. */
+export const signingKeys = pgTable('signing_keys', {
+  /** The thumbprint of the public key (RFC 7638). */
+  kid: text('kid').primaryKey(),
+  /** PKCS #8, PEM. */
+  privateKey: text('private_key').notNull(),
+  createdAt: timestamp('created_at').notNull().default(sql`now()`),
+  /** Published before it signs, so that every instance and every cache of the JWKS knows it by then. */
+  activeAt: timestamp('active_at').notNull(),
+  expiresAt: timestamp('expires_at')
+})

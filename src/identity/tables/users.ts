@@ -1,0 +1,24 @@
+import { boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
+import { resourceColumns } from '#src/db/columns.ts'
+import { roles } from './roles.ts'
+
+export const users = pgTable(
+  'users',
+  {
+    ...resourceColumns(),
+    /** Stored in lower case, so that unique means unique to a person. */
+    email: text('email').notNull().unique(),
+    name: text('name').notNull(),
+    passwordHash: text('password_hash').notNull(),
+    role: text('role')
+      .notNull()
+      .references(() => roles.name),
+    active: boolean('active').notNull()
+  },
+  (table) => [
+    index('users_name_idx').on(table.name, table.id),
+    index('users_role_idx').on(table.role, table.id),
+    index('users_active_idx').on(table.active, table.id),
+    index('users_created_at_idx').on(table.createdAt, table.id)
+  ]
+)

@@ -1,0 +1,125 @@
+import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { v7 } from 'uuid'
+import type { Grant } from '../requests/grant.ts'
+import { parseScopes } from '../scopes.ts'
+import type { KeyRing } from './signing-keys.ts'
+
+export const ACCESS_TOKEN_SECONDS = 600
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** The client of the logins that come through this API's own routes, as `client_id` says it. */
+export const OWN_CLIENT = 'tenon'
+
+/** What an access token says. */
+export interface TokenContents {
+  /** The user, or the client itself (RFC 9068, section 2.2). */
+  sub: string
+  clientId: string
+  scopes: Iterable<string>
+  sessionId?: string
+  /** The role whose scopes these are, all of them: what the role gains or loses, the token does too. */
+  role?: string | undefined
+  /** The token must not outlive its login. In seconds since 1970. */
+  notAfter?: number
+}
+
+/** The access tokens of this server (RFC 9068): signed with EdDSA, ten minutes. */
+export class AccessTokens {
+  readonly #keys: KeyRing
+  readonly #issuer: string
+  readonly #audience: string
+
+  constructor(keys: KeyRing, issuer: string, audience: string) {
+    this.#keys = keys
+    this.#issuer = issuer
+    this.#audience = audience
+  }
+
+  /** Signs a token. @returns it, and its life in seconds. */
+  async sign(contents: TokenContents): Promise<{ token: string; expiresIn: number }> {
+    const { kid, privateKey } = this.#keys.current
+    const now = Math.floor(Date.now() / 1000)
+    const expiresAt = Math.min(now + ACCESS_TOKEN_SECONDS, contents.notAfter ?? Infinity)
+    const { sessionId, role } = contents
+    const token = await new SignJWT({
+      client_id: contents.clientId,
+      scope: [...contents.scopes].join(' '),
+      ...(sessionId && { sid: sessionId }),
+      ...(role && { role })
+    })
+      .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid })
+      .setIssuer(this.#issuer)
+      .setAudience(this.#audience)
+      .setSubject(contents.sub)
+      .setIssuedAt(now)
+      .setExpirationTime(expiresAt)
+      .setJti(v7())
+      .sign(privateKey)
+    return { token, expiresIn: expiresAt - now }
+  }
+
+  /** What a token of ours grants by itself, or undefined when it is forged, expired, malformed or for somebody else. */
+  async verify(token: string): Promise<Grant | undefined> {
+    const claims = await this.claimsOf(token)
+    return claims && grantOf(claims)
+  }
+
+  /** The verified claims of a token, or undefined. */
+  async claimsOf(token: string): Promise<JWTPayload | undefined> {
+    try {
+      const { payload } = await jwtVerify(token, ({ kid }) => this.#keyOf(kid), {
+        algorithms: ['EdDSA'],
+        typ: 'at+jwt',
+        issuer: this.#issuer,
+        audience: this.#audience,
+        requiredClaims: ['sub', 'client_id', 'iat', 'exp', 'jti', 'scope']
+      })
+      return isCanonical(token) ? payload : undefined
+    } catch (error) {
+      if (isRefusal(error)) return undefined
+      /* c8 ignore next 2 -- a fault of ours and not of the token; none is known */
+      throw error
+    }
+  }
+
+  async #keyOf(kid: unknown) {
+    const key = typeof kid === 'string' ? await this.#keys.find(kid) : undefined
+    if (!key) throw new errors.JWKSNoMatchingKey()
+    return key
+  }
+}
+
+/** The issuer that a token names, before anything of it is believed; undefined when it is no JWT. */
+export function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether an error means that a token is refused, and not that something of ours failed. */
+/* c8 ignore next -- jose throws a TypeError for keys of the wrong kind, which ours never are */
+export const isRefusal = (error: unknown): boolean => error instanceof errors.JOSEError || error instanceof TypeError
+
+/** Whether the signature is written in the one way that base64url has for it: unused bits would make it malleable. */
+export function isCanonical(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature
+}
+
+function grantOf(claims: JWTPayload): Grant | undefined {
+  const { sub, client_id, jti, exp, scope, sid, role } = claims
+  if (typeof scope !== 'string' || !Number.isSafeInteger(exp)) return undefined
+  const expiresAt = (exp as number) * 1000
+  const scopes = parseScopes(scope)
+  if (sid === undefined)
+    return isUuid(client_id) ? { keyId: client_id, tokenId: jti as string, expiresAt, scopes } : undefined
+  if (!isUuid(sid) || !isUuid(sub) || !(isUuid(client_id) || client_id === OWN_CLIENT)) return undefined
+  // A login that came through a key as its client ends with the key, and can do no more than it.
+  const client = isUuid(client_id) ? { keyId: client_id } : {}
+  return { userId: sub, sessionId: sid, expiresAt, ...client, ...(role === undefined && { scopes }) }
+}
+
+const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)

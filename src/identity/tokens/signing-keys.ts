@@ -1,0 +1,146 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { desc, gt, isNull, or, sql } from 'drizzle-orm'
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import type { Database } from '#src/db/database.ts'
+import { signingKeys } from '../tables/signing-keys.ts'
+
+/** A key pair under its name. */
+export interface SigningKey {
+  kid: string
+  privateKey: KeyObject
+  publicKey: KeyObject
+  /** The public half, as the JWKS shows it. */
+  jwk: JWK
+  /** When it starts to sign, in milliseconds since 1970. */
+  activeAt: number
+}
+
+const READ_AGAIN_MS = 1000
+// Any number that nobody else uses; all instances must use the same one.
+const ROTATION_LOCK = 7_236_002
+
+/** The keys that sign and verify access tokens: those of the configuration, or else those that all instances share. */
+export class KeyRing {
+  readonly #read: () => Promise<SigningKey[]>
+  #keys: SigningKey[] = []
+  #byKid = new Map<string, SigningKey>()
+  #readAt = -Infinity
+  #reading: Promise<void> | undefined
+
+  constructor(read: () => Promise<SigningKey[]>) {
+    this.#read = read
+  }
+
+  /** The key that signs now: the newest that is active. */
+  get current(): SigningKey {
+    const now = Date.now()
+    /* c8 ignore next -- a clock that went back behind the first key's start */
+    return (this.#keys.find((key) => key.activeAt <= now) ?? this.#keys[0]) as SigningKey
+  }
+
+  /** Every key that is believed, for the JWKS. */
+  get jwks(): { keys: JWK[] } {
+    return { keys: this.#keys.map(({ jwk }) => jwk) }
+  }
+
+  /** The public key of a name. One that is new is looked for in the database, at most once a second. */
+  async find(kid: string): Promise<KeyObject | undefined> {
+    if (!this.#byKid.has(kid) && performance.now() - this.#readAt > READ_AGAIN_MS) {
+      // Without the database the keys that are known go on.
+      await this.refresh().catch(() => {})
+    }
+    return this.#byKid.get(kid)?.publicKey
+  }
+
+  /** Reads the keys anew. */
+  refresh(): Promise<void> {
+    this.#readAt = performance.now()
+    this.#reading ??= this.#run().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #run(): Promise<void> {
+    this.#keys = await this.#read()
+    this.#byKid = new Map(this.#keys.map((key) => [key.kid, key]))
+  }
+}
+
+/**
+ * The keys of a configuration: one private key in PEM, or several after each other. The first signs, the others are
+ * believed too, so that a key can be replaced without ending the tokens that it signed.
+ * @throws when one is not an Ed25519 key.
+ */
+export async function configuredKeys(pems: string): Promise<SigningKey[]> {
+  const blocks = pems.split(/(?=-----BEGIN)/).filter((block) => block.trim() !== '')
+  return Promise.all(blocks.map((pem) => signingKeyOf(pem, 0)))
+}
+
+/** The keys in the database that have not expired, the newest first. The first instance that asks makes one. */
+export async function sharedKeys(db: Database): Promise<SigningKey[]> {
+  const found = await readKeys(db)
+  if (found.length > 0) return found
+  return inTurn(db, async (tx) => {
+    if ((await readKeys(tx)).length === 0) await insertKey(tx, 0)
+    return readKeys(tx)
+  })
+}
+
+/** How a signing key is replaced. */
+export interface Rotation {
+  /** A key that has been signing for so long is replaced. */
+  afterSeconds: number
+  /** A new key is published so long before it signs, so that every instance and every cached JWKS has it by then. */
+  headStartSeconds: number
+  /** The last token that the old key signed has expired so long after. */
+  tokenSeconds: number
+}
+
+/** Replaces the signing key when it is old enough. Instances that try at once replace it once. @returns whether it was. */
+export function rotateKeys(db: Database, { afterSeconds, headStartSeconds, tokenSeconds }: Rotation): Promise<boolean> {
+  return inTurn(db, async (tx) => {
+    const [newest] = await readKeys(tx)
+    if (newest && newest.activeAt > Date.now() - afterSeconds * 1000) return false
+    await tx
+      .update(signingKeys)
+      .set({ expiresAt: inSeconds(headStartSeconds + tokenSeconds) })
+      .where(isNull(signingKeys.expiresAt))
+    await insertKey(tx, headStartSeconds)
+    return true
+  })
+}
+
+const inSeconds = (seconds: number) => sql<string>`now() + make_interval(secs => ${seconds})`
+
+function inTurn<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
+  return db.transaction(async (tx) => {
+    await tx.select({ locked: sql`pg_advisory_xact_lock(${ROTATION_LOCK})::text` }).from(sql`(values (1)) as once`)
+    return work(tx)
+  })
+}
+
+async function insertKey(db: Database, headStartSeconds: number): Promise<void> {
+  const privateKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const { kid } = await signingKeyOf(privateKey, 0)
+  await db.insert(signingKeys).values({ kid, privateKey, activeAt: inSeconds(headStartSeconds) })
+}
+
+async function readKeys(db: Database): Promise<SigningKey[]> {
+  const { privateKey, activeAt, expiresAt } = signingKeys
+  const rows = await db
+    .select({ privateKey, activeAt })
+    .from(signingKeys)
+    .where(or(isNull(expiresAt), gt(expiresAt, sql`now()`)))
+    .orderBy(desc(activeAt))
+  return Promise.all(rows.map((row) => signingKeyOf(row.privateKey, Date.parse(row.activeAt))))
+}
+
+async function signingKeyOf(pem: string, activeAt: number): Promise<SigningKey> {
+  const privateKey = createPrivateKey(pem)
+  if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error('the signing key is not an Ed25519 key')
+  const publicKey = createPublicKey(privateKey)
+  const jwk = publicKey.export({ format: 'jwk' }) as JWK
+  const kid = await calculateJwkThumbprint(jwk)
+  return { kid, privateKey, publicKey, jwk: { ...jwk, kid, alg: 'EdDSA', use: 'sig' }, activeAt }
+}

@@ -1,0 +1,127 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import type { Perform } from '#src/http/change.ts'
+import { FaultSchema } from '#src/http/problem.ts'
+import { Nullable } from '#src/schema/fields.ts'
+import type { ResourceContext } from '../context.ts'
+import type { Resource } from '../model.ts'
+import { type Failure, failed, faultsAt, type Outcome, refuseAll, repeated } from './outcome.ts'
+import type { Prepare } from './prepare.ts'
+import { settle, settleWhole, type Write } from './settle.ts'
+
+/** The most items of one bulk request, and of one statement. */
+export const MOST_ITEMS = 1000
+
+/** 16 MiB: a thousand items of up to 16 KiB each. */
+export const BULK_BODY_LIMIT = 16 * 1_048_576
+
+const modeParameter = Type.Unsafe<'atomic' | 'partial'>({
+  type: 'string',
+  enum: ['atomic', 'partial'],
+  default: 'atomic',
+  description: '`atomic`: when one item is refused nothing is changed. `partial`: the others are.'
+})
+
+export const BulkQuery = Type.Object({ mode: modeParameter }, { additionalProperties: false })
+
+const counted = (name: string) => Type.Integer({ description: `How many items were ${name}.`, examples: [1] })
+
+const BulkResult = Type.Object(
+  {
+    index: Type.Integer({ description: 'The place of the item in the request, from 0.' }),
+    status: Type.Unsafe<string>({ type: 'string', enum: ['created', 'updated', 'skipped', 'deleted', 'failed'] }),
+    id: Nullable(Type.String({ format: 'uuid', description: 'The row; null where there is none to name.' })),
+    error: Type.Optional(
+      Type.Object(
+        { code: Type.String({ examples: ['CONFLICT'] }), message: Type.String(), details: Type.Array(FaultSchema) },
+        { description: 'Why the item failed, as an error answer says it.', additionalProperties: false }
+      )
+    )
+  },
+  { $id: 'BulkResult', title: 'BulkResult', additionalProperties: false }
+)
+
+/** What a bulk request answers: counts, and one result for each item in its order. */
+export const BulkAnswer = Type.Object(
+  {
+    created: counted('created'),
+    updated: counted('updated'),
+    skipped: counted('skipped'),
+    deleted: counted('deleted'),
+    failed: counted('refused'),
+    results: Type.Array(BulkResult)
+  },
+  { $id: 'BulkAnswer', title: 'BulkAnswer', additionalProperties: false }
+)
+
+interface Bulk<T> {
+  resource: Resource
+  /** The items as they were sent, and the path of the list in the body. */
+  bodies: unknown[]
+  path: string
+  prepare: Prepare<T>
+  write: Write<T>
+  /** What names the row of an item, where two items must not name the same one, and where in the item it is. */
+  identity?: { of: (value: T) => unknown; path: string }
+}
+
+/**
+ * Does many things at once: what is wrong with an item by itself is found without the database, all that is left is one
+ * statement.
+ * @throws ApiError in `atomic` mode, when an item is refused: with the faults of all of them.
+ */
+export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): Promise<Perform<ResourceContext>> {
+  const { resource, bodies, path, prepare, write, identity } = bulk
+  const { mode } = query as { mode: 'atomic' | 'partial' }
+  const outcomes: Outcome[] = new Array(bodies.length)
+  const items: { index: number; value: T }[] = []
+  const seen = new Set<unknown>()
+  for (const [index, body] of bodies.entries()) {
+    // One after the other: what takes its turn at hashing a password leaves the next turn to somebody else.
+    const prepared = await prepare(body)
+    if ('error' in prepared) outcomes[index] = failed(prepared.error)
+    else if (identity && seen.size === seen.add(identity.of(prepared.value)).size)
+      outcomes[index] = failed(repeated(identity.path), identity.of(prepared.value) as string)
+    else items.push({ index, value: prepared.value })
+  }
+  const refuse = (all: Outcome[]) => refuseAll(failuresIn(all, path))
+  if (mode === 'atomic' && items.length < bodies.length) throw refuse(outcomes)
+  const values = items.map(({ value }) => value)
+  return async ({ db }) => {
+    const on = { resource, db }
+    const written = await (mode === 'atomic' ? settleWhole(on, values, write, refuse) : settle(on, values, write))
+    for (const [at, outcome] of written.entries()) outcomes[(items[at] as { index: number }).index] = outcome
+    const results = outcomes.map((outcome, index) => resultOf(outcome, index, path))
+    return { status: 200, headers: {}, body: { ...countOutcomes(outcomes), results } }
+  }
+}
+
+const failuresIn = (outcomes: Outcome[], path: string) =>
+  [...outcomes.entries()].flatMap(([index, outcome]) =>
+    outcome?.status === 'failed' ? [{ path: `${path}/${index}`, error: outcome.error }] : []
+  )
+
+/** How many items became what. */
+function countOutcomes(outcomes: Outcome[]) {
+  const counts = { created: 0, updated: 0, skipped: 0, deleted: 0, failed: 0 }
+  for (const { status } of outcomes) counts[status] += 1
+  return counts
+}
+
+function resultOf(outcome: Outcome, index: number, path: string) {
+  const { status, id } = outcome
+  return { index, status, id, ...(status === 'failed' && { error: errorAt(`${path}/${index}`, outcome) }) }
+}
+
+const errorAt = (path: string, { error }: Failure) => ({
+  code: error.code,
+  message: error.message,
+  details: faultsAt(path, error)
+})
+
+/** A body with a list in it. Each item is checked by itself, so that one that is wrong is named and others can pass. */
+export const listBody = (name: string, items: TSchema, others: Record<string, TSchema> = {}) =>
+  Type.Object(
+    { [name]: Type.Array(items, { minItems: 1, maxItems: MOST_ITEMS }), ...others },
+    { additionalProperties: false }
+  )

@@ -1,0 +1,79 @@
+import type { Database } from '#src/db/database.ts'
+import type { Line } from '../formats/lines.ts'
+import type { Resource } from '../model.ts'
+import { MOST_ITEMS } from './bulk.ts'
+import { failed, type Outcome } from './outcome.ts'
+import type { Prepare, Sent } from './prepare.ts'
+import type { Report } from './report.ts'
+import { settle, type Write } from './settle.ts'
+
+// A batch of few large rows is sent early, so that the memory stays flat whatever a row weighs.
+const MOST_BYTES = 2 * 1_048_576
+
+interface Load {
+  resource: Resource
+  db: Database
+  report: Report
+  prepare: Prepare<Sent>
+  write: Write<Sent>
+  /** The column that no two rows of a batch may have the same value of. */
+  key: string | undefined
+}
+
+/** Gathers lines into batches and writes them, one batch under way while the next is gathered. */
+export class Loader {
+  readonly #load: Load
+  #rows: { line: number; value: Sent }[] = []
+  #seen = new Set<unknown>()
+  #bytes = 0
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(load: Load) {
+    this.#load = load
+  }
+
+  /** Takes a line. Waits while a batch is full and the one before it is not written yet. */
+  async add(line: Line): Promise<void> {
+    const prepared = 'body' in line ? await this.#load.prepare(line.body) : line
+    if ('error' in prepared) return this.#load.report.add(line.line, failed(prepared.error))
+    const { key } = this.#load
+    const { value } = prepared
+    const isRepeated = key !== undefined && this.#seen.has(value.columns[key])
+    if (isRepeated || this.#rows.length === MOST_ITEMS || this.#bytes + line.bytes > MOST_BYTES) await this.#flush()
+    if (key !== undefined) this.#seen.add(value.columns[key])
+    this.#rows.push({ line: line.line, value })
+    this.#bytes += line.bytes
+  }
+
+  /** Writes what is left, and waits for all. */
+  async end(): Promise<void> {
+    await this.#flush()
+    await this.#writing
+  }
+
+  /** Settles when nothing is under way, however it ended. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#writing])
+  }
+
+  async #flush(): Promise<void> {
+    const rows = this.#rows
+    this.#rows = []
+    this.#seen = new Set()
+    this.#bytes = 0
+    await this.#writing
+    this.#writing = this.#write(rows)
+    // It is awaited before the next one; until then a failure is nobody's unhandled one.
+    this.#writing.catch(() => {})
+  }
+
+  async #write(rows: { line: number; value: Sent }[]): Promise<void> {
+    const { report, write } = this.#load
+    const outcomes = await settle(
+      this.#load,
+      rows.map(({ value }) => value),
+      write
+    )
+    for (const [index, { line }] of rows.entries()) report.add(line, outcomes[index] as Outcome)
+  }
+}

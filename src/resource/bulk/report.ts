@@ -1,0 +1,57 @@
+import { Type } from '@sinclair/typebox'
+import type { ApiError } from '#src/errors.ts'
+import { FaultSchema } from '#src/http/problem.ts'
+import { faultsAt, type Outcome } from './outcome.ts'
+
+// So that an import of a million bad rows is not answered with a million faults.
+const MOST_REPORTED = 1000
+
+const LineError = Type.Object(
+  {
+    line: Type.Integer({ description: 'The line, from 1; in CSV where the row ends.' }),
+    code: Type.String({ examples: ['VALIDATION_FAILED'] }),
+    message: Type.String({ examples: ['1 field was refused.'] }),
+    details: Type.Array(FaultSchema)
+  },
+  { $id: 'LineError', title: 'LineError', additionalProperties: false }
+)
+
+/** What an import answers. */
+export const ImportReport = Type.Object(
+  {
+    created: Type.Integer({ examples: [997] }),
+    updated: Type.Integer({ examples: [0] }),
+    skipped: Type.Integer({ examples: [0] }),
+    failed: Type.Integer({ examples: [3] }),
+    errors: Type.Array(LineError, { description: `The lines that were refused: the first ${MOST_REPORTED} of them.` }),
+    errorsOmitted: Type.Integer({ description: 'How many more lines were refused.', examples: [0] })
+  },
+  { $id: 'ImportReport', title: 'ImportReport', additionalProperties: false }
+)
+
+/** Counts what became of the lines of an import, and keeps the first that were refused. */
+export class Report {
+  readonly #counts = { created: 0, updated: 0, skipped: 0, failed: 0 }
+  readonly #errors: { line: number; code: string; message: string; details: unknown[] }[] = []
+
+  add(line: number, outcome: Outcome): void {
+    this.#counts[outcome.status as keyof ReturnType<Report['counts']>] += 1
+    if (outcome.status === 'failed') this.#keep(line, outcome.error)
+  }
+
+  counts() {
+    return this.#counts
+  }
+
+  toAnswer() {
+    // Statements of halves, and lines that never reach one, are not told in their order.
+    const errors = this.#errors.toSorted((a, b) => a.line - b.line)
+    return { ...this.#counts, errors, errorsOmitted: this.#counts.failed - errors.length }
+  }
+
+  #keep(line: number, error: ApiError): void {
+    if (this.#errors.length >= MOST_REPORTED) return
+    const { code, message } = error
+    this.#errors.push({ line, code, message, details: faultsAt('', error) })
+  }
+}

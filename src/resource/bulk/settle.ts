@@ -1,0 +1,85 @@
+import type { Database } from '#src/db/database.ts'
+import { findPgError, toApiError } from '#src/db/errors.ts'
+import type { ApiError } from '#src/errors.ts'
+import type { Resource } from '../model.ts'
+import { failed, type Outcome } from './outcome.ts'
+
+/** Writes items with one statement, and says of each what became of it, in their order. */
+export type Write<T> = (db: Database, items: T[]) => Promise<Outcome[]>
+
+/**
+ * Writes items in one statement. What it finds out by itself (values taken, references to nothing, ids that are not
+ * there) it reports item by item; a row that PostgreSQL refuses after all (a check, a row that is still in use, a race)
+ * fails the statement, and only then the items are written in halves, each in a savepoint, down to the one at fault:
+ * at most twice as many statements as items.
+ */
+export async function settle<T>(
+  { resource, db }: { resource: Resource; db: Database },
+  items: T[],
+  write: Write<T>
+): Promise<Outcome[]> {
+  if (items.length === 0) return []
+  try {
+    return await write(db, items)
+  } catch (error) {
+    /* c8 ignore next -- the database went away: that is no fault of an item */
+    if (!dataError(resource, error)) throw error
+    return db.transaction((tx) => halve(resource, tx, items, write))
+  }
+}
+
+/**
+ * The same, all or nothing: when an item fails, what `refuse` makes of the outcomes is thrown and nothing stays.
+ */
+export async function settleWhole<T>(
+  { resource, db }: { resource: Resource; db: Database },
+  items: T[],
+  write: Write<T>,
+  refuse: (outcomes: Outcome[]) => ApiError
+): Promise<Outcome[]> {
+  const keepAll = (run: (tx: Database) => Promise<Outcome[]>) =>
+    db.transaction(async (tx) => {
+      const outcomes = await run(tx)
+      if (outcomes.some(({ status }) => status === 'failed')) throw refuse(outcomes)
+      return outcomes
+    })
+  try {
+    return await keepAll((tx) => write(tx, items))
+  } catch (error) {
+    /* c8 ignore next -- the database went away: that is no fault of an item */
+    if (!dataError(resource, error)) throw error
+    return keepAll((tx) => halve(resource, tx, items, write))
+  }
+}
+
+/** Writes the items that are not refused already, and puts what became of them between the refusals. */
+export async function writeOthers<T>(
+  db: Database,
+  items: T[],
+  refusals: (Outcome | undefined)[],
+  write: Write<T>
+): Promise<Outcome[]> {
+  const others = items.filter((_, index) => !refusals[index])
+  const outcomes = (others.length === 0 ? [] : await write(db, others)).values()
+  return refusals.map((refusal) => refusal ?? (outcomes.next().value as Outcome))
+}
+
+async function halve<T>(resource: Resource, tx: Database, items: T[], write: Write<T>): Promise<Outcome[]> {
+  try {
+    return await tx.transaction((savepoint) => write(savepoint, items))
+  } catch (error) {
+    const refusal = dataError(resource, error)
+    /* c8 ignore next -- as above */
+    if (!refusal) throw error
+    if (items.length === 1) return [failed(refusal)]
+    const middle = items.length >> 1
+    const first = await halve(resource, tx, items.slice(0, middle), write)
+    return [...first, ...(await halve(resource, tx, items.slice(middle), write))]
+  }
+}
+
+// Only what belongs to the values of a row (SQLSTATE 22 and 23) can be another row's luck.
+function dataError({ faults }: Resource, error: unknown): ApiError | undefined {
+  const code = findPgError(error)?.code ?? ''
+  return /^2[23]/.test(code) ? toApiError(error, (name) => faults.get(name)) : undefined
+}

@@ -1,0 +1,72 @@
+import type { TSchema } from '@sinclair/typebox'
+import { is, type SQL } from 'drizzle-orm'
+import { type AnyPgColumn, PgColumn } from 'drizzle-orm/pg-core'
+import { bare } from '#src/schema/fields.ts'
+import type { Stored, StoredRow, Wire } from '../model.ts'
+
+/** One value of the wire: where it goes, what it is there, and where it comes from. */
+export interface Leaf {
+  path: string[]
+  schema: TSchema
+  source: AnyPgColumn | SQL
+}
+
+/**
+ * Makes what reads rows of a resource: from the values of the leaves, as the driver gives them, what is sent as JSON as it
+ * is. It has the fields of the response schema and no other, so no serializer has to look for them.
+ */
+export function compileRowReader(leaves: Leaf[]): (values: readonly unknown[]) => Wire {
+  const steps = leaves.map(({ path, schema, source }) => ({
+    name: path.at(-1) as string,
+    above: path.slice(0, -1),
+    read: readOf(schema, source)
+  }))
+  return function readRow(values) {
+    const wire: Wire = {}
+    for (let index = 0; index < steps.length; index += 1) {
+      const { name, above, read } = steps[index] as (typeof steps)[number]
+      const value = values[index]
+      const place = above.length === 0 ? wire : inside(wire, above)
+      place[name] = read && value !== null ? read(value) : value
+    }
+    return wire
+  }
+}
+
+function inside(wire: Wire, path: string[]): Wire {
+  let place = wire
+  for (const step of path) {
+    place[step] ??= {}
+    place = place[step] as Wire
+  }
+  return place
+}
+
+// Undefined where the driver's value is that of the wire already.
+function readOf(schema: TSchema, source: AnyPgColumn | SQL): ((value: unknown) => unknown) | undefined {
+  const { type } = bare(schema)
+  // What is longer than 32 bits comes as text.
+  if (type === 'integer' || type === 'number') return Number
+  if (is(source, PgColumn) && source.getSQLType().startsWith('timestamp'))
+    return (value) => source.mapFromDriverValue(value)
+  // JSON comes as text from one driver, read from the other.
+  if (type === 'object') return (value) => (typeof value === 'string' ? JSON.parse(value) : value)
+  return undefined
+}
+
+/** Works out how rows are read. @param server what only the server needs, under its `@…` names. */
+export function compileStored(leaves: Leaf[], server: Record<string, AnyPgColumn>): StoredRow {
+  const readWire = compileRowReader(leaves)
+  const names = Object.keys(server)
+  const wire = Object.fromEntries(leaves.map(({ path, source }) => [path.join('.'), source as AnyPgColumn]))
+  return {
+    wire,
+    readWire,
+    selection: { ...wire, ...server },
+    read(values) {
+      const stored: Record<string, unknown> = { wire: readWire(values) }
+      for (const [index, name] of names.entries()) stored[name] = values[leaves.length + index]
+      return stored as Stored
+    }
+  }
+}

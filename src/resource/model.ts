@@ -1,0 +1,129 @@
+import type { TObject, TSchema } from '@sinclair/typebox'
+import type { SQL } from 'drizzle-orm'
+import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
+import type { Fault } from '../errors.ts'
+import type { Precondition } from '../http/conditional.ts'
+import type { Variants } from '../schema/variants.ts'
+import type { Declaration, Include } from './declaration.ts'
+
+/** One value of the wire and the column that holds it. */
+export interface Field {
+  /** The name on the wire, with a dot into an object: `price.amount`. */
+  name: string
+  path: string[]
+  schema: TSchema
+  column: AnyPgColumn
+  /** The name of the column in the table object. */
+  key: string
+  isNullable: boolean
+}
+
+/** A drizzle selection in the shape of the wire. */
+export type Selection = { [name: string]: AnyPgColumn | SQL | Selection }
+
+/** A declared include, with what loading it needs. */
+export interface CompiledInclude extends Include {
+  selection: Selection
+  isAlways: boolean
+  /** What it can carry in turn. */
+  includes: Map<string, CompiledInclude>
+}
+
+/** A declaration, checked, with everything that follows from it worked out once. */
+export interface Resource {
+  name: string
+  /** For sentences: `a product`. */
+  noun: string
+  declaration: Declaration
+  table: PgTable
+  fields: Map<string, Field>
+  columns: Record<string, AnyPgColumn>
+  /** What a row has, in the shape of the wire, and under `@…` names what only the server needs. */
+  selection: Selection
+  /** How rows are read that are sent. */
+  stored: StoredRow
+  /** Whether a row as it is read is the answer: nothing is added to it that was not asked for. */
+  isPlain: boolean
+  includes: Map<string, CompiledInclude>
+  /** Columns whose value is made here for a new row, by their key in the table object: the id. */
+  made: [key: string, make: () => unknown][]
+  /** Computed fields that are made from the row. */
+  computed: [name: string, from: (row: object) => unknown][]
+  variants: Variants
+  /** The schema of one answer: the response variant and what `include` may add. */
+  answer: TObject
+  /** What a violated constraint of the table means to a caller, by the constraint's name. */
+  faults: Map<string, Fault>
+}
+
+/** A declaration that cannot work. It stops the start; the message names the resource and the field. */
+export class DeclarationError extends Error {
+  override name = 'DeclarationError'
+}
+
+/** The names under which a selected row carries what the server needs and never sends. */
+export const VERSION = '@version'
+
+export const OWN_KEY = '@key'
+
+/** A selection in the shape of the wire, from where each column goes in it. */
+export function select(fields: Iterable<{ path: string[]; column: AnyPgColumn }>): Selection {
+  const selection: Selection = {}
+  for (const { path, column } of fields) {
+    let place = selection
+    for (const step of path.slice(0, -1)) {
+      place[step] ??= {}
+      place = place[step] as Selection
+    }
+    place[path.at(-1) as string] = column
+  }
+  return selection
+}
+
+/** A row as it was selected: the wire's fields, and under `@…` names what only the server needs. */
+export type Row = Record<string, unknown> & { id: string; '@version': number; '@key'?: unknown }
+
+/** A row as it was read. Callers may share it, so it is never changed. */
+export interface Stored extends Record<string, unknown> {
+  /** What the answer has of it. */
+  wire: Readonly<Wire>
+  '@version': number
+  /** The id. */
+  '@key': string
+  /** Whose it is, where rows belong to somebody. */
+  '@owner'?: string
+}
+
+/** What is selected of a row, and how it is read. */
+export interface StoredRow {
+  /** What the answer has. */
+  wire: Record<string, AnyPgColumn>
+  readWire: (values: readonly unknown[]) => Wire
+  /** The same and after it what only the server needs. */
+  selection: Record<string, AnyPgColumn>
+  read: (values: readonly unknown[]) => Stored
+}
+
+/** The row itself, for those who add to it. */
+export const openRow = ({ wire, ...server }: Stored): Row => ({ ...wire, ...server }) as Row
+
+/** What a caller reads of a row. */
+export type Wire = Record<string, unknown>
+
+/** A row by the names of its columns in the table object. */
+export type Columns = Record<string, unknown>
+
+/** The one row that a change is meant for. */
+export interface One {
+  id: string
+  /** Whose it must be; undefined for anybody's. */
+  ownerId: string | undefined
+  /** The version that it must have. */
+  precondition: Precondition | undefined
+}
+
+/** A change of one row: the columns that it sets. */
+export interface Change {
+  one: One
+  values: Columns
+}

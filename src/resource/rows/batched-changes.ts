@@ -1,0 +1,125 @@
+import { getTableName, type SQL, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import { constraintsOf } from '#src/db/constraints.ts'
+import { asArrays } from '#src/db/rows.ts'
+import type { ResourceContext } from '../context.ts'
+import { type Change, type One, OWN_KEY, type Resource, type Stored } from '../model.ts'
+import { ownerColumn } from './ownership.ts'
+import { bareName, commaList, jsonRows, usedColumns } from './sql.ts'
+import type { Statement } from './statements.ts'
+
+/** Whether a change can go with others. `If-None-Match` of a change is rare, and not worth a place in their statement. */
+export const canShare = ({ precondition }: One): boolean => precondition?.noneOf === undefined
+
+/**
+ * The columns whose change may wait for somebody else's: for who is just using the same unique value, or has the row that
+ * they point to. One that sets them goes alone, so that nobody else waits with it.
+ */
+export function waitingColumns({ table }: Resource): Set<string> {
+  return new Set([...constraintsOf(table).values()].flatMap(({ columns }) => columns))
+}
+
+/**
+ * Changes rows with one statement, all or none, but for what is left out: a row that is not there, is not the caller's,
+ * does not have the version that the caller read, is being changed by somebody else, or is changed by a change before it.
+ * So no row is waited for, by which one caller would hold up the others and two statements could lock each other out.
+ * @param changes that set none of the columns that may have to wait.
+ * @returns the rows in order; undefined for what is left out.
+ */
+export async function updateTogether(context: ResourceContext, changes: Change[]): Promise<(Stored | undefined)[]> {
+  const { resource, statements } = context
+  const { selection, read } = resource.stored
+  const used = usedColumns(
+    resource,
+    changes.map(({ values }) => values)
+  )
+  const statement = statements.get(`update ${used.map(({ name }) => name).join()}`, (name) => {
+    const { table, columns } = resource
+    const names = commaList(used.map(bareName))
+    const [version, updatedAt] = [columns.version as AnyPgColumn, columns.updatedAt as AnyPgColumn]
+    // What a patch does not name keeps the value of the row: it is the base that the patch is read into.
+    const change = sql`
+      update ${table} set
+        (${names}) = (select ${names} from jsonb_populate_record(${table}.*, "@locked".change)),
+        ${bareName(updatedAt)} = now(), ${bareName(version)} = ${version} + 1
+      from "@locked" where ${columns.id as AnyPgColumn} = "@locked".id`
+    return prepareShared(context, name, change, selection, sql`no key update`)
+  })
+  const answers = await runShared(context, statement, changes, read)
+  return changes.map((change) => answers.get(change))
+}
+
+/**
+ * Deletes rows likewise; whoever changes a row that points to one of them is waited for.
+ * @returns whether each was deleted, in order.
+ */
+export async function removeTogether(context: ResourceContext, ones: One[]): Promise<boolean[]> {
+  const { table, columns } = context.resource
+  const id = columns.id as AnyPgColumn
+  const statement = context.statements.get('delete', (name) =>
+    prepareShared(
+      context,
+      name,
+      sql`delete from ${table} using "@locked" where ${id} = "@locked".id`,
+      { [OWN_KEY]: id },
+      sql`update`
+    )
+  )
+  const changes = ones.map((one) => ({ one, values: {} }))
+  const gone = await runShared(context, statement, changes, ([key]) => ({ [OWN_KEY]: key as string }))
+  return changes.map((change) => gone.has(change))
+}
+
+// The rows are locked first, and no lock is waited for. Of a list of changes the planner expects a hundred, for which it
+// would read the whole of a table of some thousand rows; of an array that it cannot see it expects ten.
+function prepareShared(
+  { resource, db }: ResourceContext,
+  name: string,
+  change: SQL,
+  selection: Record<string, AnyPgColumn>,
+  lock: SQL
+) {
+  const { table, columns, declaration } = resource
+  const id = columns.id as AnyPgColumn
+  const owned = declaration.owner
+    ? sql` and (item.change ->> '@owner' is null or ${ownerColumn(resource)}::text = item.change ->> '@owner')`
+    : sql``
+  const fields = Object.entries(selection)
+  const changed = db.$with('@changed', selection as never).as(sql`
+    with "@item" as materialized (
+      select (change ->> 'id')::uuid as id, change from jsonb_array_elements(${sql.placeholder('changes')}::jsonb) as list(change)
+    ), "@locked" as materialized (
+      select item.id, item.change from "@item" as item join ${table} on ${id} = item.id
+      where ${id} = any(array(select id from "@item"))${owned}
+        and (item.change -> '@version' is null or item.change -> '@version' @> to_jsonb(${columns.version as AnyPgColumn}))
+      for ${lock} of ${sql.identifier(getTableName(table))} skip locked
+    )
+    ${change}
+    returning ${commaList(fields.map(([field, one]) => sql`${one} as ${sql.identifier(field)}`))}`)
+  const answered: [string, SQL][] = fields.map(([field]) => [field, sql`${sql.identifier(field)}`])
+  return asArrays(db.with(changed).select(Object.fromEntries(answered)).from(changed).prepare(name))
+}
+
+// What a statement answers for each change that it made. Of several for one row it makes the first.
+async function runShared<A extends { [OWN_KEY]: string }>(
+  { resource }: ResourceContext,
+  statement: Statement,
+  changes: Change[],
+  read: (values: unknown[]) => A
+): Promise<Map<Change, A>> {
+  const firsts = new Map<string, Change>()
+  for (const change of changes) {
+    const id = change.one.id.toLowerCase()
+    if (!firsts.has(id)) firsts.set(id, change)
+  }
+  const rows = firsts.entries().map(([id, { one, values }]) => {
+    return { ...values, id, '@owner': one.ownerId, '@version': one.precondition?.anyOf }
+  })
+  const answers = (await statement.execute({ changes: jsonRows(resource, [...rows]) })) as unknown[][]
+  return new Map(
+    answers.map((values) => {
+      const answer = read(values)
+      return [firsts.get(answer[OWN_KEY]) as Change, answer]
+    })
+  )
+}

@@ -1,0 +1,22 @@
+import { type SQL, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import type { FastifyRequest } from 'fastify'
+import { type Principal, seesAll } from '#src/identity/principal.ts'
+import type { Resource } from '../model.ts'
+import { bareName } from './sql.ts'
+
+/** Whether a row of a table belongs to the owner; any does where there is none. */
+export const isOwned = (resource: Resource, ownerId: string | undefined, alias?: SQL): SQL =>
+  ownerId === undefined
+    ? sql`true`
+    : sql`${alias ? sql`${alias}.${bareName(ownerColumn(resource))}` : ownerColumn(resource)} = ${ownerId}`
+
+/** The column that says whose a row is. */
+export const ownerColumn = ({ columns, declaration }: Resource) => columns[declaration.owner as string] as AnyPgColumn
+
+/** Whose rows the caller may see and touch; undefined for anybody's. */
+export function ownerOf(request: FastifyRequest, { declaration, name }: Resource): string | undefined {
+  if (!declaration.owner) return undefined
+  const principal = request.principal as Principal
+  return seesAll(principal, name) ? undefined : principal.userId
+}

@@ -1,0 +1,32 @@
+import { ApiError } from '#src/errors.ts'
+import type { ResourceContext } from '../context.ts'
+import { openRow, type Row, type Stored } from '../model.ts'
+import { attachIncludes } from './includes.ts'
+import { readStored } from './one-statement.ts'
+
+/**
+ * One row by its id, as it is stored.
+ * @throws ApiError NOT_FOUND when there is none, or it belongs to somebody else.
+ */
+export async function readOne(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Stored> {
+  const stored = await findStored(context, id.toLowerCase())
+  // Whose it is, is asked of the row, so that all callers can share a statement.
+  if (!stored || (ownerId !== undefined && stored['@owner'] !== ownerId)) throw notFound(context)
+  return stored
+}
+
+/** The same, opened, with what is always added to it. */
+export async function readRow(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Row> {
+  const row = openRow(await readOne(context, id, ownerId))
+  await attachIncludes(context, [row])
+  return row
+}
+
+export function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
+  return context.gathered ? context.gathered.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
+}
+
+/** The answer for what is not there, or not this caller's: both look the same. */
+export function notFound({ resource }: ResourceContext): ApiError {
+  return new ApiError('NOT_FOUND', `There is no ${resource.declaration.schema.$id} with this id.`)
+}

@@ -1,0 +1,34 @@
+import { type SQL, sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import type { Columns, Resource } from '../model.ts'
+
+export const commaList = (parts: SQL[]): SQL => sql.join(parts, sql`, `)
+
+export const bareName = (column: AnyPgColumn): SQL => sql`${sql.identifier(column.name)}`
+
+/**
+ * Rows as one JSON parameter, under the names that the columns have in the database: `jsonb_populate_record` reads it
+ * with the types of the table itself, arrays too, which `unnest` would flatten.
+ */
+export function jsonRows({ columns }: Resource, rows: Columns[]): string {
+  const names = new Map(Object.entries(columns).map(([key, column]) => [key, column.name]))
+  return JSON.stringify(
+    rows.map((row) => {
+      const named: Record<string, unknown> = {}
+      for (const key in row) named[names.get(key) ?? key] = row[key]
+      return named
+    })
+  )
+}
+
+/** The columns that any of the rows has, in the order of the table. */
+export function usedColumns({ columns }: Resource, rows: Columns[]): AnyPgColumn[] {
+  const used = new Set<string>()
+  for (const row of rows) for (const key in row) used.add(key)
+  return Object.entries(columns).flatMap(([key, column]) => (used.has(key) ? [column] : []))
+}
+
+/** The text form of a PostgreSQL array. */
+export function arrayText(values: unknown[]): string {
+  return `{${values.map((value) => `"${String(value).replace(/["\\]/g, '\\$&')}"`).join(',')}}`
+}
