@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const folder = process.env.NORTHWIND ?? new URL('../../shared/data/northwind', import.meta.url).pathname
+const folder = process.env.NORTHWIND ?? fileURLToPath(new URL('../../shared/data/northwind', import.meta.url))
 
 /** Ends the process, with a line that says why, where the data is not there. @param title what needs it. */
 export function needNorthwind(title: string): void {

@@ -4,8 +4,9 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const project = new URL('..', import.meta.url).pathname
+const project = fileURLToPath(new URL('..', import.meta.url))
 const clone = join(mkdtempSync(join(tmpdir(), 'tenon-readme-')), 'tenon')
 const readme = readFileSync(join(project, 'README.md'), 'utf8')
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -85,7 +86,7 @@ await fetch('http://127.0.0.1:3000/livez').then(
 )
 
 for (const file of [
-  'src/db/tables/suppliers.ts',
+  'routes/api/v1/suppliers/table.ts',
   'routes/api/v1/suppliers/schema.ts',
   'routes/api/v1/suppliers/index.ts'
 ]) {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
 import Fastify, { type FastifyInstance, LogController, type RawRequestDefaultExpression } from 'fastify'
 import type { Config } from './config.ts'
@@ -88,7 +89,7 @@ export async function buildApp(
   }
 }
 
-const folder = (name: string) => new URL(`../${name}`, import.meta.url).pathname
+const folder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
 interface CompiledPart {
   schema: Record<string, unknown>

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { RouteOptions } from 'fastify'
 import t from 'tap'
@@ -62,7 +63,7 @@ t.test('Redocly and Spectral find no error in the document', async (t) => {
   const folder = t.testdir({ 'rules.json': JSON.stringify({ extends: ['spectral:oas'] }) })
   const file = join(folder, 'openapi.json')
   writeFileSync(file, JSON.stringify(document, null, 1))
-  const tool = (name: string) => new URL(`../node_modules/.bin/${name}`, import.meta.url).pathname
+  const tool = (name: string) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url))
   await t.resolves(run(tool('redocly'), ['lint', file]))
   await t.resolves(run(tool('spectral'), ['lint', '-r', join(folder, 'rules.json'), '--fail-severity', 'error', file]))
 })

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ID_BASE } from './database.ts'
 import { findProgram, run } from './processes.ts'
 
@@ -66,7 +67,7 @@ async function sendWithWrk(wrk: string, script: string, ...[port, requests, send
 }
 
 async function sendWithAutocannon(...[port, requests, sending]: Parameters<Generator>): Promise<Seen> {
-  const script = new URL('./autocannon.ts', import.meta.url).pathname
+  const script = fileURLToPath(new URL('./autocannon.ts', import.meta.url))
   const load = JSON.stringify({ port, requests, sending })
   return JSON.parse(await run('rest', process.execPath, [script, load], patience(sending.seconds)))
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { findProgram, freePort, start } from './processes.ts'
 
 /** A server that can be measured. */
@@ -30,7 +31,7 @@ export interface RunningServer {
 export const REFERENCE = 'fastify'
 
 /** The folder of this checkout. */
-export const ROOT = new URL('../..', import.meta.url).pathname
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const ADMIN = { email: 'bench@example.com', password: 'a password for benchmarks' }
 
 /** Tenon as it is in a folder. */

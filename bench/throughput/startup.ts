@@ -56,7 +56,7 @@ function declareResources(folder: string): string {
     writeFileSync(
       join(path, 'index.ts'),
       `import { Product } from ${own('routes/api/v1/products/schema.ts')}
-import { products } from ${own('src/db/tables/products.ts')}
+import { products } from ${own('routes/api/v1/products/table.ts')}
 import { defineResource } from ${own('src/resource/define.ts')}
 
 export default defineResource({

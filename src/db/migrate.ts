@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
@@ -6,7 +7,7 @@ import type { Transaction } from './database.ts'
 import { guardPostgres } from './postgres/client.ts'
 import { withDeadline } from './postgres/timeout.ts'
 
-const MIGRATIONS = { migrationsFolder: new URL('../../migrations', import.meta.url).pathname }
+const MIGRATIONS = { migrationsFolder: fileURLToPath(new URL('../../migrations', import.meta.url)) }
 
 // Any number that nobody else uses; all instances must use the same one.
 const MIGRATION_LOCK = 7_236_001

@@ -1,16 +1,20 @@
 import type { onSendAsyncHookHandler } from 'fastify'
-import type { Declaration, Deprecation } from '../resource/declaration.ts'
-import { DeclarationError } from '../resource/model.ts'
+import { RouteError } from './route-checks.ts'
 
-/** The announced end of one operation of a resource, or undefined when it goes on. */
-export function deprecationOf({ deprecated }: Declaration, operation: string): Deprecation | undefined {
-  return deprecated && 'since' in deprecated ? (deprecated as Deprecation) : deprecated?.[operation]
+/** The end of something, announced ahead. Dates are RFC 3339. */
+export interface Deprecation {
+  /** When it was, or will be, deprecated. */
+  since: string
+  /** When it stops working. */
+  sunset?: string
+  /** The path of what comes after it: `/api/v2/products`. */
+  successor?: string
 }
 
 /**
  * The hook that announces the end of a route on each of its answers: `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and
  * a `Link` to what comes after (RFC 5829).
- * @throws DeclarationError for what is no date.
+ * @throws RouteError for what is no date.
  */
 export function announce({ since, sunset, successor }: Deprecation): onSendAsyncHookHandler {
   const headers = {
@@ -27,6 +31,6 @@ export function announce({ since, sunset, successor }: Deprecation): onSendAsync
 
 function dateOf(text: string): Date {
   const date = new Date(text)
-  if (Number.isNaN(date.getTime())) throw new DeclarationError(`deprecated: '${text}' is not a date`)
+  if (Number.isNaN(date.getTime())) throw new RouteError(`deprecated: '${text}' is not a date`)
   return date
 }

@@ -3,9 +3,9 @@ import type { FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { runForAll } from '../concurrency/waiting.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
-import type { ResourceContext } from '../resource/context.ts'
 import { type Answer, send } from './answer.ts'
 import { finish, serializeBody } from './change.ts'
+import type { ChangeContext } from './change-context.ts'
 import { asSent, findRepeated, inProgress, type SentAnswer, sealed } from './idempotency/answer-once.ts'
 import { keyUseOf } from './idempotency/key.ts'
 import { type Claim, claimKey, keepAnswer, releaseClaim, renewClaim } from './idempotency/store.ts'
@@ -15,7 +15,7 @@ import { allowLongBody } from './long-bodies.ts'
 export type Stream = (request: FastifyRequest, body: Readable) => Promise<Answer>
 
 /** The handler of a route whose body is read as it comes. @param types the media types that it takes. */
-export function streamHandler(context: ResourceContext, types: string[], stream: Stream): RouteHandlerMethod {
+export function streamHandler(context: ChangeContext, types: string[], stream: Stream): RouteHandlerMethod {
   return async function handleStream(request, reply) {
     allowLongBody(request.raw)
     const body = request.body as Readable | undefined

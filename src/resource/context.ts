@@ -1,9 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import type { GatheredReads, GatheredWrites, SharedReads } from '../concurrency/batching.ts'
-import type { Transaction } from '../db/database.ts'
 import type { ChangeContext } from '../http/change-context.ts'
 import type { Change, Columns, One, Resource, Row, Stored, Wire } from './model.ts'
-import { Statements } from './rows/statements.ts'
+import type { Statements } from './rows/statements.ts'
 
 /** A resource at work: its declaration and the database that it lives in. */
 export interface ResourceContext extends ChangeContext {
@@ -12,11 +11,6 @@ export interface ResourceContext extends ChangeContext {
   cursorKey: KeyObject
   /** What requests share with each other; not there inside a transaction, and where a resource wants none of it. */
   gathered: Gathered | undefined
-}
-
-/** The same inside a transaction, with statements of its own: prepared ones belong to a connection's session. */
-export function inTransaction<C extends ChangeContext>(context: C, tx: Transaction): C {
-  return { ...context, db: tx, statements: new Statements(), gathered: undefined }
 }
 
 /** What requests that arrive together share. */

@@ -4,6 +4,7 @@ import type { PgTable } from 'drizzle-orm/pg-core'
 import type { FastifyInstance } from 'fastify'
 import type { ResourceTable } from '../db/columns.ts'
 import type { Database, Transaction } from '../db/database.ts'
+import type { Deprecation } from '../http/deprecation.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Access } from '../identity/scopes.ts'
 
@@ -81,16 +82,6 @@ export interface GuardCall {
 
 /** Looks at what a change touches, and gives what judges each row of it: it throws ApiError for one that is refused. */
 export type Guard = (call: GuardCall) => Promise<(item: Touched) => void>
-
-/** The end of something, announced ahead. Dates are RFC 3339. */
-export interface Deprecation {
-  /** When it was, or will be, deprecated. */
-  since: string
-  /** When it stops working. */
-  sunset?: string
-  /** The path of what comes after it: `/api/v2/products`. */
-  successor?: string
-}
 
 /** What must hold between the fields of a body, seen after validation with defaults filled in; of a patch, merged. */
 export interface Rule {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
 import { changeHandler } from '../http/change.ts'
-import { announce, deprecationOf } from '../http/deprecation.ts'
+import { announce, type Deprecation } from '../http/deprecation.ts'
 import { streamHandler } from '../http/stream.ts'
 import { KEPT, keepAnswers } from './cache/keep.ts'
 import { isGuarded } from './compile/includes.ts'
@@ -142,6 +142,11 @@ function spread({ replicas }: FastifyInstance, handler: RouteHandlerMethod, rout
 function errorsOf({ method, schema, errors = [] }: VerbRoute, { declaration, includes }: Resource): number[] {
   if (method !== 'GET') return declaration.requireIfMatch && schema.headers ? [428, ...errors] : errors
   return isGuarded(includes) ? [401, 403, ...errors] : errors
+}
+
+// The announced end of one operation, or undefined when it goes on.
+function deprecationOf({ deprecated }: Declaration, operation: string): Deprecation | undefined {
+  return deprecated && 'since' in deprecated ? (deprecated as Deprecation) : deprecated?.[operation]
 }
 
 /** Whether a resource has a verb: not switched off, and neither is what it follows from, nor done in another way. */

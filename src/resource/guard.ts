@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import { inTransaction } from '../http/change-context.ts'
 import type { Principal } from '../identity/principal.ts'
-import { inTransaction, type ResourceContext } from './context.ts'
+import type { ResourceContext } from './context.ts'
 import type { Touched } from './declaration.ts'
 
 /**

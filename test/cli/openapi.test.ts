@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { diffReleased } from '#src/cli/openapi-diff.ts'
 import { writeReleased } from '#src/cli/openapi-write.ts'
@@ -13,7 +14,7 @@ const folder = t.testdir()
 const file = join(folder, 'openapi.json')
 
 async function tenon(...args: string[]): Promise<{ code: number; said: string }> {
-  const child = spawn(process.execPath, [new URL('../../src/cli.ts', import.meta.url).pathname, ...args], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/cli.ts', import.meta.url)), ...args], {
     cwd: folder
   })
   let said = ''

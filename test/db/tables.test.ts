@@ -1,12 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
 import { startApp } from '#test/support/app.ts'
+import drizzleConfig from '../../drizzle.config.ts'
 
-const folder = (name: string) => new URL(`../../${name}/`, import.meta.url).pathname
-const tableFiles = readdirSync(folder('src/db/tables'))
-const modules = await Promise.all(tableFiles.map((file) => import(`${folder('src/db/tables')}${file}`)))
+const folder = (name: string) => `${join(import.meta.dirname, '../..', name)}/`
+const modules = await Promise.all(
+  globSync(drizzleConfig.schema as string[], { cwd: folder('') }).map((file) => import(folder('') + file))
+)
 
 t.test('the migrations make exactly the tables: nothing is left to generate', async (t) => {
   const snapshots = readdirSync(folder('migrations/meta')).filter((file) => file.endsWith('_snapshot.json'))

@@ -98,7 +98,7 @@ t.test(
 )
 
 t.test('the changes of long ago are forgotten', async (t) => {
-  const { forgetChanges, readChanges } = await import('#src/db/notifications/notify.ts')
+  const { forgetChanges, readChanges } = await import('#src/identity/requests/identity-changes.ts')
   const { identityChanges } = await import('#src/identity/tables/identity-changes.ts')
   const { sql } = await import('drizzle-orm')
   await app.db.update(identityChanges).set({ at: sql`now() - interval '2 hours'` })

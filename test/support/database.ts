@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { openDatabase } from '#src/db/open.ts'
 
@@ -19,13 +20,13 @@ interface Teardown {
 export const serverUrl = process.env.TEST_DATABASE_URL
 export const isPostgres = serverUrl !== undefined
 
-const migrations = new URL('../../migrations/', import.meta.url).pathname
+const migrations = fileURLToPath(new URL('../../migrations/', import.meta.url))
 const fingerprint = createHash('sha256')
 for (const name of readdirSync(migrations).filter((file) => file.endsWith('.sql'))) {
   fingerprint.update(readFileSync(join(migrations, name)))
 }
 const template = `tenon_template_${fingerprint.digest('hex').slice(0, 12)}`
-const templateDir = new URL(`../../node_modules/.cache/tenon/${template}`, import.meta.url).pathname
+const templateDir = fileURLToPath(new URL(`../../node_modules/.cache/tenon/${template}`, import.meta.url))
 
 /** Makes the migrated database that every test file copies, once for each state of the migrations. */
 export async function prepareTemplate(): Promise<void> {

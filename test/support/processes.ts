@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
 /** A server in a process of its own, ended with the test. @returns where it listens. */
 export async function startServer(t: Test, env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [new URL('../../src/server.ts', import.meta.url).pathname], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/server.ts', import.meta.url))], {
     // Without what the test runner put there: the server is not to be watched.
     env: { PATH: process.env.PATH, NODE_ENV: 'test', LOG_LEVEL: 'error', PORT: '0', MIGRATE_ON_START: 'false', ...env },
     stdio: ['ignore', 'pipe', 'inherit']

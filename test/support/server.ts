@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
 /** The real server, in a process of its own. */
@@ -15,7 +16,7 @@ export interface ServerProcess {
   ended: Promise<number | string>
 }
 
-const entry = new URL('../../src/server.ts', import.meta.url).pathname
+const entry = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
 
 /** Starts `src/server.ts` with this environment alone. Ended when the test ends, if it is still there. */
 export function startServerProcess(t: Test, env: Record<string, string>): ServerProcess {

@@ -1,7 +1,7 @@
 import { runForAll } from '#src/concurrency/waiting.ts'
 import type { Database, Listen } from '#src/db/database.ts'
 import { Channel } from '#src/db/notifications/channel.ts'
-import { CHANNEL, forgetChanges, readChanges, readWatermark } from '#src/db/notifications/notify.ts'
+import { CHANNEL, forgetChanges, readChanges, readWatermark } from './identity-changes.ts'
 
 /** How the watch is kept, in milliseconds. */
 export interface WatchTimes {

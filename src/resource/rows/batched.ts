@@ -68,6 +68,7 @@ export function makeContext(app: FastifyInstance, resource: Resource, db: Databa
     cursorKey,
     statements: new Statements(),
     gathered: undefined,
+    perTransaction: () => ({ statements: new Statements(), gathered: undefined }),
     ...(changed && { changed: () => changed(app) })
   }
   if (!gathers || gather === false) return context
