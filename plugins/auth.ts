@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 
 import fp from 'fastify-plugin'
-import { untilEnd } from '#src/concurrency/waiting.ts'
+import { untilEnd } from '#src/concurrency/request-scope.ts'
 import { endOf } from '#src/http/request-deadline.ts'
 import { authorize, unauthenticated } from '#src/identity/access.ts'
 import { type Identity, openIdentity } from '#src/identity/identity.ts'

@@ -1,9 +1,9 @@
 import cluster from 'node:cluster'
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import fp from 'fastify-plugin'
-import type { Gate } from '#src/concurrency/limiter.ts'
+import type { Limiter } from '#src/concurrency/limiter.ts'
 import type { Database, Listen } from '#src/db/database.ts'
-import type { Writes } from '#src/db/notifications/own-writes.ts'
+import type { WriteTracker } from '#src/db/notifications/write-tracker.ts'
 import { openDatabase } from '#src/db/open.ts'
 import { sharedKey } from '#src/db/shared-secrets.ts'
 
@@ -13,13 +13,13 @@ declare module 'fastify' {
     /** Settles when the database answered a statement. */
     pingDatabase: () => Promise<void>
     /** How many statements run and how many wait. */
-    databaseLoad: () => Gate['load']
+    databaseLoad: () => Limiter['load']
     /** How long the next of those that wait has waited, for a route by its configuration, in milliseconds. */
-    databaseWaitMs: Gate['waitedMs']
+    databaseWaitMs: Limiter['waitedMs']
     /** Hears what instances tell each other through the database. */
     listenToDatabase: Listen
     /** Tells what this process writes. */
-    databaseWrites: Writes
+    databaseWrites: WriteTracker
     /** What cursors are signed with. */
     cursorKey: KeyObject
   }

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { runFor } from '#src/concurrency/waiting.ts'
+import { runInScope } from '#src/concurrency/request-scope.ts'
 import { endOf } from '#src/http/request-deadline.ts'
 
 declare module 'fastify' {
@@ -21,7 +21,7 @@ export default fp(
       const route = request.route.config
       const header = request.raw.headers['request-timeout'] as string | undefined
       const endsAt = endOf(header, route.timeoutSeconds, reply)
-      runFor({ socket: request.raw.socket, endsAt, route }, done)
+      runInScope({ socket: request.raw.socket, endsAt, route }, done)
     })
   },
   { name: 'deadline', dependencies: ['errors'] }

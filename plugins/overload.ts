@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '#src/errors.ts'
-import { Pressure, type Priority } from '#src/limits/pressure.ts'
+import { LoadShedder, type Priority } from '#src/limits/load-shedder.ts'
 import { criticalTiers } from '#src/limits/tiers.ts'
 
 declare module 'fastify' {
@@ -24,7 +24,7 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     // The embedded database works in the event loop, which is late then without being overloaded.
-    const pressure = new Pressure(app.config.DATABASE_URL !== undefined)
+    const pressure = new LoadShedder(app.config.DATABASE_URL !== undefined)
     const unwatch = pressure.watch()
     app.addHook('onClose', async () => unwatch())
     const critical = criticalTiers(app.config.RATE_LIMIT_TIERS)

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Database } from '#src/db/database.ts'
 import { readDatabaseUrl } from '#src/db/postgres/url.ts'
-import { RecentWriters } from '#src/db/replicas/recent-writers.ts'
+import { ReadYourWrites } from '#src/db/replicas/read-your-writes.ts'
 import { Replicas } from '#src/db/replicas/replicas.ts'
 
 declare module 'fastify' {
@@ -42,12 +42,12 @@ export default fp(
       app.decorate('replicas', { db: replicas.db, serves: (userId) => userId === undefined && replicas.areUsable })
       return
     }
-    const writers = new RecentWriters(app.db, app.listenToDatabase)
+    const writers = new ReadYourWrites(app.db, app.listenToDatabase)
     app.addHook('onClose', () => writers.close())
     await writers.start()
     app.decorate('replicas', {
       db: replicas.db,
-      serves: (userId) => replicas.areUsable && (userId === undefined || !writers.mayHaveWritten(userId))
+      serves: (userId) => replicas.areUsable && (userId === undefined || !writers.mustReadPrimary(userId))
     })
 
     app.addHook('onSend', ({ method, principal }: FastifyRequest, _reply: FastifyReply, _payload, done) => {

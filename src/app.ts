@@ -18,7 +18,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     config: Config
     /** Whether requests that arrive together share statements. */
-    gathers: boolean
+    batches: boolean
     /** The lines of requests, on their way to the log. */
     logLines: Lines
   }
@@ -32,7 +32,7 @@ export interface AppOptions {
   /** The folder of the routes. */
   routes?: string
   /** Whether requests that arrive together share statements; they do when left out. */
-  gathers?: boolean
+  batches?: boolean
   /** Where log lines go; standard output when left out. */
   log?: Pick<Writable, 'write'>
 }
@@ -40,7 +40,7 @@ export interface AppOptions {
 /** Builds the whole application, without listening: the server and the tests share it. */
 export async function buildApp(
   config: Config,
-  { routes = folder('routes'), gathers = true, log = process.stdout }: AppOptions = {}
+  { routes = folder('routes'), batches = true, log = process.stdout }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const nextId = requestIds()
   const app = Fastify({
@@ -73,7 +73,7 @@ export async function buildApp(
     }
   })
   app.decorate('config', config)
-  app.decorate('gathers', gathers)
+  app.decorate('batches', batches)
   app.decorate('logLines', new Lines(log))
   acceptJsonOnly(app)
 

@@ -57,7 +57,7 @@ function login(credentials: object): string {
   ].join('\r\n')
 }
 
-async function logIn(address: string, credentials: object): Promise<number> {
+async function startLogin(address: string, credentials: object): Promise<number> {
   const headers = { 'content-type': 'application/json' }
   const url = `${address}/api/v1/auth/login`
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(credentials) })
@@ -77,12 +77,12 @@ t.test('the first start prints the administrator’s password once, and it works
   const [, email, password] = /Administrator: (\S+) {2}password: (\S+)/.exec(first.printed()) ?? []
   t.equal(email, 'root@example.com')
   t.match(first.printed(), `Tenon listens on ${address}\nDocumentation: ${address}/docs\n`)
-  t.equal(await logIn(address, { email, password }), 200)
+  t.equal(await startLogin(address, { email, password }), 200)
   t.equal((await fetch(`${address}/docs/`)).status, 200)
   t.equal(await stopped(first), 0)
 
   const second = startServerProcess(t, { ...env })
-  t.equal(await logIn(await second.listens(), { email, password }), 200)
+  t.equal(await startLogin(await second.listens(), { email, password }), 200)
   t.notMatch(second.printed(), /password/)
   t.equal(await stopped(second), 0)
 })
@@ -90,7 +90,7 @@ t.test('the first start prints the administrator’s password once, and it works
 t.test('a password that is given is not printed', async (t) => {
   const env = await createDatabase(t)
   const server = startServerProcess(t, { ...env, ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password })
-  t.equal(await logIn(await server.listens(), admin), 200)
+  t.equal(await startLogin(await server.listens(), admin), 200)
   t.notMatch(server.printed() + server.complained(), admin.password)
 })
 

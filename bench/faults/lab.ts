@@ -109,7 +109,7 @@ export class Lab {
   }
 
   /** The administrator's tokens. */
-  async logIn(url: string): Promise<{ accessToken: string; refreshToken: string }> {
+  async startLogin(url: string): Promise<{ accessToken: string; refreshToken: string }> {
     const answer = await send(this.agent, url, { method: 'POST', path: '/api/v1/auth/login', body: ADMIN })
     if (answer.status !== 200) throw new Error(`the login answered ${answer.status}: ${answer.body}`)
     return JSON.parse(answer.body)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { end, findProgram, freePort, start } from '../throughput/processes.ts'
 
-const MOST_CLIENTS = 500
+const MAX_CLIENTS = 500
 const START_MS = 5000
 
 /** A PgBouncer of our own in transaction mode, that may be killed. */
@@ -37,7 +37,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = ${connections}
-max_client_conn = ${MOST_CLIENTS}
+max_client_conn = ${MAX_CLIENTS}
 `
     )
     await pooler.start()

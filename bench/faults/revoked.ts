@@ -36,7 +36,7 @@ export async function showRevocation(lab: Lab, urls: string[]): Promise<Check[]>
       return untilRefused(key as string, () => send(lab.agent, first, call))
     },
     async 'a session'() {
-      const { accessToken } = await lab.logIn(first)
+      const { accessToken } = await lab.startLogin(first)
       const call = {
         method: 'POST',
         path: '/api/v1/auth/logout',

@@ -12,8 +12,8 @@ const USAGE = `npm run faults -- [options]
   --quick         shorter, and with fewer rows: whether it works, not what RESULTS.md says
   --list          their names
 It starts a PostgreSQL and a Redis of its own, and ends them.`
-const MOST_MS = 240_000
-const MOST_BY_NAME_MS = 900_000
+const MAX_MS = 240_000
+const MAX_BY_NAME_MS = 900_000
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -65,7 +65,7 @@ async function lineFor(promised: Promised, lab: Lab): Promise<string> {
   const { needs } = promised
   if (needs && !findProgram(needs)) return `skipped ${promised.title}: NOT TRIED, ${needs} is not installed`
   try {
-    const late = sleep(promised.isByNameOnly ? MOST_BY_NAME_MS : MOST_MS, undefined, { ref: false })
+    const late = sleep(promised.isByNameOnly ? MAX_BY_NAME_MS : MAX_MS, undefined, { ref: false })
     const checks = await Promise.race([promised.show(lab), late])
     return checks ? lineOf(promised.title, checks) : `BROKEN  ${promised.title}: NOT SHOWN in time`
   } catch (error) {

@@ -62,7 +62,7 @@ export function loads(key: () => string): Workload[] {
       title: 'Delete one by id, each id once',
       requests: (kind) => (changes(kind) ? of(kind).remove : undefined),
       check: checkRemove,
-      prepare: ({ database }, seconds) => addSerial(database, seconds * MOST_REMOVED_PER_SECOND),
+      prepare: ({ database }, seconds) => addSerial(database, seconds * MAX_REMOVED_PER_SECOND),
       writes: true
     }),
     makeLoad({
@@ -117,7 +117,7 @@ export function loads(key: () => string): Workload[] {
 }
 
 // More than any server here does: one that finds no row fails the workload.
-const MOST_REMOVED_PER_SECOND = 30_000
+const MAX_REMOVED_PER_SECOND = 30_000
 
 function hasPgbench({ options }: Bench): boolean {
   const isWanted = !options.servers || options.servers.includes('pgbench')

@@ -7,7 +7,7 @@ import { Introspection, oauthErrors, TokenQuestion } from './schema.ts'
 /** `POST /oauth/introspect`: RFC 7662. Whether a token is worth anything now, and what. */
 export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, identity, config } = app
-  const { authority, tokens, refreshTokens } = identity
+  const { principals, tokens, refreshTokens } = identity
 
   app.post(
     '/introspect',
@@ -25,7 +25,7 @@ export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { token, client_id, client_secret } = request.body
       const { authorization } = request.headers
-      await confidentialClientOf(authority, { authorization, client_id, client_secret }, request.ip)
+      await confidentialClientOf(principals, { authorization, client_id, client_secret }, request.ip)
       return (await lookAtAccess(token)) ?? (await lookAtRefresh(token)) ?? { active: false }
     }
   )
@@ -33,7 +33,7 @@ export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
   async function lookAtAccess(token: string) {
     const grant = await tokens.verify(token)
     // Where its bearer may call from is between them and this server.
-    const principal = grant && (await authority.resolve(grant, undefined))
+    const principal = grant && (await principals.resolve(grant, undefined))
     if (!principal) return undefined
     const { client_id, exp, iat, sub, jti } = (await tokens.claimsOf(token)) as Record<string, never>
     return {
@@ -53,7 +53,7 @@ export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
   async function lookAtRefresh(token: string) {
     const refresh = refreshTokens.read(token)
     const session = refresh && (await findLiveToken(db, refresh))
-    const user = session && (await authority.resolve({ userId: session.userId }, undefined))
+    const user = session && (await principals.resolve({ userId: session.userId }, undefined))
     if (!session || !user) return undefined
     return {
       active: true,

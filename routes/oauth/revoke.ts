@@ -10,7 +10,7 @@ const Done = Type.Null({ description: 'The token is not valid any more; or never
 /** `POST /oauth/revoke`: RFC 7009. Of a login both tokens end, whichever is sent. */
 export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, identity } = app
-  const { authority, tokens, refreshTokens } = identity
+  const { principals, tokens, refreshTokens } = identity
 
   app.post(
     '/revoke',
@@ -28,7 +28,7 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { token, client_id, client_secret } = request.body
       const { authorization } = request.headers
-      const client = await clientOf(authority, { authorization, client_id, client_secret }, request.ip)
+      const client = await clientOf(principals, { authorization, client_id, client_secret }, request.ip)
       const own = client?.keyId ?? OWN_CLIENT
       const refresh = refreshTokens.read(token)
       if (refresh) {
@@ -43,7 +43,7 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
           else await revokeToken(db, claims.jti as string, claims.exp as number)
         }
       }
-      await authority.catchUp()
+      await principals.catchUp()
       return reply.code(200).send(null)
     }
   )

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth/client-authentication.ts'
-import { goOn, logIn, type Tokens } from '#src/identity/sessions/log-in.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
+import { refreshLogin, startLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
 import { authenticate, normalizeEmail } from '#src/identity/users.ts'
 import { OAuthTokens, oauthErrors, TokenRequest } from './schema.ts'
 
@@ -13,7 +13,7 @@ type Given = Omit<Tokens, 'refreshToken'> & { refreshToken?: string }
 /** `POST /oauth/token`: RFC 6749, section 3.2. */
 export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, config, identity } = app
-  const { authority, tokens, refreshTokens, guesses } = identity
+  const { principals, tokens, refreshTokens, guesses } = identity
   const grants: Record<string, (form: Form, request: FastifyRequest) => Promise<Given>> = {
     client_credentials: giveToClient,
     refresh_token: giveAgain,
@@ -49,7 +49,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   async function giveToClient(form: Form, request: FastifyRequest): Promise<Given> {
-    const client = await confidentialClientOf(authority, claimOf(form, request), request.ip)
+    const client = await confidentialClientOf(principals, claimOf(form, request), request.ip)
     const clientId = client.keyId as string
     identity.usage.mark(clientId)
     const scopes = askedScopes(form.scope, client.scopes) ?? [...client.scopes]
@@ -58,19 +58,19 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   async function giveAgain(form: Form, request: FastifyRequest): Promise<Given> {
-    const client = await clientOf(authority, claimOf(form, request), request.ip)
+    const client = await clientOf(principals, claimOf(form, request), request.ip)
     if (form.refresh_token === undefined) throw new OAuthFailure('invalid_request', 'refresh_token is required.')
     const token = refreshTokens.read(form.refresh_token)
     const mayUse = (clientId: string | null) => clientId === null || clientId === client?.keyId
     const asked = form.scope === undefined ? undefined : await scopesWithin(form.scope, token?.sessionId)
-    const given = token && (await goOn(identity, db, token, mayUse, asked))
-    if (!given) await authority.catchUp()
+    const given = token && (await refreshLogin(identity, db, token, mayUse, asked))
+    if (!given) await principals.catchUp()
     if (!given) throw new OAuthFailure('invalid_grant', 'The refresh token is not valid, or it was used before.')
     return given
   }
 
   async function giveToUser(form: Form, request: FastifyRequest): Promise<Given> {
-    const client = await clientOf(authority, claimOf(form, request), request.ip)
+    const client = await clientOf(principals, claimOf(form, request), request.ip)
     const { username, password } = form
     if (username === undefined || password === undefined) {
       throw new OAuthFailure('invalid_request', 'username and password are required.')
@@ -84,9 +84,9 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     }
     guesses.succeeded(account, request.ip)
     /* c8 ignore next -- the role was deleted since the line above */
-    const had = (await authority.roleScopes(user.role)) ?? new Set()
+    const had = (await principals.roleScopes(user.role)) ?? new Set()
     const asked = askedScopes(form.scope, had)
-    const given = await logIn(identity, db, user.id, originOf(request, client?.keyId ?? null), asked)
+    const given = await startLogin(identity, db, user.id, originOf(request, client?.keyId ?? null), asked)
     /* c8 ignore next -- the user was disabled since the password was checked */
     if (!given) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
     return given
@@ -94,7 +94,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
 
   // Checked before the token is used up: a scope that cannot be had must not cost the login.
   async function scopesWithin(scope: string, sessionId: string | undefined): Promise<string[] | undefined> {
-    const user = sessionId && (await identity.authority.resolve({ sessionId }, undefined))
+    const user = sessionId && (await identity.principals.resolve({ sessionId }, undefined))
     return user ? askedScopes(scope, user.scopes) : undefined
   }
 }

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Caller, currentCaller, runFor, together, untilEnd } from './waiting.ts'
+import { currentScope, type RequestScope, runInScope, together, untilEnd } from './request-scope.ts'
 
 // Who waits for an answer together: what is read for them is given up when all have left.
-type Asked<V> = PromiseWithResolvers<V> & { callers: (Caller | undefined)[] }
-type Gathering<V> = Map<string, Asked<V>>
+type Asked<V> = PromiseWithResolvers<V> & { callers: (RequestScope | undefined)[] }
+type Batch<V> = Map<string, Asked<V>>
 
 // What is gathered belongs to no single caller: neither to the deadline of one nor to their place before the gate.
 const asNobody = AsyncLocalStorage.snapshot()
@@ -24,10 +24,10 @@ interface Limits {
  * Reads by key: what is asked for in one turn of the event loop is read together. One that asks after a statement was
  * sent waits for the next, so that nobody reads what is older than their request.
  */
-export class GatheredReads<V> {
+export class BatchedReads<V> {
   readonly #load: (keys: string[]) => Promise<Map<string, V>>
   readonly #limits: Limits
-  readonly #waiting: Gathering<V | undefined> = new Map()
+  readonly #waiting: Batch<V | undefined> = new Map()
   #inFlight = 0
   #isScheduled = false
 
@@ -45,7 +45,7 @@ export class GatheredReads<V> {
       this.#waiting.set(key, one)
       this.#schedule()
     }
-    const caller = currentCaller()
+    const caller = currentScope()
     one.callers.push(caller)
     return untilEnd(caller, one.promise)
   }
@@ -70,7 +70,7 @@ export class GatheredReads<V> {
   async #read(some: [string, Asked<V | undefined>][]): Promise<void> {
     try {
       const everyone = together(some.flatMap(([, { callers }]) => callers))
-      const found = await runFor(everyone, () => this.#load(some.map(([key]) => key)))
+      const found = await runInScope(everyone, () => this.#load(some.map(([key]) => key)))
       for (const [key, one] of some) one.resolve(found.get(key))
     } catch (error) {
       for (const [, one] of some) one.reject(error)
@@ -81,7 +81,7 @@ export class GatheredReads<V> {
 }
 
 /** Answers that are asked for with the same key in one turn of the event loop are made once. */
-export class SharedReads<V> {
+export class CoalescedReads<V> {
   #waiting = new Map<string, Asked<V> & { make: () => Promise<V> }>()
 
   /** The answer to a key, made by the `make` of whoever asks for it first. */
@@ -92,7 +92,7 @@ export class SharedReads<V> {
       this.#waiting.set(key, one)
       if (this.#waiting.size === 1) eachTurn(this.#send)
     }
-    const caller = currentCaller()
+    const caller = currentScope()
     one.callers.push(caller)
     return untilEnd(caller, one.promise)
   }
@@ -101,7 +101,7 @@ export class SharedReads<V> {
     const waiting = this.#waiting
     this.#waiting = new Map()
     for (const { make, callers, resolve, reject } of waiting.values()) {
-      runFor(together(callers), make).then(resolve, reject)
+      runInScope(together(callers), make).then(resolve, reject)
     }
   }
 }
@@ -112,11 +112,11 @@ type Added<T, R> = { item: T } & PromiseWithResolvers<R>
 export type Blame = 'item' | 'statement' | 'unknown'
 
 /**
- * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
+ * WriteTracker that arrive together become one statement, each with its own result or its own error. While as many statements
  * are under way as may be, what arrives waits and goes with the next, so that the more there is to do, the more is done
  * with one commit.
  */
-export class GatheredWrites<T, R> {
+export class BatchedWrites<T, R> {
   readonly #write: (items: T[]) => Promise<R[]>
   readonly #blame: (error: unknown) => Blame
   readonly #limits: Limits
@@ -136,11 +136,11 @@ export class GatheredWrites<T, R> {
   }
 
   /**
-   * Writes an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
+   * WriteTracker an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
    * which may be too late for them.
    */
   add(item: T): Promise<R> {
-    const { endsAt = Number.POSITIVE_INFINITY } = currentCaller() ?? {}
+    const { endsAt = Number.POSITIVE_INFINITY } = currentScope() ?? {}
     if (endsAt !== Number.POSITIVE_INFINITY) return this.#write([item]).then(([result]) => result as R)
     const one = { ...Promise.withResolvers<R>(), item }
     this.#waiting.push(one)

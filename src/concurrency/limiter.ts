@@ -1,5 +1,12 @@
 import { ApiError } from '../errors.ts'
-import { type Caller, currentCaller, deadlineExceeded, hasLeft, isForAnswer, watchCaller } from './waiting.ts'
+import {
+  currentScope,
+  deadlineExceeded,
+  isAbandoned,
+  isForAnswer,
+  type RequestScope,
+  watchScope
+} from './request-scope.ts'
 
 interface GateLimits {
   /** How many run at once. */
@@ -35,7 +42,7 @@ const SHARE = 0.6
  * that has its share. postgres.js alone queues without end, and sends what it cannot place behind a statement that is
  * running, however slow.
  */
-export class Gate {
+export class Limiter {
   readonly #limits: GateLimits
   readonly #most: number
   readonly #waiters: Waiter[] = []
@@ -65,8 +72,8 @@ export class Gate {
    * caller leaves before it comes.
    */
   async run<T>(task: () => PromiseLike<T>): Promise<T> {
-    const caller = currentCaller()
-    if (caller && hasLeft(caller)) throw deadlineExceeded()
+    const caller = currentScope()
+    if (caller && isAbandoned(caller)) throw deadlineExceeded()
     const group = this.#groupOf(caller?.route)
     if (this.#running >= this.#limits.inFlight || (group && this.#hasShare(group))) await this.#turn(caller, group)
     else {
@@ -96,7 +103,7 @@ export class Gate {
     return group.running >= this.#most
   }
 
-  #turn(caller: Caller | undefined, group: Group | undefined): Promise<void> {
+  #turn(caller: RequestScope | undefined, group: Group | undefined): Promise<void> {
     if (isForAnswer(caller)) {
       return new Promise((resolve) =>
         this.#waiters.unshift({
@@ -119,7 +126,7 @@ export class Gate {
         reject(error)
         return true
       }
-      const unwatch = caller && watchCaller(caller, () => refuse(deadlineExceeded()))
+      const unwatch = caller && watchScope(caller, () => refuse(deadlineExceeded()))
       const start = () => {
         unwatch?.()
         resolve()

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
-import { Gate } from '../concurrency/limiter.ts'
+import { Limiter } from '../concurrency/limiter.ts'
 import type { Transaction } from './database.ts'
-import { guardPostgres } from './postgres/client.ts'
+import { createResilientClient } from './postgres/client.ts'
 import { withDeadline } from './postgres/timeout.ts'
 
 const MIGRATIONS = { migrationsFolder: fileURLToPath(new URL('../../migrations', import.meta.url)) }
@@ -26,8 +26,8 @@ export async function migratePostgres(url: string, isPooled = false, connectMs =
   const { migrate } = await import('drizzle-orm/postgres-js/migrator')
   const connect = () =>
     postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, prepare: !isPooled, onnotice: () => {} })
-  const gate = new Gate({ inFlight: 1, waiting: 0, waitMs: 0 })
-  const { client, end } = guardPostgres(connect, gate, { timeoutMs: NO_LIMIT_MS })
+  const gate = new Limiter({ inFlight: 1, waiting: 0, waitMs: 0 })
+  const { client, end } = createResilientClient(connect, gate, { timeoutMs: NO_LIMIT_MS })
   const db = drizzle({ client })
   try {
     await withDeadline(db.execute(sql`select 1`), connectMs)

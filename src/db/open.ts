@@ -3,28 +3,28 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
-import { Gate } from '../concurrency/limiter.ts'
-import { readForAnswer } from '../concurrency/waiting.ts'
+import { Limiter } from '../concurrency/limiter.ts'
+import { runUncancellable } from '../concurrency/request-scope.ts'
 import { ApiError } from '../errors.ts'
 import type { Database, Listen, Listener } from './database.ts'
 import { lockDirectory } from './embedded/lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
-import { Writes } from './notifications/own-writes.ts'
-import { type GuardedPostgres, guardEmbedded, guardPostgres, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
+import { WriteTracker } from './notifications/write-tracker.ts'
+import { createResilientClient, type GuardedPostgres, guardEmbedded, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
 import { textArray } from './postgres/text-array.ts'
 import { readDatabaseUrl } from './postgres/url.ts'
 
 export interface OpenDatabase {
   db: Database
   kind: 'postgres' | 'embedded'
-  gate: Gate
+  gate: Limiter
   /** Applies pending migrations. Instances that do so at once take turns. */
   migrate(): Promise<void>
   /** Settles when a statement was answered. */
   ping(): Promise<void>
   listen: Listen
   /** What this process writes itself. */
-  writes: Writes
+  writes: WriteTracker
   /** Ends every connection and gives the data directory back. */
   close(): Promise<void>
 }
@@ -55,7 +55,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 }
 
 /** Opens a pool of connections, guarded. @param timeoutMs how long a statement may stay without an answer. */
-export function openPool(text: string, poolMax: number, gate: Gate, timeoutMs?: number): GuardedPostgres {
+export function openPool(text: string, poolMax: number, gate: Limiter, timeoutMs?: number): GuardedPostgres {
   const { url, isPooled } = readDatabaseUrl(text)
   const connect = () =>
     postgres(url, {
@@ -77,7 +77,7 @@ export function openPool(text: string, poolMax: number, gate: Gate, timeoutMs?: 
         ...(!isPooled && { statement_timeout: STATEMENT_TIMEOUT_MS })
       }
     })
-  return guardPostgres(connect, gate, {
+  return createResilientClient(connect, gate, {
     ...(timeoutMs !== undefined && { timeoutMs }),
     // Behind a pooler a probe would wait for a connection like any statement, and tell nothing.
     ...(isPooled ? { cancelMs: STATEMENT_TIMEOUT_MS } : { lookMs: LOOK_MS })
@@ -86,11 +86,11 @@ export function openPool(text: string, poolMax: number, gate: Gate, timeoutMs?: 
 
 async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase> {
   const { url, isPooled } = readDatabaseUrl(text)
-  const gate = new Gate({ inFlight: poolMax, ...WAITING })
+  const gate = new Limiter({ inFlight: poolMax, ...WAITING })
   const { drizzle } = await import('drizzle-orm/postgres-js')
   const { client, end } = openPool(text, poolMax, gate)
-  const writes = new Writes()
-  const db = drizzle({ client: writes.noteOnPostgres(client) }) as unknown as Database
+  const writes = new WriteTracker()
+  const db = drizzle({ client: writes.wrap(client) }) as unknown as Database
   return {
     db,
     kind: 'postgres',
@@ -110,8 +110,8 @@ async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
     unlock()
     throw error
   })
-  const gate = new Gate({ inFlight: 1, ...WAITING })
-  const writes = new Writes()
+  const gate = new Limiter({ inFlight: 1, ...WAITING })
+  const writes = new WriteTracker()
   const db = drizzle({ client: writes.noteOnEmbedded(guardEmbedded(client, gate)) }) as unknown as Database
   return {
     db,
@@ -179,5 +179,5 @@ function pingOnce(db: Database): () => Promise<void> {
 
 async function ping(db: Database): Promise<void> {
   // Awaited inside: drizzle starts a statement when it is.
-  await readForAnswer(async () => await db.execute(sql`select 1`))
+  await runUncancellable(async () => await db.execute(sql`select 1`))
 }

@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { readForAnswer } from '../concurrency/waiting.ts'
+import { runUncancellable } from '../concurrency/request-scope.ts'
 import type { Transaction } from '../db/database.ts'
 import { type Answer, send } from './answer.ts'
 import { type ChangeContext, inTransaction } from './change-context.ts'
-import { answerOnce, findRepeated } from './idempotency/answer-once.ts'
 import { keyUseOf } from './idempotency/key.ts'
+import { findReplay, runIdempotent } from './idempotency/run-idempotent.ts'
 import { applyPreferences, parsePrefer } from './prefer.ts'
 
 /**
@@ -26,19 +26,19 @@ export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
 export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {
     const { 'idempotency-key': key, prefer } = request.headers
-    const preferences = request.route.config.takesPreferences ? parsePrefer(prefer) : {}
-    const isRehearsal = preferences.tx === 'rollback'
-    const once = key === undefined || isRehearsal ? undefined : onceOf(request)
+    const preferences = request.route.config.acceptsPrefer ? parsePrefer(prefer) : {}
+    const isDryRun = preferences.tx === 'rollback'
+    const once = key === undefined || isDryRun ? undefined : onceOf(request)
     // Also before what takes long: a repetition should not have to do it again.
-    const repeated = once && (await findRepeated(context.db, once.use, () => once.fingerprint))
+    const repeated = once && (await findReplay(context.db, once.use, () => once.fingerprint))
     if (repeated) return send(reply, repeated)
     const perform = await change(request)
     const run = prefer ? async (on: C) => applyPreferences(await perform(on), preferences) : perform
     const runIn = (tx: Transaction) => run(inTransaction(context, tx))
     const serialize = (answer: Answer) => serializeBody(reply, answer)
     const make = () => {
-      if (isRehearsal) return rehearse(context, runIn)
-      return once ? context.db.transaction((tx) => answerOnce(tx, request, once, runIn, serialize)) : run(context)
+      if (isDryRun) return dryRun(context, runIn)
+      return once ? context.db.transaction((tx) => runIdempotent(tx, request, once, runIn, serialize)) : run(context)
     }
     return send(reply, await finish(context, make))
   }
@@ -56,12 +56,12 @@ export async function finish<T>({ changed }: ChangeContext, make: () => Promise<
   try {
     return await make()
   } finally {
-    if (changed) await readForAnswer(changed)
+    if (changed) await runUncancellable(changed)
   }
 }
 
 // Carries an answer out of a transaction that is to end without a trace.
-class Rehearsed extends Error {
+class DryRunResult extends Error {
   readonly answer: Answer
   constructor(answer: Answer) {
     super('rolled back, as preferred')
@@ -70,13 +70,13 @@ class Rehearsed extends Error {
 }
 
 // Also of its key a rehearsal keeps nothing, so the performance may have it.
-async function rehearse({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
+async function dryRun({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
   try {
     return await db.transaction(async (tx) => {
-      throw new Rehearsed(await run(tx))
+      throw new DryRunResult(await run(tx))
     })
   } catch (error) {
-    if (error instanceof Rehearsed) return error.answer
+    if (error instanceof DryRunResult) return error.answer
     throw error
   }
 }

@@ -27,7 +27,7 @@ export const Problem = Type.Object(
     error: Type.Object({
       code: Type.Union(Object.keys(catalogue).map((code) => Type.Literal(code))),
       message: Type.String(),
-      details: Type.Object({}, { description: 'Facts that belong to the code.', additionalProperties: true })
+      details: Type.Object({}, { description: 'AuthRecords that belong to the code.', additionalProperties: true })
     }),
     details: Type.Array(FaultSchema)
   },

@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream'
 import type { FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { runForAll } from '../concurrency/waiting.ts'
+import { runDetached } from '../concurrency/request-scope.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import { type Answer, send } from './answer.ts'
 import { finish, serializeBody } from './change.ts'
 import type { ChangeContext } from './change-context.ts'
-import { asSent, findRepeated, inProgress, type SentAnswer, sealed } from './idempotency/answer-once.ts'
 import { keyUseOf } from './idempotency/key.ts'
+import { asSent, encrypted, findReplay, inProgress, type SentAnswer } from './idempotency/run-idempotent.ts'
 import { type Claim, claimKey, keepAnswer, releaseClaim, renewClaim } from './idempotency/store.ts'
 import { allowLongBody } from './long-bodies.ts'
 
@@ -52,7 +52,7 @@ async function streamOnce(
   const digest = use.fingerprint().update(`${request.headers['content-type']}\n`)
   const claimedAt = await claimKey(db, use.stored, '', LEASE_SECONDS)
   if (claimedAt === undefined) {
-    const repeated = await findRepeated(db, use, async () => {
+    const repeated = await findReplay(db, use, async () => {
       for await (const chunk of body) digest.update(chunk)
       return digest.digest('base64url')
     })
@@ -63,18 +63,18 @@ async function streamOnce(
   const stopRenewing = keepRenewing(db, claim)
   try {
     const answer = await run(noting(body, (chunk) => digest.update(chunk))).finally(stopRenewing)
-    await runForAll(() => keepAnswer(db, claim, digest.digest('base64url'), sealed(answer, use)))
+    await runDetached(() => keepAnswer(db, claim, digest.digest('base64url'), encrypted(answer, use)))
     return answer
   } catch (error) {
     // Where the database is away the lease ends it.
-    await runForAll(() => releaseClaim(db, claim)).catch(ignore)
+    await runDetached(() => releaseClaim(db, claim)).catch(ignore)
     throw error
   }
 }
 
 function keepRenewing(db: Database, claim: Claim): () => void {
   // One that fails is followed by others before the lease is over.
-  const timer = setInterval(() => runForAll(() => renewClaim(db, claim, LEASE_SECONDS)).catch(ignore), RENEW_EVERY_MS)
+  const timer = setInterval(() => runDetached(() => renewClaim(db, claim, LEASE_SECONDS)).catch(ignore), RENEW_EVERY_MS)
   return () => clearInterval(timer)
 }
 

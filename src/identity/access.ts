@@ -11,7 +11,7 @@ export function authorize(principal: Principal | null, access: Access): void {
 }
 
 /** @throws ApiError FORBIDDEN naming the first scope that somebody tries to give and does not have. */
-export function refuseMoreThan(principal: Principal, given: Iterable<string>): void {
+export function assertCanGrant(principal: Principal, given: Iterable<string>): void {
   for (const scope of given) if (!allows(principal.scopes, scope)) throw insufficientScope(scope)
 }
 

@@ -7,7 +7,7 @@ const EVERY_MS = 3_600_000
 const ROTATION: Rotation = { afterSeconds: 90 * 86_400, headStartSeconds: 3600, tokenSeconds: ACCESS_TOKEN_SECONDS }
 
 /** Forgets what is over and replaces an old signing key, every hour. Any number of instances may do so. @returns its end. */
-export function keepHouse(db: Database, everyMs: number = EVERY_MS, rotation: Rotation = ROTATION): () => void {
+export function startHousekeeping(db: Database, everyMs: number = EVERY_MS, rotation: Rotation = ROTATION): () => void {
   let timer: NodeJS.Timeout
   let isOver = false
   async function keep(): Promise<void> {

@@ -1,15 +1,15 @@
 import type { Database, Listen } from '../db/database.ts'
 import { sharedKey } from '../db/shared-secrets.ts'
 import { KeyUsage } from './api-keys/key-usage.ts'
-import { OutsideIssuer } from './external/issuer.ts'
+import { ExternalIssuer } from './external/issuer.ts'
 import { parseTrustedIssuers } from './external/trusted-issuers.ts'
-import { OutsideUsers } from './external/users.ts'
-import { keepHouse } from './housekeeping.ts'
-import { GuessBrake } from './passwords/login-throttle.ts'
-import { nobodysHash } from './passwords/passwords.ts'
+import { ExternalUsers } from './external/users.ts'
+import { startHousekeeping } from './housekeeping.ts'
+import { LoginThrottle } from './passwords/login-throttle.ts'
+import { dummyHash } from './passwords/passwords.ts'
 import { Authenticator, type Issuer } from './requests/authenticator.ts'
-import { AddressFailures } from './requests/failure-throttle.ts'
-import { Authority } from './requests/principal-resolver.ts'
+import { FailureThrottle } from './requests/failure-throttle.ts'
+import { PrincipalResolver } from './requests/principal-resolver.ts'
 import { AccessTokens } from './tokens/access-tokens.ts'
 import { RefreshTokens } from './tokens/refresh-tokens.ts'
 import { configuredKeys, KeyRing, sharedKeys } from './tokens/signing-keys.ts'
@@ -24,14 +24,14 @@ export interface IdentityConfig {
 
 /** Who is asking, as one thing: what the routes and hooks of a process share. */
 export interface Identity {
-  authority: Authority
+  principals: PrincipalResolver
   authenticator: Authenticator
   tokens: AccessTokens
   refreshTokens: RefreshTokens
   keys: KeyRing
   usage: KeyUsage
-  guesses: GuessBrake
-  failures: AddressFailures
+  guesses: LoginThrottle
+  failures: FailureThrottle
   close(): Promise<void>
 }
 
@@ -40,34 +40,34 @@ export async function openIdentity(db: Database, listen: Listen, config: Identit
   const { JWT_PRIVATE_KEY, JWT_ISSUER, JWT_AUDIENCE } = config
   const keys = new KeyRing(() => (JWT_PRIVATE_KEY ? configuredKeys(JWT_PRIVATE_KEY) : sharedKeys(db)))
   await keys.refresh()
-  const authority = new Authority(db, listen)
-  authority.onSigningKeys(() => void keys.refresh().catch(() => {}))
-  await authority.start()
+  const principals = new PrincipalResolver(db, listen)
+  principals.onSigningKeys(() => void keys.refresh().catch(() => {}))
+  await principals.start()
 
   const tokens = new AccessTokens(keys, JWT_ISSUER, JWT_AUDIENCE)
-  const outsideUsers = new OutsideUsers(db)
-  authority.onExternal(() => outsideUsers.forget())
+  const externalUsers = new ExternalUsers(db)
+  principals.onExternalUser(() => externalUsers.forget())
   const outside = parseTrustedIssuers(config.TRUSTED_ISSUERS, JWT_AUDIENCE).map(
-    (settings) => new OutsideIssuer(settings, outsideUsers)
+    (settings) => new ExternalIssuer(settings, externalUsers)
   )
   for (const issuer of outside) issuer.keys.prefetch()
   const issuers = new Map<string, Issuer>(outside.map((issuer) => [issuer.name, issuer]))
   const usage = new KeyUsage(db)
-  const stopHousekeeping = keepHouse(db)
-  await nobodysHash()
+  const stopHousekeeping = startHousekeeping(db)
+  await dummyHash()
   return {
-    authority,
-    authenticator: new Authenticator(authority, issuers.set(JWT_ISSUER, tokens), usage),
+    principals,
+    authenticator: new Authenticator(principals, issuers.set(JWT_ISSUER, tokens), usage),
     tokens,
     refreshTokens: new RefreshTokens(await sharedKey(db, 'refresh-tokens')),
     keys,
     usage,
-    guesses: new GuessBrake(),
-    failures: new AddressFailures(),
+    guesses: new LoginThrottle(),
+    failures: new FailureThrottle(),
     async close() {
       stopHousekeeping()
       await usage.close()
-      await authority.close()
+      await principals.close()
     }
   }
 }

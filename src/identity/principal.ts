@@ -15,6 +15,6 @@ export interface Principal {
 }
 
 /** Whether a principal sees everybody's rows of an owned resource: holders of `<resource>:*` and `*` do. */
-export function seesAll(principal: Principal, resource: string): boolean {
+export function canSeeAllRows(principal: Principal, resource: string): boolean {
   return allows(principal.scopes, `${resource}:*`)
 }

@@ -10,7 +10,7 @@ interface Counter {
 }
 
 // Each is some hundred bytes, and whoever has many addresses makes as many.
-const MOST_COUNTERS = 100_000
+const MAX_COUNTERS = 100_000
 
 /**
  * Fixed windows in the memory of this process.
@@ -38,7 +38,7 @@ export class WindowStore {
   // Two generations: what was not asked for while the younger one filled up is let go, without a walk over all.
   #keep(key: string, counter: Counter): void {
     this.#recent.set(key, counter)
-    if (this.#recent.size < MOST_COUNTERS / 2) return
+    if (this.#recent.size < MAX_COUNTERS / 2) return
     this.#older = this.#recent
     this.#recent = new Map()
   }

@@ -5,7 +5,7 @@ interface Sink {
 const SIZE = 65_536
 const EVERY_MS = 100
 // What a character of a JavaScript text takes at most in UTF-8.
-const MOST_BYTES = 3
+const MAX_BYTES = 3
 
 /**
  * Lines on their way to where they go, some hundred at a time: to hand each over by itself costs more than to make it.
@@ -24,7 +24,7 @@ export class Lines {
 
   /** Adds a line, with its end. */
   add(line: string): void {
-    const most = MOST_BYTES * line.length
+    const most = MAX_BYTES * line.length
     if (this.#length + most > SIZE) this.flush()
     if (most > SIZE) {
       this.#sink.write(line)

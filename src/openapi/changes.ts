@@ -7,14 +7,14 @@ import type { Described } from './describe.ts'
  * that is not sent should cost nothing.
  */
 export function describeChange(schema: Described, route: RouteOptions): Described {
-  const config = route.config as { takesKey?: boolean; takesPreferences?: boolean } | undefined
-  if (!config?.takesKey) return schema
+  const config = route.config as { idempotent?: boolean; acceptsPrefer?: boolean } | undefined
+  if (!config?.idempotent) return schema
   const { properties } = (schema.headers ?? {}) as Partial<TObject>
   const response = schema.response as Record<string, object>
   return {
     ...schema,
-    headers: Type.Object({ ...properties, ...KeyHeader, ...(config.takesPreferences && PreferHeader) }),
-    response: config.takesPreferences && '200' in response ? { ...response, 204: Minimal } : response
+    headers: Type.Object({ ...properties, ...KeyHeader, ...(config.acceptsPrefer && PreferHeader) }),
+    response: config.acceptsPrefer && '200' in response ? { ...response, 204: Minimal } : response
   }
 }
 

@@ -1,4 +1,4 @@
-import { readForAnswer } from '../concurrency/waiting.ts'
+import { runUncancellable } from '../concurrency/request-scope.ts'
 import type { Answer } from '../http/answer.ts'
 import { etagOf } from '../http/conditional.ts'
 import type { ResourceContext } from './context.ts'
@@ -18,7 +18,7 @@ export async function answerStored(
   }
   const row = openRow(stored)
   // Not with others, who may be refused.
-  await readForAnswer(() => attachIncludes({ ...context, gathered: undefined }, [row]))
+  await runUncancellable(() => attachIncludes({ ...context, batched: undefined }, [row]))
   return { status, headers: { ...headers, etag }, body: row }
 }
 

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { GatheredReads, GatheredWrites, SharedReads } from '../concurrency/batching.ts'
+import type { BatchedReads, BatchedWrites, CoalescedReads } from '../concurrency/batching.ts'
 import type { ChangeContext } from '../http/change-context.ts'
 import type { Change, Columns, One, Resource, Row, Stored, Wire } from './model.ts'
 import type { Statements } from './rows/statements.ts'
@@ -10,19 +10,19 @@ export interface ResourceContext extends ChangeContext {
   statements: Statements
   cursorKey: KeyObject
   /** What requests share with each other; not there inside a transaction, and where a resource wants none of it. */
-  gathered: Gathered | undefined
+  batched: Batched | undefined
 }
 
 /** What requests that arrive together share. */
-export interface Gathered {
+export interface Batched {
   /** Rows by their id, anybody's. */
-  rows: GatheredReads<Stored>
+  rows: BatchedReads<Stored>
   /** Rows of an include by what they are found by, anybody's. @param load reads those of many keys. */
-  included: (path: string, load: LoadRows) => GatheredReads<Row[]>
+  included: (path: string, load: LoadRows) => BatchedReads<Row[]>
   /** Pages, by everything that their text depends on. */
-  pages: SharedReads<ListAnswer>
+  pages: CoalescedReads<ListAnswer>
   /** New rows, by the columns that they have. */
-  creates: (columns: string) => GatheredWrites<Columns, Stored>
+  creates: (columns: string) => BatchedWrites<Columns, Stored>
   /** Changes a row by its id; undefined where its caller has to make the change alone. */
   update: (change: Change) => Promise<Stored | undefined> | undefined
   /** Deletes by id; false where its caller has to do it alone. */

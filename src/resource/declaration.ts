@@ -135,7 +135,7 @@ export interface Declaration<S extends TObject = TObject> {
    */
   bulk?: { byFilter: true }
   /** `false`: each request has statements of its own, instead of sharing them with those that arrive together with it. */
-  gather?: false
+  batch?: false
   /** Operations that this resource does not have (`false`), or has in its own way. */
   operations?: { [V in Verb]?: V extends 'create' ? false | Operation : false }
   /** The announced end of the whole resource, or of single operations by their verb or the name of their action. */

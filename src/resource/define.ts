@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync, RouteHandlerMethod } from 'fa
 import { changeHandler } from '../http/change.ts'
 import { announce, type Deprecation } from '../http/deprecation.ts'
 import { streamHandler } from '../http/stream.ts'
-import { KEPT, keepAnswers } from './cache/keep.ts'
+import { CACHED_VERBS, cacheResponses } from './cache/cache-responses.ts'
 import { isGuarded } from './compile/includes.ts'
 import { compileResource } from './compile/resource.ts'
 import type { ResourceContext } from './context.ts'
@@ -30,9 +30,9 @@ declare module 'fastify' {
     /** The resource that the route belongs to. */
     resource?: Resource
     /** The route takes `Idempotency-Key`. */
-    takesKey?: boolean
+    idempotent?: boolean
     /** The route takes `Prefer`. */
-    takesPreferences?: boolean
+    acceptsPrefer?: boolean
   }
 }
 
@@ -98,12 +98,15 @@ export function defineResource<const D extends Declaration>(
         method: route.method,
         url: route.url,
         ...(route.bodyLimit && { bodyLimit: route.bodyLimit }),
-        handler: cache && KEPT.has(verb) ? keepAnswers(app.keptAnswers, resource, cache.ttlSeconds, handler) : handler,
+        handler:
+          cache && CACHED_VERBS.has(verb)
+            ? cacheResponses(app.responseCache, resource, cache.ttlSeconds, handler)
+            : handler,
         config: {
           access: access[route.access],
           faultOf,
-          takesKey: route.method !== 'GET',
-          takesPreferences: 'change' in route,
+          idempotent: route.method !== 'GET',
+          acceptsPrefer: 'change' in route,
           ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,
           errors: errorsOf(route, resource),

@@ -4,8 +4,8 @@ import { ApiError, type Fault, validationFailed } from '../errors.ts'
 import { isCleanText } from './coerce.ts'
 import { pointer } from './pointer.ts'
 
-const MOST_DEPTH = 64
-const MOST_FAULTS = 100
+const MAX_DEPTH = 64
+const MAX_FAULTS = 100
 
 /**
  * Parses a JSON body strictly.
@@ -34,13 +34,13 @@ function inspect(root: object, mayHaveBadText: boolean): Fault[] {
   const faults: Fault[] = []
   const pending: { value: object; path: string; depth: number }[] = [{ value: root, path: '', depth: 1 }]
   const refuse = (path: string, code: string, message: string) => faults.push({ in: 'body', path, code, message })
-  for (let next = pending.pop(); next && faults.length < MOST_FAULTS; next = pending.pop()) {
-    if (next.depth > MOST_DEPTH) {
-      refuse(next.path.slice(0, 200), 'depth', `must not be nested deeper than ${MOST_DEPTH} levels`)
+  for (let next = pending.pop(); next && faults.length < MAX_FAULTS; next = pending.pop()) {
+    if (next.depth > MAX_DEPTH) {
+      refuse(next.path.slice(0, 200), 'depth', `must not be nested deeper than ${MAX_DEPTH} levels`)
       break
     }
     for (const [name, value] of Object.entries(next.value)) {
-      if (faults.length === MOST_FAULTS) break
+      if (faults.length === MAX_FAULTS) break
       const path = () => `${(next as { path: string }).path}/${pointer(name)}`
       if (mayHaveBadText && !isCleanText(name))
         refuse(next.path, 'text', 'must not have NUL or lone surrogates in a name')

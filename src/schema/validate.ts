@@ -13,9 +13,9 @@ type Compiled = { content: string; check: ValidateFunction; checkAll?: ValidateF
 type Validator = (data: unknown) => true | { error: ApiError }
 
 const PART_NAMES = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const
-const MOST_FAULTS = 100
+const MAX_FAULTS = 100
 // The second pass visits every value, so a body made to be slow is told its first fault only.
-const MOST_NODES = 20_000
+const MAX_NODES = 20_000
 
 const RULES = {
   useDefaults: true,
@@ -45,7 +45,7 @@ export function compileValidator(schema: Schema, part: HttpPart): Validator {
     const textFaults = isText ? coerce(data as Record<string, unknown>, schema, names) : []
     if (textFaults.length === 0 && known.check(data)) return true
     const errors = textFaults.length === 0 ? allErrors(known, data) : []
-    const faults = [...textFaults, ...errors.slice(0, MOST_FAULTS).map(describe)].slice(0, MOST_FAULTS)
+    const faults = [...textFaults, ...errors.slice(0, MAX_FAULTS).map(describe)].slice(0, MAX_FAULTS)
     return { error: validationFailed(faults.map((fault) => ({ in: PART_NAMES[part], ...fault }))) }
   }
 }
@@ -74,12 +74,12 @@ function allErrors(known: Compiled, data: unknown): ErrorObject[] {
 function isSmall(data: unknown): boolean {
   let count = 0
   const pending = [data]
-  while (pending.length > 0 && count <= MOST_NODES) {
+  while (pending.length > 0 && count <= MAX_NODES) {
     const value = pending.pop()
     count += 1
     if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) pending.push(inner)
   }
-  return count <= MOST_NODES
+  return count <= MAX_NODES
 }
 
 function describe(error: ErrorObject): Omit<Fault, 'in'> {

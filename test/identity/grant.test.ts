@@ -1,19 +1,19 @@
 import t from 'tap'
 import { isOutdated } from '#src/identity/passwords/passwords.ts'
-import { type Facts, type Grant, judge } from '#src/identity/requests/grant.ts'
+import { type AuthRecords, type Grant, judge } from '#src/identity/requests/grant.ts'
 import { mergePatch } from '#src/resource/rules.ts'
 
 const facts = {
   user: { id: 'ada', role: 'member', active: true },
   role: { name: 'member', scopes: new Set(['items:read']) },
   session: { userId: 'ada', isRevoked: false }
-} as unknown as Facts
+} as unknown as AuthRecords
 
 t.test('a login is its own user’s, and a grant ends when it says', async (t) => {
   const grant = (more: object) => ({ userId: 'ada', sessionId: 's', ...more }) as unknown as Grant
   t.match(judge(grant({}), facts, undefined), { userId: 'ada' })
   t.equal(judge(grant({ expiresAt: 1 }), facts, undefined), undefined)
-  const another = { ...facts, session: { ...facts.session, userId: 'bob' } } as Facts
+  const another = { ...facts, session: { ...facts.session, userId: 'bob' } } as AuthRecords
   t.equal(judge(grant({}), another, undefined), undefined)
 })
 

@@ -5,7 +5,7 @@ import { fromBase62, toBase62 } from '#src/identity/api-keys/base62.ts'
 import { idOfKey, makeKey } from '#src/identity/api-keys/key-format.ts'
 import { KeyUsage } from '#src/identity/api-keys/key-usage.ts'
 import { Authenticator } from '#src/identity/requests/authenticator.ts'
-import { Authority } from '#src/identity/requests/principal-resolver.ts'
+import { PrincipalResolver } from '#src/identity/requests/principal-resolver.ts'
 import { apiKeys } from '#src/identity/tables/api-keys.ts'
 import { startApp } from '#test/support/app.ts'
 
@@ -34,7 +34,7 @@ t.test('every single-character typo in 10,000 keys is refused without a database
   const listen = async () => ({ close: async () => {} })
   const usage = new KeyUsage(broken)
   t.teardown(() => usage.close())
-  const authenticator = new Authenticator(new Authority(broken, listen), new Map(), usage)
+  const authenticator = new Authenticator(new PrincipalResolver(broken, listen), new Map(), usage)
   const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-'
   let accepted = 0
   for (let count = 0; count < 10_000; count += 1) {
@@ -116,7 +116,7 @@ t.test('disabled, expired, revoked and from the wrong place', async (t) => {
   const expiring = await make({ expiresAt: '2099-01-01T00:00:00Z' })
   t.equal(await call(expiring.key), 200)
   await app.db.update(apiKeys).set({ expiresAt: sql`now() - interval '1 second'` }).where(eq(apiKeys.id, expiring.id))
-  await app.identity.authority.catchUp()
+  await app.identity.principals.catchUp()
   t.equal(await call(expiring.key), 401)
 
   const placed = await make({ allowedCidrs: ['203.0.113.0/24', '2001:db8::/32', '192.0.2.7'] })

@@ -3,12 +3,12 @@ import { PASSWORD, startApp } from '#test/support/app.ts'
 import { patiently } from '#test/support/patiently.ts'
 
 const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' })
-const logIn = (email: string, password: string) =>
+const startLogin = (email: string, password: string) =>
   app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password } })
 
 async function logInAtLast(email: string) {
   return patiently(async () => {
-    const { statusCode, headers } = await logIn(email, PASSWORD)
+    const { statusCode, headers } = await startLogin(email, PASSWORD)
     return { status: statusCode, headers: headers as Record<string, string> }
   })
 }
@@ -45,7 +45,7 @@ t.test('an unknown user and a wrong password take the same work', async (t) => {
       ['wrong', email]
     ] as const) {
       const start = performance.now()
-      await logIn(name, 'not the password')
+      await startLogin(name, 'not the password')
       times[kind].push(performance.now() - start)
     }
   }

@@ -240,7 +240,7 @@ t.test('half a credential and a token that is none are refused', async (t) => {
 t.test('a database that is away is told as such', async (t) => {
   const { app } = await serveApp(t)
   const gone = Object.assign(new Error('gone'), { code: 'CONNECTION_CLOSED' })
-  app.identity.authority.resolve = () => Promise.reject(gone)
+  app.identity.principals.resolve = () => Promise.reject(gone)
   const failed = await app.inject({
     method: 'POST',
     url: '/oauth/token',
@@ -262,7 +262,7 @@ t.test('what fails on our side says no more than that', async (t) => {
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...basic(id, key) }
   })
   t.equal(failed.statusCode, 401)
-  app.identity.authority.resolve = () => Promise.reject(new Error('a secret of ours'))
+  app.identity.principals.resolve = () => Promise.reject(new Error('a secret of ours'))
   const broken = await app.inject({
     method: 'POST',
     url: '/oauth/token',

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { seesAll } from '#src/identity/principal.ts'
+import { canSeeAllRows } from '#src/identity/principal.ts'
 import { allows } from '#src/identity/scopes.ts'
 
 t.test('a scope is had directly, through all of its resource, or through all there is', async (t) => {
@@ -10,7 +10,7 @@ t.test('a scope is had directly, through all of its resource, or through all the
 
 t.test('only who has all of a resource sees what belongs to others', async (t) => {
   const principal = (scope: string) => ({ userId: 'u', role: 'member', scopes: new Set([scope]) })
-  t.equal(seesAll(principal('items:read'), 'items'), false)
-  t.equal(seesAll(principal('items:*'), 'items'), true)
-  t.equal(seesAll(principal('*'), 'items'), true)
+  t.equal(canSeeAllRows(principal('items:read'), 'items'), false)
+  t.equal(canSeeAllRows(principal('items:*'), 'items'), true)
+  t.equal(canSeeAllRows(principal('*'), 'items'), true)
 })

@@ -7,7 +7,7 @@ import { PASSWORD, startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })
 
-const logIn = async (email: string, password = PASSWORD) =>
+const startLogin = async (email: string, password = PASSWORD) =>
   send('POST', '/api/v1/auth/login', {
     body: { email, password },
     headers: { 'user-agent': 'a browser', 'x-request-id': 'the same' }
@@ -25,7 +25,7 @@ t.test('registers, and what is registered can log in', async (t) => {
   t.equal(made.headers['cache-control'], 'no-store')
   t.match(made.body, { tokenType: 'Bearer', expiresIn: 600 })
   t.equal((await send('GET', '/api/v1/users/me', { as: made.body.accessToken })).body.name, 'Ada')
-  t.equal((await logIn('ada@example.com', body.password)).status, 200)
+  t.equal((await startLogin('ada@example.com', body.password)).status, 200)
   const twice = await send('POST', '/api/v1/auth/register', { body: { ...body, name: 'Ada' } })
   t.equal(twice.status, 409)
   t.same(twice.body.details[0].path, '/email')
@@ -49,7 +49,11 @@ t.test('unknown user, wrong password and disabled user: the same bytes', async (
   const { id, email } = await someone()
   await app.db.update(users).set({ active: false }).where(eq(users.id, id))
   const other = await someone()
-  const tries = [await logIn('nobody@example.com'), await logIn(other.email, 'not the password'), await logIn(email)]
+  const tries = [
+    await startLogin('nobody@example.com'),
+    await startLogin(other.email, 'not the password'),
+    await startLogin(email)
+  ]
   const [first, ...rest] = tries.map(({ text, status, headers }) => {
     const { 'x-request-id': id, 'server-timing': _timing, date: _date, ratelimit: _left, ...same } = headers
     return JSON.stringify([status, text.replace(id as string, ''), same])
@@ -60,7 +64,7 @@ t.test('unknown user, wrong password and disabled user: the same bytes', async (
 
 t.test('a refresh token rotates, and gives the same successor within the grace', async (t) => {
   const { email } = await someone()
-  const first = (await logIn(email)).body
+  const first = (await startLogin(email)).body
   const second = await refresh(first.refreshToken)
   t.equal(second.status, 200)
   t.not(second.body.refreshToken, first.refreshToken)
@@ -73,7 +77,7 @@ t.test('a refresh token rotates, and gives the same successor within the grace',
 
 t.test('100 refreshes at once rotate once; after the grace the family dies with its access tokens', async (t) => {
   const { email } = await someone()
-  const { refreshToken, accessToken } = (await logIn(email)).body
+  const { refreshToken, accessToken } = (await startLogin(email)).body
   const answers = await Promise.all(Array.from({ length: 100 }, () => refresh(refreshToken)))
   t.same([...new Set(answers.map(({ status }) => status))], [200])
   const successors = new Set(answers.map(({ body }) => body.refreshToken))
@@ -88,7 +92,7 @@ t.test('100 refreshes at once rotate once; after the grace the family dies with 
 
 t.test('an old token kills the family also within the grace of a younger one', async (t) => {
   const { email } = await someone()
-  const first = (await logIn(email)).body
+  const first = (await startLogin(email)).body
   const second = (await refresh(first.refreshToken)).body
   const third = (await refresh(second.refreshToken)).body
   t.equal((await refresh(first.refreshToken)).status, 401)
@@ -97,7 +101,7 @@ t.test('an old token kills the family also within the grace of a younger one', a
 
 t.test('an invented token ends nothing', async (t) => {
   const { email } = await someone()
-  const { refreshToken, accessToken } = (await logIn(email)).body
+  const { refreshToken, accessToken } = (await startLogin(email)).body
   const bytes = Buffer.from(refreshToken.slice(4), 'base64url')
   for (const index of [0, 20, 60]) {
     const forged = Buffer.from(bytes)
@@ -114,7 +118,7 @@ t.test('an invented token ends nothing', async (t) => {
 t.test('a login ends when it is idle, and in any case after its time', async (t) => {
   for (const column of ['idleExpiresAt', 'expiresAt'] as const) {
     const { email } = await someone()
-    const { refreshToken, accessToken } = (await logIn(email)).body
+    const { refreshToken, accessToken } = (await startLogin(email)).body
     const past = { [column]: sql`now() - interval '1 second'` }
     await app.db
       .update(sessions)
@@ -123,7 +127,7 @@ t.test('a login ends when it is idle, and in any case after its time', async (t)
     t.equal((await refresh(refreshToken)).status, 401, column)
   }
   const { email } = await someone()
-  const { refreshToken, accessToken } = (await logIn(email)).body
+  const { refreshToken, accessToken } = (await startLogin(email)).body
   const soon = { expiresAt: sql`now() + interval '60 seconds'` }
   await app.db
     .update(sessions)
@@ -135,18 +139,18 @@ t.test('a login ends when it is idle, and in any case after its time', async (t)
 
 t.test('a client of its own cannot be stood in for', async (t) => {
   const { email } = await someone()
-  const token = app.identity.refreshTokens.read((await logIn(email)).body.refreshToken)
+  const token = app.identity.refreshTokens.read((await startLogin(email)).body.refreshToken)
   if (!token) throw new Error('no token')
   t.equal(await rotateSession(app.db, token, app.identity.refreshTokens.next(token), () => false), undefined)
 })
 
 t.test('logging out ends the login of the access token, or of the refresh token', async (t) => {
   const { email } = await someone()
-  const first = (await logIn(email)).body
+  const first = (await startLogin(email)).body
   t.equal((await send('POST', '/api/v1/auth/logout', { as: first.accessToken })).status, 204)
   t.equal(await me(first.accessToken), 401)
   t.equal((await refresh(first.refreshToken)).status, 401)
-  const second = (await logIn(email)).body
+  const second = (await startLogin(email)).body
   const body = { refreshToken: second.refreshToken }
   t.equal((await send('POST', '/api/v1/auth/logout', { body })).status, 204)
   t.equal(await me(second.accessToken), 401)
@@ -157,7 +161,7 @@ t.test('logging out ends the login of the access token, or of the refresh token'
 t.test('sessions are listed and ended, and are nobody else’s', async (t) => {
   const { email } = await someone()
   const other = await someone()
-  const [one, two] = [(await logIn(email)).body, (await logIn(email)).body]
+  const [one, two] = [(await startLogin(email)).body, (await startLogin(email)).body]
   const { data } = (await send('GET', '/api/v1/auth/sessions', { as: one.accessToken })).body
   t.equal(data.length, 3)
   t.same(
@@ -175,7 +179,7 @@ t.test('sessions are listed and ended, and are nobody else’s', async (t) => {
 
 t.test('a password change ends the other logins', async (t) => {
   const { email } = await someone()
-  const [kept, ended] = [(await logIn(email)).body, (await logIn(email)).body]
+  const [kept, ended] = [(await startLogin(email)).body, (await startLogin(email)).body]
   const change = (currentPassword: string, newPassword: string) =>
     send('POST', '/api/v1/auth/password', { as: kept.accessToken, body: { currentPassword, newPassword } })
   t.equal((await change('not the password', 'another long one')).status, 422)
@@ -184,15 +188,15 @@ t.test('a password change ends the other logins', async (t) => {
   t.equal(await me(kept.accessToken), 200)
   t.equal(await me(ended.accessToken), 401)
   t.equal((await refresh(ended.refreshToken)).status, 401)
-  t.equal((await logIn(email)).status, 401)
-  t.equal((await logIn(email, 'another long one')).status, 200)
+  t.equal((await startLogin(email)).status, 401)
+  t.equal((await startLogin(email, 'another long one')).status, 200)
 })
 
 t.test('a password that an administrator sets, or being disabled, ends every login', async (t) => {
   const admin = await someone('admin')
   for (const body of [{ password: 'set by an administrator' }, { active: false }]) {
     const { id, token, email } = await someone()
-    const { refreshToken } = (await logIn(email)).body
+    const { refreshToken } = (await startLogin(email)).body
     t.equal(await me(token), 200)
     t.equal((await send('PATCH', `/api/v1/users/${id}`, { as: admin.token, body })).status, 200)
     t.equal(await me(token), 401)
@@ -205,10 +209,10 @@ t.test('weaker hashes are replaced at login', async (t) => {
   const { hash } = await import('@node-rs/argon2')
   const weak = await hash(PASSWORD, { memoryCost: 4096, timeCost: 1, parallelism: 1 })
   await app.db.update(users).set({ passwordHash: weak }).where(eq(users.id, id))
-  t.equal((await logIn(email)).status, 200)
+  t.equal((await startLogin(email)).status, 200)
   const [row] = await app.db.select({ hash: users.passwordHash }).from(users).where(eq(users.id, id))
   t.match(row?.hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
-  t.equal((await logIn(email)).status, 200)
+  t.equal((await startLogin(email)).status, 200)
   await app.db.update(users).set({ passwordHash: '!' }).where(eq(users.id, id))
-  t.equal((await logIn(email)).status, 401, 'who has no password cannot log in with one')
+  t.equal((await startLogin(email)).status, 401, 'who has no password cannot log in with one')
 })

@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { Database, Listen } from '#src/db/database.ts'
-import { keepHouse } from '#src/identity/housekeeping.ts'
-import { GuessBrake } from '#src/identity/passwords/login-throttle.ts'
+import { startHousekeeping } from '#src/identity/housekeeping.ts'
+import { LoginThrottle } from '#src/identity/passwords/login-throttle.ts'
 import { ChangeWatch } from '#src/identity/requests/change-watch.ts'
-import { AddressFailures } from '#src/identity/requests/failure-throttle.ts'
-import { FreshCache } from '#src/identity/requests/fresh-cache.ts'
+import { FailureThrottle } from '#src/identity/requests/failure-throttle.ts'
+import { InvalidatedCache } from '#src/identity/requests/invalidated-cache.ts'
 import { configuredKeys, KeyRing, rotateKeys, sharedKeys } from '#src/identity/tokens/signing-keys.ts'
 import { startApp } from '#test/support/app.ts'
 
@@ -18,7 +18,7 @@ t.test('a cache keeps what it read, but not what changed while it was read', asy
     return answer.promise
   }
   let isFresh = true
-  const cache = new FreshCache(find, 2, () => isFresh)
+  const cache = new InvalidatedCache(find, 2, () => isFresh)
   const both = [cache.load('a'), cache.load('a')]
   answer.resolve('first')
   t.same(await Promise.all(both), ['first', 'first'])
@@ -115,7 +115,7 @@ t.test('the changes of long ago are forgotten', async (t) => {
 t.test('who guesses must wait longer each time, and who knows the password gets in', async (t) => {
   let now = 0
   const held: number[] = []
-  const brake = new GuessBrake(
+  const brake = new LoginThrottle(
     () => now,
     async (ms) => void held.push(ms)
   )
@@ -148,8 +148,8 @@ t.test('who guesses must wait longer each time, and who knows the password gets 
 })
 
 t.test('what is counted of strangers is bounded', async (t) => {
-  const brake = new GuessBrake(() => 0)
-  const failures = new AddressFailures(() => 0)
+  const brake = new LoginThrottle(() => 0)
+  const failures = new FailureThrottle(() => 0)
   for (let count = 0; count < 50_010; count += 1) {
     brake.failed(`u${count}`, `a${count}`)
     failures.count(`a${count}`)
@@ -161,7 +161,7 @@ t.test('what is counted of strangers is bounded', async (t) => {
 
 t.test('failures are forgotten after a minute', async (t) => {
   let now = 0
-  const failures = new AddressFailures(() => now)
+  const failures = new FailureThrottle(() => now)
   for (let count = 0; count < 600; count += 1) failures.count('x')
   t.throws(() => failures.check('x'), { code: 'TOO_MANY_REQUESTS' } as never)
   now = 60_000
@@ -224,7 +224,7 @@ t.test('every hour what is over is forgotten, and a failure is tried again', asy
       return Reflect.get(db, name, db).bind(db)
     }
   })
-  const stop = keepHouse(flaky, 1, { afterSeconds: 1e9, headStartSeconds: 0, tokenSeconds: 600 })
+  const stop = startHousekeeping(flaky, 1, { afterSeconds: 1e9, headStartSeconds: 0, tokenSeconds: 600 })
   let left = 1
   while (left > 0) {
     // The embedded database answers without giving timers a turn.

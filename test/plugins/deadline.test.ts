@@ -157,7 +157,7 @@ t.test(
 
     const reads = [1, 2, 3].map(() => send('GET', '/api/v1/hasty', { as: token }))
     await until(async () => (await blocked()) > 0)
-    if (app.gathers) t.equal(await blocked(), 1, 'one statement for all of them')
+    if (app.batches) t.equal(await blocked(), 1, 'one statement for all of them')
     for (const read of reads) t.match(await read, late)
     await until(async () => (await blocked()) === 0)
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { readForAnswer } from '#src/concurrency/waiting.ts'
+import { runUncancellable } from '#src/concurrency/request-scope.ts'
 import { startApp, type TestApp } from '#test/support/app.ts'
 
 const tiers = JSON.stringify({ till: { windows: [{ limit: 3000, seconds: 60 }], priority: 'critical' } })
@@ -26,7 +26,7 @@ async function occupy(t: Test, { app }: TestApp) {
     // Statements that nobody refuses, however long they wait.
     while (app.databaseLoad().waiting < count) {
       const missing = count - app.databaseLoad().waiting
-      const statement = () => readForAnswer(async () => await app.db.execute(sql`select 1`))
+      const statement = () => runUncancellable(async () => await app.db.execute(sql`select 1`))
       work.push(...Array.from({ length: missing }, statement))
       await new Promise((done) => setImmediate(done))
     }

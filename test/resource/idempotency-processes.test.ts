@@ -50,7 +50,7 @@ async function call(url: string, headers: Record<string, string>, body?: object)
   }
 }
 
-async function logIn(url: string): Promise<string> {
+async function startLogin(url: string): Promise<string> {
   return `Bearer ${(await call(`${url}/api/v1/auth/login`, {}, ADMIN))?.body.accessToken}`
 }
 
@@ -67,7 +67,7 @@ t.test('a hundred times at once over three processes it happens once', { skip },
   const database = await createDatabase(t)
   const first = await startOn(database)
   const servers = [first, ...(await Promise.all([startOn(database), startOn(database)]))]
-  const token = await logIn(first.url)
+  const token = await startLogin(first.url)
   let refused = 0
   // A client that is told to come back does.
   async function insist(url: string): Promise<Answer | undefined> {
@@ -89,7 +89,7 @@ t.test('a hundred times at once over three processes it happens once', { skip },
 t.test('a process that is killed in the middle leaves the effect with its answer, or nothing', async (t) => {
   const database = await createDatabase(t)
   const first = await startOn(database)
-  const token = await logIn(first.url)
+  const token = await startLogin(first.url)
   const names = Array.from({ length: 60 }, (_, index) => `item-${String(index).padStart(2, '0')}`)
   const answered = new Map<string, string>()
   await Promise.all(

@@ -49,9 +49,9 @@ t.test('a rehearsal refuses what the performance would, and uses no key up', asy
   const headers = { prefer: 'tx=rollback', 'idempotency-key': 'rehearsal' }
   const post = (name: string | number, more = headers as Record<string, string>) =>
     send('POST', '/api/v1/categories', { as: admin.token, body: { name }, headers: more })
-  t.equal((await post('Rehearsed')).status, 201)
-  t.equal((await post('Rehearsed', { 'idempotency-key': 'rehearsal' })).status, 201)
-  t.match(await post('Rehearsed'), { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
+  t.equal((await post('DryRunResult')).status, 201)
+  t.equal((await post('DryRunResult', { 'idempotency-key': 'rehearsal' })).status, 201)
+  t.match(await post('DryRunResult'), { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
   t.equal((await post(7)).status, 422)
 })
 

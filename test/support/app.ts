@@ -44,8 +44,8 @@ export interface TestApp {
   someone: (role?: string) => Promise<Someone>
 }
 
-// The one switch: with `TEST_GATHERING=off` the whole suite runs on statements of each request's own.
-const gathers = process.env.TEST_GATHERING !== 'off'
+// The one switch: with `TEST_BATCHING=off` the whole suite runs on statements of each request's own.
+const batches = process.env.TEST_BATCHING !== 'off'
 
 /** The password of every user that a test makes. */
 export const PASSWORD = 'a test password 42'
@@ -72,7 +72,7 @@ export async function startApp(
   const database = await createDatabase(t)
   // What a test brings may need more than the migrations made.
   const migrate = options.routes ? { MIGRATE_ON_START: 'true' } : {}
-  const app = await buildApp(testConfig(database, { ...migrate, ...overrides }), { gathers, ...options })
+  const app = await buildApp(testConfig(database, { ...migrate, ...overrides }), { batches, ...options })
   // Teardowns run last first: the application lets go of the database before it is dropped.
   t.teardown(() => app.close())
   return { app, database, send: makeSend(t, app), someone: (role = 'member') => makeUser(app, role) }

@@ -11,7 +11,7 @@ export default {
   async show(lab) {
     const database = await lab.database()
     const urls = (await lab.instances(3, database.url)).map(({ url }) => url)
-    const tokens = await lab.logIn(urls[0] as string)
+    const tokens = await lab.startLogin(urls[0] as string)
     const refresh = (n: number, refreshToken: string) =>
       send(lab.agent, urls[n % 3] as string, { method: 'POST', path: '/api/v1/auth/refresh', body: { refreshToken } })
     const answers = await Promise.all(Array.from({ length: TIMES }, (_none, n) => refresh(n, tokens.refreshToken)))

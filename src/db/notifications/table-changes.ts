@@ -14,7 +14,7 @@ export class TableWatch extends Watch {
 }
 
 /** Those of the tables whose writes nobody is told. */
-export async function untoldTables(db: Database, tables: Iterable<string>): Promise<string[]> {
+export async function tablesWithoutTrigger(db: Database, tables: Iterable<string>): Promise<string[]> {
   const rows = await db
     .select({ name: sql<string>`relname` })
     .from(sql`pg_trigger join pg_class on pg_class.oid = tgrelid join pg_proc on pg_proc.oid = tgfoid`)
@@ -29,9 +29,9 @@ const tellTable = (table: string) => sql`
   for each statement execute function tenon_table_changed()`
 
 /** Makes the writes of tables known. Instances that do so at once take turns. */
-export async function tellTables(db: Database, tables: Iterable<string>): Promise<void> {
+export async function addChangeTriggers(db: Database, tables: Iterable<string>): Promise<void> {
   await db.transaction(async (tx) => {
     await lockMigrations(tx)
-    for (const table of await untoldTables(tx, tables)) await tx.execute(tellTable(table))
+    for (const table of await tablesWithoutTrigger(tx, tables)) await tx.execute(tellTable(table))
   })
 }

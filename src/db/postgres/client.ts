@@ -1,10 +1,16 @@
 import type { PGlite } from '@electric-sql/pglite'
 import type { Sql, TransactionSql } from 'postgres'
-import type { Gate } from '#src/concurrency/limiter.ts'
-import { type Caller, currentCaller, deadlineExceeded, hasLeft, watchCaller } from '#src/concurrency/waiting.ts'
+import type { Limiter } from '#src/concurrency/limiter.ts'
+import {
+  currentScope,
+  deadlineExceeded,
+  isAbandoned,
+  type RequestScope,
+  watchScope
+} from '#src/concurrency/request-scope.ts'
 import { ApiError } from '#src/errors.ts'
 import { findPgError, isLostConnection } from '../errors.ts'
-import { SilenceWatch } from './liveness.ts'
+import { LivenessProbe } from './liveness.ts'
 import { repeated } from './retry.ts'
 import { withDeadline } from './timeout.ts'
 
@@ -50,9 +56,9 @@ interface GuardTimes {
  * What another transaction was in the way of is repeated: so the work of a transaction may be done more than once.
  * @param connect makes a pool of connections.
  */
-export function guardPostgres(
+export function createResilientClient(
   connect: () => Sql,
-  gate: Gate,
+  gate: Limiter,
   { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs, lookMs }: GuardTimes = {}
 ): GuardedPostgres {
   let pool = connect()
@@ -68,7 +74,7 @@ export function guardPostgres(
     void silent.end({ timeout: 1 })
   }
 
-  const watch = new SilenceWatch(
+  const watch = new LivenessProbe(
     () => {
       const own = connect()
       let hasBegun = false
@@ -178,13 +184,13 @@ const CANCEL_MS = 1000
 // done was done. Commits are not cancelled. The place is kept until the request has arrived, or it would hit what the
 // connection does next.
 function forCaller(query: Query, cancelMs: number | undefined): PromiseLike<unknown> {
-  const caller = currentCaller()
+  const caller = currentScope()
   if (cancelMs === undefined) return caller ? cancelLate(query, caller) : query
   const { socket, endsAt } = caller ?? PATIENT
   return cancelLate(query, { socket, endsAt: Math.min(endsAt, performance.now() + cancelMs) })
 }
 
-const PATIENT: Caller = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
+const PATIENT: RequestScope = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
 
 // What `cancel()` of postgres.js calls: that one drops the promise, and nobody could catch its failure.
 interface Cancellable {
@@ -192,9 +198,9 @@ interface Cancellable {
   canceller: (query: Query) => Promise<unknown>
 }
 
-function cancelLate(query: Query, caller: Caller): Promise<unknown> {
+function cancelLate(query: Query, caller: RequestScope): Promise<unknown> {
   let cancelled: Promise<unknown> | undefined
-  const unwatch = watchCaller(caller, () => {
+  const unwatch = watchScope(caller, () => {
     const { active, canceller } = query as unknown as Cancellable
     // While its connection opens a cancelled statement would take that with it.
     if (!active) return false
@@ -204,7 +210,7 @@ function cancelLate(query: Query, caller: Caller): Promise<unknown> {
   return query
     .catch((error) => {
       const isOurs = cancelled !== undefined && findPgError(error)?.code === '57014'
-      throw isOurs && hasLeft(currentCaller() ?? PATIENT) ? deadlineExceeded(error) : error
+      throw isOurs && isAbandoned(currentScope() ?? PATIENT) ? deadlineExceeded(error) : error
     })
     .finally(() => {
       unwatch()
@@ -220,8 +226,8 @@ function guardTransaction(
 ): unknown {
   async function run(start: () => Query): Promise<unknown> {
     if (connection.isLost) throw connectionLost()
-    const caller = currentCaller()
-    if (caller && hasLeft(caller)) throw deadlineExceeded()
+    const caller = currentScope()
+    if (caller && isAbandoned(caller)) throw deadlineExceeded()
     try {
       return await answered(start())
     } catch (error) {
@@ -263,7 +269,7 @@ function statements(query: (...args: Parameters<Sql['unsafe']>) => Query, run: R
 }
 
 /** A PGlite client as drizzle uses it, behind the same gate: its own queue has no bound. */
-export function guardEmbedded(client: PGlite, gate: Gate): PGlite {
+export function guardEmbedded(client: PGlite, gate: Limiter): PGlite {
   return {
     query: (...args: Parameters<PGlite['query']>) => gate.run(() => client.query(...args)),
     transaction: (...args: Parameters<PGlite['transaction']>) => gate.run(() => client.transaction(...args))

@@ -13,7 +13,7 @@ export interface Probe {
 interface Asked extends Probe {
   looks: number
   /** How many of them ago its answer was seen to come. */
-  trickles: number
+  isTrickling: number
   isOver: boolean
 }
 
@@ -32,7 +32,7 @@ const TRICKLE_LOOKS = 3
  * server sends late, but what it sends comes at once. Then all who wait are refused, as are those who come, until it
  * answers again.
  */
-export class SilenceWatch {
+export class LivenessProbe {
   readonly #ask: () => Probe
   readonly #onSilent: () => void
   readonly #lookMs: number
@@ -119,14 +119,14 @@ export class SilenceWatch {
 
   #judge(asked: Asked): void {
     asked.looks += 1
-    if (asked.hasBegun()) asked.trickles += 1
+    if (asked.hasBegun()) asked.isTrickling += 1
     const patience = this.#isAway || this.#isSilent ? PATIENT_LOOKS : BUSY_LOOKS
-    if (asked.trickles > TRICKLE_LOOKS) this.#conclude(asked, 'trickles')
-    else if (asked.trickles === 0 && asked.looks >= patience) this.#conclude(asked, 'silent')
+    if (asked.isTrickling > TRICKLE_LOOKS) this.#conclude(asked, 'isTrickling')
+    else if (asked.isTrickling === 0 && asked.looks >= patience) this.#conclude(asked, 'silent')
   }
 
   #begin(): void {
-    const asked = { ...this.#ask(), looks: 0, trickles: 0, isOver: false }
+    const asked = { ...this.#ask(), looks: 0, isTrickling: 0, isOver: false }
     this.#asked = asked
     asked.answer.then(
       () => this.#conclude(asked, 'there'),
@@ -136,13 +136,13 @@ export class SilenceWatch {
     )
   }
 
-  #conclude(asked: Asked, found: 'there' | 'silent' | 'trickles'): void {
+  #conclude(asked: Asked, found: 'there' | 'silent' | 'isTrickling'): void {
     if (asked.isOver) return
     this.#finish(asked)
     if (found === 'there') {
       this.#isAway = false
       this.#silentLooks = 0
-    } else if (!this.#isAway && (found === 'trickles' || this.#isSilent)) {
+    } else if (!this.#isAway && (found === 'isTrickling' || this.#isSilent)) {
       this.#isAway = true
       for (const refuse of this.#waiting.keys()) refuse(away())
       this.#waiting.clear()

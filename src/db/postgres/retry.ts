@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { currentCaller, hasLeft } from '#src/concurrency/waiting.ts'
+import { currentScope, isAbandoned } from '#src/concurrency/request-scope.ts'
 import { findPgError } from '../errors.ts'
 
 // Serialization failure and deadlock: PostgreSQL undid all of it, and says that it may be tried again.
 const REPEATABLE = new Set(['40001', '40P01'])
-const MOST_REPETITIONS = 3
+const MAX_REPETITIONS = 3
 const PAUSE_MS = 20
 
 /**
@@ -19,8 +19,8 @@ export async function repeated<T>(work: () => Promise<T>): Promise<T> {
     } catch (error) {
       repetition += 1
       const isRepeatable = REPEATABLE.has(findPgError(error)?.code ?? '')
-      const caller = currentCaller()
-      if (!isRepeatable || repetition > MOST_REPETITIONS || (caller && hasLeft(caller))) throw error
+      const caller = currentScope()
+      if (!isRepeatable || repetition > MAX_REPETITIONS || (caller && isAbandoned(caller))) throw error
       // Not at the same moment as the other one, which does the same.
       await sleep(Math.random() * PAUSE_MS * repetition)
     }

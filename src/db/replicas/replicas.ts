@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { drizzle as Drizzle } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
-import { Gate } from '#src/concurrency/limiter.ts'
+import { Limiter } from '#src/concurrency/limiter.ts'
 import type { Database } from '../database.ts'
 import { isLostConnection } from '../errors.ts'
 import { openPool, WAITING } from '../open.ts'
@@ -141,7 +141,7 @@ class Replica {
     this.#times = times
     this.#log = log
     this.#probe = openProbe(url, drizzle)
-    this.#pool = openPool(url, poolMax, new Gate({ inFlight: poolMax, ...WAITING }))
+    this.#pool = openPool(url, poolMax, new Limiter({ inFlight: poolMax, ...WAITING }))
     // It sets how values are read and written.
     drizzle({ client: this.#pool.client })
   }
@@ -210,7 +210,7 @@ interface Probe {
 
 // On a connection of its own: behind the statements of a busy pool an answer would come too late to prove anything.
 function openProbe(url: string, drizzle: typeof Drizzle): Probe {
-  const gate = new Gate({ inFlight: 1, ...WAITING })
+  const gate = new Limiter({ inFlight: 1, ...WAITING })
   const { client, end } = openPool(url, 1, gate, TOLERATED_LAG_MS)
   const db = drizzle({ client }) as unknown as Database
   return {

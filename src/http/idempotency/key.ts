@@ -12,7 +12,7 @@ export interface KeyUse {
   /** A hash of a request, begun, under a secret of its own: a fast hash of a password alone could be guessed. */
   fingerprint: () => Hmac
   seal: (text: string) => string
-  open: (sealed: string) => string
+  open: (encrypted: string) => string
 }
 
 /**
@@ -40,7 +40,7 @@ export function keyUseOf({ headers, principal, method, url }: FastifyRequest, co
     stored: { caller, key: derive(caller, 'key').toString('base64url') },
     fingerprint: () => createHmac('sha256', derive(caller, 'fingerprint')).update(`${method} ${url}\n`),
     seal: (plain) => seal(derive(caller, 'answer'), plain),
-    open: (sealed) => open(derive(caller, 'answer'), sealed)
+    open: (encrypted) => open(derive(caller, 'answer'), encrypted)
   }
 }
 
@@ -50,12 +50,12 @@ const [NONCE_BYTES, TAG_BYTES] = [12, 16]
 function seal(key: Buffer, text: string): string {
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv(CIPHER, key, nonce)
-  const sealed = [cipher.update(text, 'utf8'), cipher.final()]
-  return Buffer.concat([nonce, cipher.getAuthTag(), ...sealed]).toString('base64')
+  const encrypted = [cipher.update(text, 'utf8'), cipher.final()]
+  return Buffer.concat([nonce, cipher.getAuthTag(), ...encrypted]).toString('base64')
 }
 
-function open(key: Buffer, sealed: string): string {
-  const bytes = Buffer.from(sealed, 'base64')
+function open(key: Buffer, encrypted: string): string {
+  const bytes = Buffer.from(encrypted, 'base64')
   const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES))
   decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
   return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')

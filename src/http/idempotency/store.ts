@@ -9,13 +9,13 @@ export interface StoredKey {
 }
 
 /** An answer as it is kept: its body sealed, or none. */
-export interface KeptAnswer {
+export interface CachedResponse {
   status: number
   headers: Record<string, string>
   body: string | null
 }
 
-const KEPT = sql`interval '24 hours'`
+const CACHED_VERBS = sql`interval '24 hours'`
 const BATCH = 1000
 
 /**
@@ -44,7 +44,7 @@ export async function claimKey(
       target: [idempotencyKeys.caller, idempotencyKeys.key],
       set: { fingerprint, status: null, headers: null, body: null, createdAt: sql`now()`, leasedUntil: until },
       // One that is only waiting to be swept counts as gone.
-      setWhere: sql`${createdAt} < now() - ${KEPT} or (${status} is null and ${leasedUntil} < now())`
+      setWhere: sql`${createdAt} < now() - ${CACHED_VERBS} or (${status} is null and ${leasedUntil} < now())`
     })
     .returning({ createdAt })
   return claimed?.createdAt
@@ -56,10 +56,10 @@ export async function findAnswer(db: Database, key: StoredKey) {
   const [row] = await db
     .select()
     .from(idempotencyKeys)
-    .where(and(isKey(key), isNotNull(status), gte(createdAt, sql`now() - ${KEPT}`)))
+    .where(and(isKey(key), isNotNull(status), gte(createdAt, sql`now() - ${CACHED_VERBS}`)))
   if (!row) return undefined
   const answer = { status: row.status as number, headers: JSON.parse(row.headers as string), body: row.body }
-  return { fingerprint: row.fingerprint, answer: answer as KeptAnswer }
+  return { fingerprint: row.fingerprint, answer: answer as CachedResponse }
 }
 
 /** One use of a key, under way. */
@@ -74,7 +74,7 @@ export async function keepAnswer(
   db: Database,
   claim: Claim,
   fingerprint: string,
-  { status, headers, body }: KeptAnswer
+  { status, headers, body }: CachedResponse
 ): Promise<void> {
   const kept = { fingerprint, status, headers: JSON.stringify(headers), body, leasedUntil: null }
   await db.update(idempotencyKeys).set(kept).where(isClaim(claim))
@@ -103,7 +103,7 @@ export async function sweepKeys(db: Database): Promise<number> {
   const old = db
     .select({ caller, key })
     .from(idempotencyKeys)
-    .where(sql`${createdAt} < now() - ${KEPT}`)
+    .where(sql`${createdAt} < now() - ${CACHED_VERBS}`)
     .limit(BATCH)
     .for('update', { skipLocked: true })
   const swept = await db.delete(idempotencyKeys).where(sql`(${caller}, ${key}) in ${old}`).returning({ key })

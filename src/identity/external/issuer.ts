@@ -5,20 +5,20 @@ import { parseScopes } from '../scopes.ts'
 import { isCanonical, isRefusal } from '../tokens/access-tokens.ts'
 import { IssuerKeys } from './jwks.ts'
 import type { IssuerSettings } from './trusted-issuers.ts'
-import type { OutsideUsers } from './users.ts'
+import type { ExternalUsers } from './users.ts'
 
 // What access tokens are called by those who know RFC 9068, and by those who do not.
 const TYPES = new Set(['at+jwt', 'application/at+jwt', 'jwt', undefined])
 const USUAL_CLAIMS = ['scope', 'scp', 'permissions']
 
 /** An issuer of tokens outside of this server: Auth0, Keycloak, Better Auth and the like. */
-export class OutsideIssuer {
+export class ExternalIssuer {
   readonly name: string
   readonly keys: IssuerKeys
   readonly #settings: IssuerSettings
-  readonly #users: OutsideUsers
+  readonly #users: ExternalUsers
 
-  constructor(settings: IssuerSettings, users: OutsideUsers) {
+  constructor(settings: IssuerSettings, users: ExternalUsers) {
     this.name = settings.issuer
     this.keys = new IssuerKeys(settings.issuer, settings.jwksUri)
     this.#settings = settings

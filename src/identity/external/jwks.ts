@@ -3,7 +3,7 @@ import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } f
 
 const APART_MS = 1000
 const TIMEOUT_MS = 2000
-const MOST_BYTES = 1_048_576
+const MAX_BYTES = 1_048_576
 const FRESH_MS = 600_000
 
 type Keys = ReturnType<typeof createLocalJWKSet>
@@ -107,7 +107,7 @@ export class IssuerKeys {
     let size = 0
     for await (const chunk of response.body) {
       size += chunk.length
-      if (size > MOST_BYTES) throw new Error('the answer is too large')
+      if (size > MAX_BYTES) throw new Error('the answer is too large')
       chunks.push(chunk)
     }
     return JSON.parse(Buffer.concat(chunks).toString('utf8'))

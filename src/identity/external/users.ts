@@ -2,24 +2,24 @@ import { hash } from 'node:crypto'
 import { and, eq } from 'drizzle-orm'
 import type { Database } from '#src/db/database.ts'
 import { NO_PASSWORD } from '../passwords/passwords.ts'
-import { FreshCache } from '../requests/fresh-cache.ts'
+import { InvalidatedCache } from '../requests/invalidated-cache.ts'
 import { externalIdentities } from '../tables/external-identities.ts'
 import { users } from '../tables/users.ts'
 
-const MOST_KEPT = 100_000
+const MAX_KEPT = 100_000
 
 /**
  * The users that stand for subjects of outside issuers. Each is made at the first token of theirs, so that what they make
  * has an owner here; an administrator can disable them and change their role like everybody's.
  */
-export class OutsideUsers {
-  readonly #ids: FreshCache<string>
+export class ExternalUsers {
+  readonly #ids: InvalidatedCache<string>
 
   constructor(db: Database) {
     // Whose identity it is never changes; that it went is told.
-    this.#ids = new FreshCache(
+    this.#ids = new InvalidatedCache(
       (key) => findOrMake(db, JSON.parse(key)),
-      MOST_KEPT,
+      MAX_KEPT,
       () => true
     )
   }

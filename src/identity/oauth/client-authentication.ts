@@ -1,6 +1,6 @@
 import { ApiError } from '#src/errors.ts'
 import type { Principal } from '../principal.ts'
-import type { Authority } from '../requests/principal-resolver.ts'
+import type { PrincipalResolver } from '../requests/principal-resolver.ts'
 import { allows } from '../scopes.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
 import { authenticateClient } from './clients.ts'
@@ -40,7 +40,7 @@ export interface ClientClaim {
  * @throws OAuthFailure invalid_client, or invalid_request when it says who it is in two ways.
  */
 export async function clientOf(
-  authority: Authority,
+  principals: PrincipalResolver,
   claim: ClientClaim,
   address: string
 ): Promise<Principal | undefined> {
@@ -55,18 +55,18 @@ export async function clientOf(
   }
   const secret = basic?.secret ?? client_secret
   if (secret === undefined && (clientId === undefined || clientId === OWN_CLIENT)) return undefined
-  const principal = await authenticateClient(authority, { clientId: clientId ?? '', secret: secret ?? '' }, address)
+  const principal = await authenticateClient(principals, { clientId: clientId ?? '', secret: secret ?? '' }, address)
   if (!principal) throw new OAuthFailure('invalid_client', 'The client is unknown or its secret is wrong.')
   return principal
 }
 
 /** The same, for what the public client may not do. */
 export async function confidentialClientOf(
-  authority: Authority,
+  principals: PrincipalResolver,
   claim: ClientClaim,
   address: string
 ): Promise<Principal> {
-  const principal = await clientOf(authority, claim, address)
+  const principal = await clientOf(principals, claim, address)
   if (!principal) throw new OAuthFailure('invalid_client', 'The client must authenticate.')
   return principal
 }

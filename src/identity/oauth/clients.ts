@@ -1,18 +1,18 @@
 import { hashKey, idOfKey, isKeyText, prefixOf } from '../api-keys/key-format.ts'
 import type { Principal } from '../principal.ts'
-import type { Authority } from '../requests/principal-resolver.ts'
+import type { PrincipalResolver } from '../requests/principal-resolver.ts'
 
 /**
  * The principal of an OAuth 2 client: a key whose id is the `client_id`. The `client_secret` is the whole key, or the part
  * behind its last underscore.
  */
 export async function authenticateClient(
-  authority: Authority,
+  principals: PrincipalResolver,
   { clientId, secret }: { clientId: string; secret: string },
   address: string
 ): Promise<Principal | undefined> {
   const key = keysOf(clientId, secret).find((one) => idOfKey(one) === clientId)
-  return key === undefined ? undefined : authority.resolve({ keyId: clientId, keyHash: hashKey(key) }, address)
+  return key === undefined ? undefined : principals.resolve({ keyId: clientId, keyHash: hashKey(key) }, address)
 }
 
 function keysOf(clientId: string, secret: string): string[] {

@@ -16,15 +16,15 @@ interface Rule {
 const PAIR: Rule = { free: 10, mostSeconds: 30 }
 const ADDRESS: Rule = { free: 100, mostSeconds: 10 }
 const ACCOUNT_FREE = 30
-const MOST_HELD_MS = 1000
-const MOST_KEPT = 50_000
+const MAX_HELD_MS = 1000
+const MAX_KEPT = 50_000
 
 /**
  * Slows down who guesses passwords. An address that guesses one account, or many, must wait longer each time. An account
  * that many addresses guess at answers those a little later that never logged in there, and refuses nobody: its own user
  * always gets in.
  */
-export class GuessBrake {
+export class LoginThrottle {
   readonly #pairs = new Map<string, Count>()
   readonly #addresses = new Map<string, Count>()
   readonly #accounts = new Map<string, Count>()
@@ -51,7 +51,7 @@ export class GuessBrake {
     if (until > now) throw tooMany(Math.ceil((until - now) / 1000))
     const failures = this.#accounts.get(account)?.failures ?? 0
     if (failures > ACCOUNT_FREE && !this.#welcome.has(pair)) {
-      await this.#hold(Math.min(2 ** (failures - ACCOUNT_FREE), MOST_HELD_MS))
+      await this.#hold(Math.min(2 ** (failures - ACCOUNT_FREE), MAX_HELD_MS))
     }
   }
 
@@ -86,5 +86,5 @@ export function tooMany(seconds: number): ApiError {
 }
 
 function makeRoom(kept: Map<string, unknown> | Set<string>): void {
-  if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value as string)
+  if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)
 }

@@ -1,12 +1,12 @@
 import { hash, verify } from '@node-rs/argon2'
-import { Gate } from '#src/concurrency/limiter.ts'
+import { Limiter } from '#src/concurrency/limiter.ts'
 
 // OWASP's parameters for Argon2id: 19 MiB, two passes.
 // https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 
 // Each takes 19 MiB and a thread of the pool of four that file reads, DNS and signatures share.
-const turns = new Gate({ inFlight: 2, waiting: 500, waitMs: 15_000, resource: 'a password check' })
+const turns = new Limiter({ inFlight: 2, waiting: 500, waitMs: 15_000, resource: 'a password check' })
 
 /** Hashes a password with Argon2id, as a PHC string. @throws ApiError OVERLOADED when too many wait. */
 export function hashPassword(password: string): Promise<string> {
@@ -18,7 +18,7 @@ export function hashPassword(password: string): Promise<string> {
  * @throws ApiError OVERLOADED when too many wait.
  */
 export async function verifyPassword(password: string, passwordHash: string | undefined): Promise<boolean> {
-  const against = passwordHash?.startsWith('$argon2') ? passwordHash : await nobodysHash()
+  const against = passwordHash?.startsWith('$argon2') ? passwordHash : await dummyHash()
   const matches = await turns.run(() => verify(against, password.normalize('NFKC')))
   return matches && against === passwordHash
 }
@@ -35,7 +35,7 @@ export const NO_PASSWORD = '!'
 let nobody: Promise<string> | undefined
 
 /** The hash that stands in for those that do not exist. Made at the start, or the first unknown user would show. */
-export function nobodysHash(): Promise<string> {
+export function dummyHash(): Promise<string> {
   nobody ??= hashPassword('the password of nobody')
   return nobody
 }

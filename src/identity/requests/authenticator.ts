@@ -3,18 +3,18 @@ import type { KeyUsage } from '../api-keys/key-usage.ts'
 import type { Principal } from '../principal.ts'
 import { issuerOf } from '../tokens/access-tokens.ts'
 import type { Grant } from './grant.ts'
-import type { Authority } from './principal-resolver.ts'
+import type { PrincipalResolver } from './principal-resolver.ts'
 
 /** Whoever else can say what a token grants. */
 export interface Issuer {
   verify(token: string): Promise<Grant | undefined>
 }
 
-const MOST_KEPT = 20_000
+const MAX_KEPT = 20_000
 
 /** Turns credentials into principals: once with a signature or a look into the database, from then on in memory. */
 export class Authenticator {
-  readonly #authority: Authority
+  readonly #principals: PrincipalResolver
   readonly #issuers: ReadonlyMap<string, Issuer>
   readonly #usage: KeyUsage
   // Of a signature only that it held is remembered; whether it is worth anything is asked at every request.
@@ -24,8 +24,8 @@ export class Authenticator {
   readonly #last = new WeakMap<object, { credential: string; name: string }>()
 
   /** @param issuers who verifies tokens, by the `iss` of the token. */
-  constructor(authority: Authority, issuers: ReadonlyMap<string, Issuer>, usage: KeyUsage) {
-    this.#authority = authority
+  constructor(principals: PrincipalResolver, issuers: ReadonlyMap<string, Issuer>, usage: KeyUsage) {
+    this.#principals = principals
     this.#issuers = issuers
     this.#usage = usage
   }
@@ -36,7 +36,7 @@ export class Authenticator {
    */
   recall(credential: string, address: string, connection: object): Principal | undefined {
     const grant = this.#grantOn(connection, credential)
-    const principal = grant && this.#authority.recall(grant, address)
+    const principal = grant && this.#principals.recall(grant, address)
     if (principal?.keyId) this.#usage.mark(principal.keyId)
     return principal ?? undefined
   }
@@ -45,13 +45,13 @@ export class Authenticator {
   async verify(credential: string, address: string): Promise<Principal | undefined> {
     const name = nameOf(credential)
     const grant = this.#grants.get(name) ?? (await this.#read(credential))
-    const principal = grant && (await this.#authority.resolve(grant, address))
+    const principal = grant && (await this.#principals.resolve(grant, address))
     if (!principal) {
       this.#grants.delete(name)
       return undefined
     }
     /* c8 ignore next -- so many credentials take a test minutes to make */
-    if (this.#grants.size >= MOST_KEPT) this.#grants.delete(this.#grants.keys().next().value as string)
+    if (this.#grants.size >= MAX_KEPT) this.#grants.delete(this.#grants.keys().next().value as string)
     this.#grants.set(name, grant)
     if (principal.keyId) this.#usage.mark(principal.keyId)
     return principal

@@ -1,4 +1,4 @@
-import { runForAll } from '#src/concurrency/waiting.ts'
+import { runDetached } from '#src/concurrency/request-scope.ts'
 import type { Database, Listen } from '#src/db/database.ts'
 import { Channel } from '#src/db/notifications/channel.ts'
 import { CHANNEL, forgetChanges, readChanges, readWatermark } from './identity-changes.ts'
@@ -57,7 +57,7 @@ export class ChangeWatch {
   /** Reads what changed until now, so that who made a change here finds it done when they are answered. */
   catchUp(): Promise<void> {
     // The change is made, so its answer is not given up; and what is heard is for everybody.
-    return runForAll(() => this.#poll())
+    return runDetached(() => this.#poll())
   }
 
   /** Stops following. */

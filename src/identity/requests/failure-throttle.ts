@@ -1,14 +1,14 @@
 import { tooMany } from '../passwords/login-throttle.ts'
 
 const WINDOW_MS = 60_000
-const MOST_FAILURES = 600
-const MOST_KEPT = 50_000
+const MAX_FAILURES = 600
+const MAX_KEPT = 50_000
 
 /**
  * Counts the refused credentials of each address, so that one that only sends bad ones is turned away before a signature
  * is checked: a forged EdDSA token costs 66 µs. Credentials that are known already are not asked about.
  */
-export class AddressFailures {
+export class FailureThrottle {
   readonly #windows = new Map<string, { endsAt: number; failures: number }>()
   readonly #now: () => number
 
@@ -19,7 +19,7 @@ export class AddressFailures {
   /** @throws ApiError TOO_MANY_REQUESTS when an address failed too often within a minute. */
   check(address: string): void {
     const window = this.#windows.get(address)
-    if (!window || window.failures < MOST_FAILURES) return
+    if (!window || window.failures < MAX_FAILURES) return
     const leftMs = window.endsAt - this.#now()
     if (leftMs > 0) throw tooMany(Math.ceil(leftMs / 1000))
     this.#windows.delete(address)
@@ -33,7 +33,7 @@ export class AddressFailures {
       return
     }
     this.#windows.delete(address)
-    if (this.#windows.size >= MOST_KEPT) this.#windows.delete(this.#windows.keys().next().value as string)
+    if (this.#windows.size >= MAX_KEPT) this.#windows.delete(this.#windows.keys().next().value as string)
     this.#windows.set(address, { endsAt: this.#now() + WINDOW_MS, failures: 1 })
   }
 }

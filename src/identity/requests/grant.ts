@@ -17,29 +17,29 @@ export interface Grant {
   /** In milliseconds since 1970. */
   expiresAt?: number
   /** The principal that it was the last time, and what of the database that was made from. */
-  known?: { from: Facts; principal: Principal }
+  known?: { from: AuthRecords; principal: Principal }
 }
 
 /** A user as far as requests depend on it. */
-export interface UserFacts {
+export interface UserRecord {
   id: string
   role: string
   active: boolean
 }
 
 /** A role as far as requests depend on it. */
-export interface RoleFacts {
+export interface RoleRecord {
   scopes: ReadonlySet<string>
 }
 
 /** A login as far as requests depend on it. */
-export interface SessionFacts {
+export interface SessionRecord {
   userId: string
   isRevoked: boolean
 }
 
 /** A key as far as requests depend on it. Times in milliseconds since 1970. */
-export interface KeyFacts {
+export interface KeyRecord {
   id: string
   userId: string
   hash: string
@@ -53,11 +53,11 @@ export interface KeyFacts {
 }
 
 /** What the database knows about a grant: undefined where the grant has no such thing. */
-export interface Facts {
-  user: UserFacts
-  role: RoleFacts
-  session?: SessionFacts | undefined
-  key?: KeyFacts | undefined
+export interface AuthRecords {
+  user: UserRecord
+  role: RoleRecord
+  session?: SessionRecord | undefined
+  key?: KeyRecord | undefined
   token?: { isRevoked: boolean } | undefined
 }
 
@@ -65,7 +65,7 @@ export interface Facts {
  * Who a grant makes its bearer, by what the database says now; undefined when it is worth nothing any more.
  * @param address where the request comes from; undefined where that does not matter.
  */
-export function judge(grant: Grant, facts: Facts, address: string | undefined): Principal | undefined {
+export function judge(grant: Grant, facts: AuthRecords, address: string | undefined): Principal | undefined {
   const now = Date.now()
   const { user, role, session, key, token } = facts
   if (!user.active || session?.isRevoked || token?.isRevoked) return undefined
@@ -79,7 +79,7 @@ export function judge(grant: Grant, facts: Facts, address: string | undefined): 
   return principal
 }
 
-function isUsable(key: KeyFacts, hash: string | undefined, address: string | undefined, now: number): boolean {
+function isUsable(key: KeyRecord, hash: string | undefined, address: string | undefined, now: number): boolean {
   if (!key.enabled || key.expiresAt <= now) return false
   if (key.allowed && address !== undefined && !key.allowed.check(...plain(address))) return false
   return hash === undefined || hash === key.hash || (hash === key.previousHash && key.previousUntil > now)
@@ -91,7 +91,7 @@ function plain(address: string): [string, 'ipv4' | 'ipv6'] {
   return ipv4.includes(':') ? [ipv4, 'ipv6'] : [ipv4, 'ipv4']
 }
 
-function principalOf(grant: Grant, { user, role, key }: Facts): Principal {
+function principalOf(grant: Grant, { user, role, key }: AuthRecords): Principal {
   let scopes = role.scopes
   if (key) scopes = commonScopes(key.scopes, scopes)
   if (grant.scopes) scopes = commonScopes(grant.scopes, scopes)

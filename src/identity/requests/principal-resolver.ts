@@ -1,28 +1,28 @@
 import type { Database, Listen } from '#src/db/database.ts'
 import type { Principal } from '../principal.ts'
+import { findKey, findRole, findSession, findToken, findUser } from './auth-records.ts'
 import { ChangeWatch } from './change-watch.ts'
-import { findKey, findRole, findSession, findToken, findUser } from './facts.ts'
-import { FreshCache } from './fresh-cache.ts'
-import { type Facts, type Grant, judge } from './grant.ts'
+import { type AuthRecords, type Grant, judge } from './grant.ts'
+import { InvalidatedCache } from './invalidated-cache.ts'
 
-const MOST_KEPT = 100_000
+const MAX_KEPT = 100_000
 
 /**
  * What this process knows about who may do what: users, roles, logins and keys, read once and kept until the database
  * tells a change. A credential that was seen before is judged in memory.
  */
-export class Authority {
+export class PrincipalResolver {
   readonly #watch: ChangeWatch
   readonly #caches
   /* c8 ignore next 2 -- nobody listens only until identity.ts is through */
   #onSigningKeys = () => {}
-  #onExternal = () => {}
+  #onExternalUser = () => {}
 
   constructor(db: Database, listen: Listen) {
     this.#watch = new ChangeWatch(db, listen, (subject) => this.#forget(subject))
     const isFresh = () => this.#watch.isFollowing
     const keep = <V>(find: (db: Database, key: string) => Promise<V | undefined>) =>
-      new FreshCache((key: string) => find(db, key), MOST_KEPT, isFresh)
+      new InvalidatedCache((key: string) => find(db, key), MAX_KEPT, isFresh)
     this.#caches = {
       user: keep(findUser),
       role: keep(findRole),
@@ -53,8 +53,8 @@ export class Authority {
   }
 
   /** Calls back when a user of an outside issuer was deleted. */
-  onExternal(callback: () => void): void {
-    this.#onExternal = callback
+  onExternalUser(callback: () => void): void {
+    this.#onExternalUser = callback
   }
 
   /** Who a grant makes its bearer: undefined for nobody, null when only the database can say. */
@@ -81,7 +81,7 @@ export class Authority {
     return (await this.#caches.role.load(name))?.scopes
   }
 
-  async #facts({ keyId, sessionId, tokenId, userId }: Grant): Promise<Facts | undefined> {
+  async #facts({ keyId, sessionId, tokenId, userId }: Grant): Promise<AuthRecords | undefined> {
     const caches = this.#caches
     const [key, session, token] = await Promise.all([
       keyId === undefined ? undefined : caches.key.load(keyId),
@@ -97,7 +97,7 @@ export class Authority {
   #forget(subject: string | undefined): void {
     const [kind, id] = split(subject)
     if (kind === undefined || kind === 'signing-key') this.#onSigningKeys()
-    if (kind === undefined || kind === 'external') this.#onExternal()
+    if (kind === undefined || kind === 'external') this.#onExternalUser()
     if (kind === undefined) for (const cache of Object.values(this.#caches)) cache.clear()
     else (this.#caches as Record<string, { drop(id: string): void } | undefined>)[kind]?.drop(id)
   }

@@ -1,7 +1,7 @@
 import { isCleanText } from '#src/schema/coerce.ts'
 import type { Origin } from './sessions.ts'
 
-const MOST_AGENT = 300
+const MAX_AGENT = 300
 
 /** Where a login comes from, as its user sees it in the list of their logins. */
 export function originOf(
@@ -9,5 +9,5 @@ export function originOf(
   clientId: string | null = null
 ): Origin {
   const agent = request.headers['user-agent']
-  return { clientId, ip: request.ip, userAgent: agent && isCleanText(agent) ? agent.slice(0, MOST_AGENT) : null }
+  return { clientId, ip: request.ip, userAgent: agent && isCleanText(agent) ? agent.slice(0, MAX_AGENT) : null }
 }

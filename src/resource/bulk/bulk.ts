@@ -10,7 +10,7 @@ import type { Prepare } from './prepare.ts'
 import { settle, settleWhole, type Write } from './settle.ts'
 
 /** The most items of one bulk request, and of one statement. */
-export const MOST_ITEMS = 1000
+export const MAX_ITEMS = 1000
 
 /** 16 MiB: a thousand items of up to 16 KiB each. */
 export const BULK_BODY_LIMIT = 16 * 1_048_576
@@ -122,6 +122,6 @@ const errorAt = (path: string, { error }: Failure) => ({
 /** A body with a list in it. Each item is checked by itself, so that one that is wrong is named and others can pass. */
 export const listBody = (name: string, items: TSchema, others: Record<string, TSchema> = {}) =>
   Type.Object(
-    { [name]: Type.Array(items, { minItems: 1, maxItems: MOST_ITEMS }), ...others },
+    { [name]: Type.Array(items, { minItems: 1, maxItems: MAX_ITEMS }), ...others },
     { additionalProperties: false }
   )

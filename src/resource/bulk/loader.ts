@@ -1,14 +1,14 @@
 import type { Database } from '#src/db/database.ts'
 import type { Line } from '../formats/lines.ts'
 import type { Resource } from '../model.ts'
-import { MOST_ITEMS } from './bulk.ts'
+import { MAX_ITEMS } from './bulk.ts'
 import { failed, type Outcome } from './outcome.ts'
 import type { Prepare, Sent } from './prepare.ts'
 import type { Report } from './report.ts'
 import { settle, type Write } from './settle.ts'
 
 // A batch of few large rows is sent early, so that the memory stays flat whatever a row weighs.
-const MOST_BYTES = 2 * 1_048_576
+const MAX_BYTES = 2 * 1_048_576
 
 interface Load {
   resource: Resource
@@ -39,13 +39,13 @@ export class Loader {
     const { key } = this.#load
     const { value } = prepared
     const isRepeated = key !== undefined && this.#seen.has(value.columns[key])
-    if (isRepeated || this.#rows.length === MOST_ITEMS || this.#bytes + line.bytes > MOST_BYTES) await this.#flush()
+    if (isRepeated || this.#rows.length === MAX_ITEMS || this.#bytes + line.bytes > MAX_BYTES) await this.#flush()
     if (key !== undefined) this.#seen.add(value.columns[key])
     this.#rows.push({ line: line.line, value })
     this.#bytes += line.bytes
   }
 
-  /** Writes what is left, and waits for all. */
+  /** WriteTracker what is left, and waits for all. */
   async end(): Promise<void> {
     await this.#flush()
     await this.#writing

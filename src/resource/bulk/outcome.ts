@@ -34,11 +34,11 @@ export function faultsAt(path: string, { faults, code, message }: ApiError): Fau
   return faults.map((fault) => ({ ...fault, path: path + fault.path }))
 }
 
-const MOST_FAULTS = 1000
+const MAX_FAULTS = 1000
 
 /** One refusal for all items that failed, each fault with the path of its item. */
 export function refuseAll(failures: { path: string; error: ApiError }[]): ApiError {
-  const faults = failures.flatMap(({ path, error }) => faultsAt(path, error)).slice(0, MOST_FAULTS)
+  const faults = failures.flatMap(({ path, error }) => faultsAt(path, error)).slice(0, MAX_FAULTS)
   const message = `${failures.length === 1 ? '1 item was' : `${failures.length} items were`} refused. Nothing was changed.`
   const { code, headers, facts } = (failures[0] as { error: ApiError }).error
   if (failures.some(({ error }) => error.code !== code)) return new ApiError('VALIDATION_FAILED', message, { faults })

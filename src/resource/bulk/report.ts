@@ -4,7 +4,7 @@ import { FaultSchema } from '#src/http/problem.ts'
 import { faultsAt, type Outcome } from './outcome.ts'
 
 // So that an import of a million bad rows is not answered with a million faults.
-const MOST_REPORTED = 1000
+const MAX_REPORTED = 1000
 
 const LineError = Type.Object(
   {
@@ -23,7 +23,7 @@ export const ImportReport = Type.Object(
     updated: Type.Integer({ examples: [0] }),
     skipped: Type.Integer({ examples: [0] }),
     failed: Type.Integer({ examples: [3] }),
-    errors: Type.Array(LineError, { description: `The lines that were refused: the first ${MOST_REPORTED} of them.` }),
+    errors: Type.Array(LineError, { description: `The lines that were refused: the first ${MAX_REPORTED} of them.` }),
     errorsOmitted: Type.Integer({ description: 'How many more lines were refused.', examples: [0] })
   },
   { $id: 'ImportReport', title: 'ImportReport', additionalProperties: false }
@@ -50,7 +50,7 @@ export class Report {
   }
 
   #keep(line: number, error: ApiError): void {
-    if (this.#errors.length >= MOST_REPORTED) return
+    if (this.#errors.length >= MAX_REPORTED) return
     const { code, message } = error
     this.#errors.push({ line, code, message, details: faultsAt('', error) })
   }

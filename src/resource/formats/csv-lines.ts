@@ -2,7 +2,7 @@ import { pipeline, Readable } from 'node:stream'
 import { type CsvError, parse } from 'csv-parse'
 import { ApiError, type Fault, validationFailed } from '../../errors.ts'
 import { type Cell, type CsvColumn, fromCsv } from './csv.ts'
-import { type Line, type Lines, MOST_LINE_BYTES } from './lines.ts'
+import { type Line, type Lines, MAX_LINE_BYTES } from './lines.ts'
 
 // Lines that are handed on together.
 const TOGETHER = 200
@@ -23,7 +23,7 @@ export async function* readCsv(stream: Readable, columns: CsvColumn[], ignored: 
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,
-    max_record_size: MOST_LINE_BYTES,
+    max_record_size: MAX_LINE_BYTES,
     cast: (text, { quoting }) => ({ text, isQuoted: quoting }) satisfies Cell
   })
   // What fails on either side comes out of the loop below.

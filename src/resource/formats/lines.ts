@@ -7,4 +7,4 @@ export type Line = { line: number; bytes: number } & ({ body: unknown } | { erro
 export type Lines = AsyncIterable<Line[]>
 
 /** The longest line: as much as the body of a single create may have. */
-export const MOST_LINE_BYTES = 1_048_576
+export const MAX_LINE_BYTES = 1_048_576

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { ApiError } from '../../errors.ts'
 import { parseJson } from '../../schema/json.ts'
-import { type Line, type Lines, MOST_LINE_BYTES } from './lines.ts'
+import { type Line, type Lines, MAX_LINE_BYTES } from './lines.ts'
 
 const NEWLINE = 0x0a
 
@@ -13,7 +13,7 @@ export async function* readNdjson(stream: Readable): Lines {
   // A line that is too long is counted and not kept, so that it cannot fill the memory.
   const keep = (part: Buffer) => {
     kept += part.length
-    if (kept <= MOST_LINE_BYTES) parts.push(part)
+    if (kept <= MAX_LINE_BYTES) parts.push(part)
     else parts = []
   }
   const take = (lines: Line[]) => {
@@ -22,7 +22,7 @@ export async function* readNdjson(stream: Readable): Lines {
     const text = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
     parts = []
     kept = 0
-    if (bytes > MOST_LINE_BYTES) lines.push({ line, bytes, error: new ApiError('PAYLOAD_TOO_LARGE', TOO_LONG) })
+    if (bytes > MAX_LINE_BYTES) lines.push({ line, bytes, error: new ApiError('PAYLOAD_TOO_LARGE', TOO_LONG) })
     else if (!isBlank(text)) lines.push(parse(text, line))
   }
   // Leaving early must not end the connection: the answer that says why is still to be sent.
@@ -42,7 +42,7 @@ export async function* readNdjson(stream: Readable): Lines {
   yield last
 }
 
-const TOO_LONG = `The line is longer than ${MOST_LINE_BYTES} bytes.`
+const TOO_LONG = `The line is longer than ${MAX_LINE_BYTES} bytes.`
 
 function parse(text: Buffer, line: number): Line {
   try {

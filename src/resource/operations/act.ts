@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { readForAnswer } from '#src/concurrency/waiting.ts'
+import { runUncancellable } from '#src/concurrency/request-scope.ts'
 import { inTransaction } from '../../http/change-context.ts'
 import { IdParams, IfMatch } from '../../http/schemas.ts'
 import type { Principal } from '../../identity/principal.ts'
@@ -45,5 +45,5 @@ export async function runOperation(context: ResourceContext, request: FastifyReq
     ownerId: ownerOf(request, context.resource)
   })
   // Not with others: what is read for an answer goes before what waits, and is never refused.
-  return readForAnswer(() => readOne({ ...context, gathered: undefined }, id, undefined))
+  return runUncancellable(() => readOne({ ...context, batched: undefined }, id, undefined))
 }

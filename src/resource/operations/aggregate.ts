@@ -9,8 +9,8 @@ import { filterSql } from '../query/filter.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
-const MOST_GROUPS = 1000
-const MOST_GROUP_FIELDS = 4
+const MAX_GROUPS = 1000
+const MAX_GROUP_FIELDS = 4
 
 type Function = 'sum' | 'avg' | 'min' | 'max'
 
@@ -37,7 +37,7 @@ export const aggregateRoute: MakeRoute = (context) => {
     access: 'read',
     schema: {
       summary: `Aggregate ${resource.name}`,
-      description: `\`count\` always, and what is asked for: \`?sum=a&max=a,b&groupBy=c\`. One entry, or with \`groupBy\` one for each group, sorted by it. Takes the filters of the list. More than ${MOST_GROUPS} groups are refused.`,
+      description: `\`count\` always, and what is asked for: \`?sum=a&max=a,b&groupBy=c\`. One entry, or with \`groupBy\` one for each group, sorted by it. Takes the filters of the list. More than ${MAX_GROUPS} groups are refused.`,
       querystring: Type.Object(
         { ...parameters(choices), ...conditionParameters(resource) },
         { additionalProperties: false }
@@ -61,8 +61,8 @@ export const aggregateRoute: MakeRoute = (context) => {
         .where(filterSql(resource, filter, (_name, value) => value))
         .groupBy(...columns)
         .orderBy(...columns.map((column) => asc(column)))
-        .limit(MOST_GROUPS + 1)
-      if (data.length > MOST_GROUPS) throw tooManyGroups()
+        .limit(MAX_GROUPS + 1)
+      if (data.length > MAX_GROUPS) throw tooManyGroups()
       return { data }
     }
   }
@@ -71,7 +71,7 @@ export const aggregateRoute: MakeRoute = (context) => {
 const fieldsOf = ({ fields }: Resource, names: string[] = []) => names.map((name) => fields.get(name) as Field)
 
 function tooManyGroups() {
-  const message = `makes more than ${MOST_GROUPS} groups: filter, or group by less`
+  const message = `makes more than ${MAX_GROUPS} groups: filter, or group by less`
   return validationFailed([{ in: 'query', path: '/groupBy', code: 'maxGroups', message }])
 }
 
@@ -103,7 +103,7 @@ function parameters(choices: Choices): Record<string, TSchema> {
       .filter(([, fields]) => fields.length > 0)
       .map(([name, fields]) => {
         const one = Type.Unsafe<string>({ type: 'string', enum: fields.map((field) => field.name) })
-        const maxItems = name === 'groupBy' ? Math.min(MOST_GROUP_FIELDS, fields.length) : fields.length
+        const maxItems = name === 'groupBy' ? Math.min(MAX_GROUP_FIELDS, fields.length) : fields.length
         const description = DESCRIPTIONS[name as keyof Choices]
         return [name, Type.Optional(Type.Array(one, { minItems: 1, maxItems, uniqueItems: true, description }))]
       })

@@ -42,7 +42,7 @@ async function prepareRow(resource: Resource, body: Record<string, unknown>, own
   if (owner) values[owner] = ownerId
   for (const [key, make] of resource.made) values[key] ??= make()
   return async function insertRow(on: ResourceContext): Promise<Stored> {
-    if (on.gathered) return on.gathered.creates(Object.keys(values).join()).add(values)
+    if (on.batched) return on.batched.creates(Object.keys(values).join()).add(values)
     const [stored] = await insertStored(on, [values])
     return stored as Stored
   }

@@ -19,7 +19,7 @@ import { attachIncludes } from '../rows/includes.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
 const DEFAULT_LIMIT = 50
-const MOST_OFFSET = 1_000_000
+const MAX_OFFSET = 1_000_000
 
 // How many rows are looked for is written into the statement, in few steps: of a parameter PostgreSQL supposes a tenth of
 // the table, thinks every plan that it could keep dear, and plans each list anew, which takes longer than the list.
@@ -48,7 +48,7 @@ function listParameters(resource: Resource): TObject {
       }),
       cursor: Type.Optional(Type.String({ maxLength: 2000, description: '`page.next` or `page.previous` of a page.' })),
       offset: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: MOST_OFFSET, description: 'Rows to skip. Cursors are faster and stable.' })
+        Type.Integer({ minimum: 0, maximum: MAX_OFFSET, description: 'Rows to skip. Cursors are faster and stable.' })
       ),
       sort: sortParameter(resource),
       fields: fieldsParameter(resource),
@@ -94,7 +94,7 @@ export const listRoute: MakeRoute = (context) => {
         return { body: isText ? JSON.stringify(page) : page, links: linksOf(request.url, page.page) }
       }
       // What is included depends on who asks for it.
-      const shared = query.include ? undefined : context.gathered?.pages
+      const shared = query.include ? undefined : context.batched?.pages
       const { body, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
       if (links) reply.header('link', links)
       if (typeof body === 'string') return sendText(reply, body)

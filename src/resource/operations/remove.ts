@@ -19,7 +19,7 @@ export const removeRoute: MakeRoute = ({ resource }) => ({
     const one = oneOf(request, resource)
     return async (on) => {
       await guarded(on, request, { id: one.id }, async (inner) => {
-        if (await inner.gathered?.remove(one)) return
+        if (await inner.batched?.remove(one)) return
         const { id } = resource.columns
         const removed = await inner.db
           .delete(resource.table)

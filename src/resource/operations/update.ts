@@ -70,7 +70,7 @@ export async function updateRow(context: ResourceContext, one: One, values: Colu
   const { resource, db } = context
   // An empty patch changes nothing, so it ends here.
   if (Object.keys(values).length === 0) return readUnchanged(context, one)
-  const stored = await context.gathered?.update({ one, values })
+  const stored = await context.batched?.update({ one, values })
   if (stored) return stored
   const statement = db
     .update(resource.table)

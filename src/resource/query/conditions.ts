@@ -6,7 +6,7 @@ import { type Condition, filterParameters, type ListFilter, parseFilters } from 
 import { orParameter, parseGroup } from './or.ts'
 import { searchParameter } from './search.ts'
 
-const MOST_CONDITIONS = 20
+const MAX_CONDITIONS = 20
 
 /** The query parameters that choose rows: filters, `or` where there are any, `q` where a search is declared. */
 export function conditionParameters(resource: Resource): Record<string, TSchema> {
@@ -41,7 +41,7 @@ export function makeParseConditions(resource: Resource) {
   return function parseConditions(query: ConditionQuery, ownerId: string | undefined): ListFilter {
     const conditions = parseFilters(resource, parameters, query)
     const groups = [query.or ?? []].flat().map((text) => parseGroup(text).map((all) => all.map(parseWritten)))
-    if (conditions.length + groups.flat(2).length > MOST_CONDITIONS) throw validationFailed([TOO_MANY])
+    if (conditions.length + groups.flat(2).length > MAX_CONDITIONS) throw validationFailed([TOO_MANY])
     return { conditions, groups, q: query.q, ownerId }
   }
 }
@@ -50,5 +50,5 @@ const TOO_MANY: Fault = {
   in: 'query',
   path: '',
   code: 'maxFilters',
-  message: `must not have more than ${MOST_CONDITIONS} filters`
+  message: `must not have more than ${MAX_CONDITIONS} filters`
 }

@@ -7,7 +7,7 @@ import type { Resource } from '../model.ts'
 type Serializer = (data: unknown) => string
 
 // A resource of 20 fields has a million combinations.
-const MOST_KEPT = 200
+const MAX_KEPT = 200
 
 /** The query parameter `fields`. */
 export function fieldsParameter(resource: Resource): TSchema {
@@ -40,7 +40,7 @@ function list(names: string[], description: string): TSchema {
 export class SparseSerializers {
   readonly #wrap: (one: TObject) => TSchema
   readonly #answer: TObject
-  readonly #kept = new Bounded<Serializer>(MOST_KEPT)
+  readonly #kept = new Bounded<Serializer>(MAX_KEPT)
 
   /** @param wrap gives the schema of the whole answer from that of one resource: itself, or a page of them. */
   constructor(answer: TObject, wrap: (one: TObject) => TSchema) {

@@ -66,7 +66,7 @@ const MEANINGS: Record<Operator, string> = {
   isNull: 'null (`true`) or not null (`false`)'
 }
 
-const MOST_LISTED = 100
+const MAX_LISTED = 100
 
 /** The query parameters of the filters that a resource declares: `field` and `field[operator]`, one by one. */
 export function filterParameters(resource: Resource): Record<string, TSchema> {
@@ -169,7 +169,7 @@ function valueSchema(field: Field, operator: Operator): TSchema {
   if (one.type === 'integer') Object.assign(one, integerRange(field))
   const isList = operator === 'in' || operator === 'nin' || operator === 'has'
   if (!isList) return one
-  return Type.Array(one, { minItems: 1, maxItems: MOST_LISTED })
+  return Type.Array(one, { minItems: 1, maxItems: MAX_LISTED })
 }
 
 function integerRange(field: Field): { minimum: number; maximum: number } {

@@ -8,7 +8,7 @@ export type Written = [parameter: string, value: string | string[]]
 /** Alternatives, of each of which all conditions must hold. */
 export type WrittenGroup = Written[][]
 
-const MOST_GROUPS = 5
+const MAX_GROUPS = 5
 
 const DESCRIPTION = `Rows that meet any of the conditions: \`(priceCents[lt]=100,stock=0)\`. Each is a filter of this list;
 \`and(…)\` joins some into one: \`(and(stock=0,active=true),priceCents[gte]=1000)\`. Values with a comma, bracket or quote
@@ -20,7 +20,7 @@ export const orParameter: TSchema = Type.Optional(
   documentedAs(
     // Without a type, so that the commas of a group are not taken for those of a list.
     Type.Unsafe<string | string[]>({
-      anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, maxItems: MOST_GROUPS }],
+      anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, maxItems: MAX_GROUPS }],
       description: DESCRIPTION.replaceAll('\n', ' ')
     }),
     Type.String({ examples: ['(priceCents[lt]=100,stock=0)'] })

@@ -23,7 +23,7 @@ export interface Order {
   isDescending: boolean
 }
 
-const MOST_SORTED = 4
+const MAX_SORTED = 4
 
 /** The query parameter `sort`. */
 export function sortParameter(resource: Resource): TSchema {
@@ -32,7 +32,7 @@ export function sortParameter(resource: Resource): TSchema {
   return Type.Optional(
     Type.Array(Type.Unsafe<string>({ type: 'string', enum: values }), {
       minItems: 1,
-      maxItems: MOST_SORTED,
+      maxItems: MAX_SORTED,
       uniqueItems: true,
       description: 'Fields to sort by, comma-separated, `-` for descending. Newest first when left out.'
     })

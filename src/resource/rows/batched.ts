@@ -1,39 +1,39 @@
 import type { FastifyInstance } from 'fastify'
-import { type Blame, GatheredReads, GatheredWrites, SharedReads } from '#src/concurrency/batching.ts'
+import { BatchedReads, BatchedWrites, type Blame, CoalescedReads } from '#src/concurrency/batching.ts'
 import type { Database } from '#src/db/database.ts'
 import { findPgError } from '#src/db/errors.ts'
-import type { Gathered, ResourceContext } from '../context.ts'
+import type { Batched, ResourceContext } from '../context.ts'
 import type { Change, Columns, One, Resource, Row, Stored } from '../model.ts'
 import { canShare, removeTogether, updateTogether, waitingColumns } from './batched-changes.ts'
-import { insertStored, MOST_KEYS, readStored } from './one-statement.ts'
+import { insertStored, MAX_KEYS, readStored } from './one-statement.ts'
 import { Statements } from './statements.ts'
 
 // A page with an include is one statement, however long, so these have no small bound.
 const INCLUDES = { most: 10_000, inFlight: 4 }
-const READS = { most: MOST_KEYS, inFlight: 4 }
+const READS = { most: MAX_KEYS, inFlight: 4 }
 const WRITES = { most: 64, inFlight: 2 }
-const MOST_CHANGES = 100
+const MAX_CHANGES = 100
 
 /** Starts to gather for a resource. */
-export function gatherOf(context: ResourceContext): Gathered {
-  const creates = new Map<string, GatheredWrites<Columns, Stored>>()
-  const includes = new Map<string, GatheredReads<Row[]>>()
+export function batchedOf(context: ResourceContext): Batched {
+  const creates = new Map<string, BatchedWrites<Columns, Stored>>()
+  const includes = new Map<string, BatchedReads<Row[]>>()
   // There are as many shapes as choices of fields that meet: in places of their own they take none from what is read.
-  const changing = { ...context, statements: new Statements(MOST_CHANGES) }
-  const updates = new GatheredWrites<Change, Stored | undefined>(
+  const changing = { ...context, statements: new Statements(MAX_CHANGES) }
+  const updates = new BatchedWrites<Change, Stored | undefined>(
     (some) => updateTogether(changing, some),
     blameOf,
     WRITES
   )
-  const removes = new GatheredWrites<One, boolean>((ones) => removeTogether(changing, ones), blameOf, WRITES)
+  const removes = new BatchedWrites<One, boolean>((ones) => removeTogether(changing, ones), blameOf, WRITES)
   const waiting = waitingColumns(context.resource)
   const mayWait = ({ values }: Change) => Object.keys(values).some((name) => waiting.has(name))
   return {
-    rows: new GatheredReads((ids) => readStored(context, ids), READS),
-    included: (path, load) => kept(includes, path, () => new GatheredReads(load, INCLUDES)),
-    pages: new SharedReads(),
+    rows: new BatchedReads((ids) => readStored(context, ids), READS),
+    included: (path, load) => kept(includes, path, () => new BatchedReads(load, INCLUDES)),
+    pages: new CoalescedReads(),
     creates: (columns) =>
-      kept(creates, columns, () => new GatheredWrites((rows) => insertStored(context, rows), blameOf, WRITES)),
+      kept(creates, columns, () => new BatchedWrites((rows) => insertStored(context, rows), blameOf, WRITES)),
     update: (change) => (canShare(change.one) && !mayWait(change) ? updates.add(change) : undefined),
     remove: (one) => canShare(one) && removes.add(one)
   }
@@ -60,17 +60,17 @@ export function blameOf(error: unknown): Blame {
 
 /** Puts a resource to work on an application's database, or on its replicas. */
 export function makeContext(app: FastifyInstance, resource: Resource, db: Database = app.db): ResourceContext {
-  const { cursorKey, gathers } = app
-  const { changed, gather } = resource.declaration
+  const { cursorKey, batches } = app
+  const { changed, batch } = resource.declaration
   const context = {
     resource,
     db,
     cursorKey,
     statements: new Statements(),
-    gathered: undefined,
-    perTransaction: () => ({ statements: new Statements(), gathered: undefined }),
+    batched: undefined,
+    perTransaction: () => ({ statements: new Statements(), batched: undefined }),
     ...(changed && { changed: () => changed(app) })
   }
-  if (!gathers || gather === false) return context
-  return { ...context, gathered: gatherOf(context) }
+  if (!batches || batch === false) return context
+  return { ...context, batched: batchedOf(context) }
 }

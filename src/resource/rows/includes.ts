@@ -1,7 +1,7 @@
 import { and, asc, eq, getTableName, sql } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { authorize } from '#src/identity/access.ts'
-import { type Principal, seesAll } from '#src/identity/principal.ts'
+import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
 import type { ResourceContext } from '../context.ts'
 import { type CompiledInclude, OWN_KEY, type Resource, type Row } from '../model.ts'
 import { arrayText } from './sql.ts'
@@ -85,7 +85,7 @@ async function attach(context: ResourceContext, rows: Row[], { name, include, pa
 function ownerOfIncluded({ owner, access }: CompiledInclude, principal: Principal | null): string | undefined {
   if (!owner) return undefined
   const { userId } = principal as Principal
-  return seesAll(principal as Principal, (access as string).split(':')[0] as string) ? undefined : userId
+  return canSeeAllRows(principal as Principal, (access as string).split(':')[0] as string) ? undefined : userId
 }
 
 // Two rows of the table between may name the same row.
@@ -108,9 +108,9 @@ async function find(
   { keys, ownerId }: Wanted
 ): Promise<Row[]> {
   const read = (some: string[]) => load(context, path, include, { keys: arrayText(some), owner: ownerId })
-  if (!context.gathered || ownerId !== undefined) return read(keys)
-  const gathered = context.gathered.included(path, async (some) => Map.groupBy(await read(some), keyOf))
-  const found = await Promise.all(keys.map((key) => gathered.get(key)))
+  if (!context.batched || ownerId !== undefined) return read(keys)
+  const batched = context.batched.included(path, async (some) => Map.groupBy(await read(some), keyOf))
+  const found = await Promise.all(keys.map((key) => batched.get(key)))
   return found.flatMap((rows = []) => rows.map((row) => ({ ...row })))
 }
 

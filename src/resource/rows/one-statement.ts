@@ -6,11 +6,11 @@ import type { Columns, Stored } from '../model.ts'
 import { bareName, commaList, jsonRows, usedColumns } from './sql.ts'
 
 /** How many rows are read by one statement at most. */
-export const MOST_KEYS = 16
+export const MAX_KEYS = 16
 
 // Each key is a parameter, and there are few numbers of them: of an array PostgreSQL does not know how many it holds, so
 // it would plan every statement anew, which takes longer than to read the rows.
-const SIZES = [1, 4, MOST_KEYS]
+const SIZES = [1, 4, MAX_KEYS]
 
 /** Rows by their ids, 16 at most, anybody's. */
 export async function readStored({ resource, db, statements }: ResourceContext, ids: string[]) {

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { FastifyRequest } from 'fastify'
-import { type Principal, seesAll } from '#src/identity/principal.ts'
+import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
 import type { Resource } from '../model.ts'
 import { bareName } from './sql.ts'
 
@@ -18,5 +18,5 @@ export const ownerColumn = ({ columns, declaration }: Resource) => columns[decla
 export function ownerOf(request: FastifyRequest, { declaration, name }: Resource): string | undefined {
   if (!declaration.owner) return undefined
   const principal = request.principal as Principal
-  return seesAll(principal, name) ? undefined : principal.userId
+  return canSeeAllRows(principal, name) ? undefined : principal.userId
 }

@@ -23,7 +23,7 @@ export async function readRow(context: ResourceContext, id: string, ownerId: str
 }
 
 export function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
-  return context.gathered ? context.gathered.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
+  return context.batched ? context.batched.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
 }
 
 /** The answer for what is not there, or not this caller's: both look the same. */

@@ -5,7 +5,7 @@ import { ApiKeyCreate, ApiKeyWithSecret, KeyRotation } from '#routes/api/v1/api-
 import { changeHandler } from '#src/http/change.ts'
 import { inTransaction } from '#src/http/change-context.ts'
 import { bodyIsOptional, IdParams } from '#src/http/schemas.ts'
-import { refuseMoreThan } from '#src/identity/access.ts'
+import { assertCanGrant } from '#src/identity/access.ts'
 import { createKey, type KeyValues, type NewKey, rotateKey } from '#src/identity/api-keys/api-keys.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import { answerOf } from '#src/resource/answer.ts'
@@ -27,7 +27,7 @@ export default (async (app) => {
 
   await app.register(defineResource(apiKeysResource))
 
-  const config = { access: apiKeysResource.access.write, takesKey: true, takesPreferences: true }
+  const config = { access: apiKeysResource.access.write, idempotent: true, acceptsPrefer: true }
 
   app.post(
     '',
@@ -75,7 +75,7 @@ export default (async (app) => {
           const inner = inTransaction(on, tx)
           const { scopes } = openRow(await lockOne(inner, { id, ownerId, precondition: undefined }))
           // Who is shown a key has what it has.
-          refuseMoreThan(request.principal as Principal, scopes as string[])
+          assertCanGrant(request.principal as Principal, scopes as string[])
           return show(inner, await rotateKey(tx, { id, kind, overlapSeconds }))
         })
     })

@@ -1,5 +1,5 @@
-import { insufficientScope, refuseMoreThan } from '#src/identity/access.ts'
-import { seesAll } from '#src/identity/principal.ts'
+import { assertCanGrant, insufficientScope } from '#src/identity/access.ts'
+import { canSeeAllRows } from '#src/identity/principal.ts'
 import { apiKeys } from '#src/identity/tables/api-keys.ts'
 import type { Declaration, GuardCall, Touched } from '#src/resource/declaration.ts'
 import { ApiKey } from './schema.ts'
@@ -13,7 +13,7 @@ export const apiKeysResource = {
   list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
   operations: { create: false },
   guard: guardKeys,
-  changed: ({ identity }) => identity.authority.catchUp()
+  changed: ({ identity }) => identity.principals.catchUp()
 } satisfies Declaration<typeof ApiKey>
 
 interface Sent {
@@ -25,8 +25,8 @@ interface Sent {
 async function guardKeys({ principal }: GuardCall): Promise<(item: Touched) => void> {
   return function judge({ body }) {
     const { scopes = [], tier } = (body ?? {}) as Sent
-    refuseMoreThan(principal, scopes)
+    assertCanGrant(principal, scopes)
     const isFaster = tier !== undefined && tier !== null && tier !== 'standard'
-    if (isFaster && !seesAll(principal, 'api-keys')) throw insufficientScope('api-keys:*')
+    if (isFaster && !canSeeAllRows(principal, 'api-keys')) throw insufficientScope('api-keys:*')
   }
 }

@@ -9,8 +9,8 @@ import { changeHandler } from '#src/http/change.ts'
 import { unauthenticated } from '#src/identity/access.ts'
 import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
-import { goOn, logIn, type Tokens } from '#src/identity/sessions/log-in.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
+import { refreshLogin, startLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
 import { users } from '#src/identity/tables/users.ts'
 import { authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
 
@@ -22,7 +22,7 @@ const faults = new Map(
 export default (async (app) => {
   const { db, config, identity } = app
   const context = { db }
-  const endingContext = { db, changed: () => identity.authority.catchUp() }
+  const endingContext = { db, changed: () => identity.principals.catchUp() }
   await app.register(sessionRoutes)
 
   app.post(
@@ -30,7 +30,7 @@ export default (async (app) => {
     {
       config: {
         access: 'public',
-        takesKey: true,
+        idempotent: true,
         errors: [403],
         faultOf: (constraint) => faults.get(constraint)
       },
@@ -49,7 +49,7 @@ export default (async (app) => {
       const passwordHash = await hashPassword(password)
       return async (on) => {
         const user = await registerUser(on.db, { email, passwordHash, name })
-        return answer(await logIn(identity, on.db, user.id, originOf(request)), 201)
+        return answer(await startLogin(identity, on.db, user.id, originOf(request)), 201)
       }
     })
   )
@@ -57,7 +57,7 @@ export default (async (app) => {
   app.post(
     '/login',
     {
-      config: { access: 'public', takesKey: true },
+      config: { access: 'public', idempotent: true },
       schema: {
         operationId: 'login',
         tags: ['auth'],
@@ -76,14 +76,14 @@ export default (async (app) => {
         throw unauthenticated('E-mail or password is wrong.')
       }
       identity.guesses.succeeded(account, request.ip)
-      return async (on) => answer(await logIn(identity, on.db, user.id, originOf(request)))
+      return async (on) => answer(await startLogin(identity, on.db, user.id, originOf(request)))
     })
   )
 
   app.post(
     '/refresh',
     {
-      config: { access: 'public', takesKey: true },
+      config: { access: 'public', idempotent: true },
       schema: {
         operationId: 'refreshTokens',
         tags: ['auth'],
@@ -96,7 +96,7 @@ export default (async (app) => {
       const token = identity.refreshTokens.read((request.body as Static<typeof Refresh>).refreshToken)
       return async (on) => {
         // What came through an OAuth client goes on through it.
-        const tokens = token && (await goOn(identity, on.db, token, (clientId) => clientId === null))
+        const tokens = token && (await refreshLogin(identity, on.db, token, (clientId) => clientId === null))
         // Not thrown: a login that a used token has ended stays ended.
         return tokens ? answer(tokens) : refusal(loginEnded(), request)
       }

@@ -13,12 +13,12 @@ import { changePassword, preparePassword } from '#src/identity/users.ts'
 /** The logins of a user: listing and ending them, and what ends them all. */
 export const sessionRoutes: FastifyPluginAsync = async (app) => {
   const { db, config, identity } = app
-  const context = { db, changed: () => identity.authority.catchUp() }
+  const context = { db, changed: () => identity.principals.catchUp() }
 
   app.post(
     '/logout',
     {
-      config: { access: 'public', takesKey: true },
+      config: { access: 'public', idempotent: true },
       preValidation: bodyIsOptional,
       schema: {
         operationId: 'logout',
@@ -44,7 +44,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
   app.post(
     '/password',
     {
-      config: { access: 'authenticated', takesKey: true, errors: [403] },
+      config: { access: 'authenticated', idempotent: true, errors: [403] },
       schema: {
         operationId: 'changePassword',
         tags: ['auth'],
@@ -93,7 +93,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
   app.delete(
     '/sessions/:id',
     {
-      config: { access: 'authenticated', takesKey: true, errors: [403] },
+      config: { access: 'authenticated', idempotent: true, errors: [403] },
       schema: {
         operationId: 'deleteSession',
         tags: ['auth'],

@@ -1,6 +1,6 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import { ApiError } from '#src/errors.ts'
-import { refuseMoreThan } from '#src/identity/access.ts'
+import { assertCanGrant } from '#src/identity/access.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import type { GuardCall, Touched } from '#src/resource/declaration.ts'
 import { defineResource } from '#src/resource/define.ts'
@@ -17,7 +17,7 @@ export default defineResource({
   access: { read: 'roles:read', write: 'roles:write', delete: 'roles:delete' },
   list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
   guard: guardRoles,
-  changed: ({ identity }) => identity.authority.catchUp()
+  changed: ({ identity }) => identity.principals.catchUp()
 })
 
 /** Refuses scopes that the caller does not have, and any change of the role admin. */
@@ -29,7 +29,7 @@ async function guardRoles({ db, principal, items }: GuardCall): Promise<(item: T
     .from(roles)
     .where(and(inArray(roles.id, ids), eq(roles.name, 'admin')))
   return function judge({ id, body }) {
-    refuseMoreThan(principal, (body as Sent | undefined)?.scopes ?? [])
+    assertCanGrant(principal, (body as Sent | undefined)?.scopes ?? [])
     // Without it nobody could give anything back.
     if (admin && id === admin.id) throw new ApiError('CONFLICT', 'The role admin stays as it is.')
   }

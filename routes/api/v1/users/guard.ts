@@ -1,6 +1,6 @@
 import { and, eq, inArray, notInArray } from 'drizzle-orm'
 import { ApiError } from '#src/errors.ts'
-import { refuseMoreThan } from '#src/identity/access.ts'
+import { assertCanGrant } from '#src/identity/access.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { users } from '#src/identity/tables/users.ts'
 import type { GuardCall, Touched } from '#src/resource/declaration.ts'
@@ -40,7 +40,7 @@ export async function guardUsers({ db, principal, items }: GuardCall): Promise<(
   const refused = new Set(leaving.length > 0 && (await db.$count(users, isStaying)) === 0 ? leaving : [])
   return function judge(item) {
     // A role that does not exist is refused as a reference to nothing.
-    for (const role of rolesOf(item)) refuseMoreThan(principal, scopesOf.get(role) ?? [])
+    for (const role of rolesOf(item)) assertCanGrant(principal, scopesOf.get(role) ?? [])
     if (refused.has(item)) throw new ApiError('CONFLICT', 'The last active administrator stays one.')
   }
 }

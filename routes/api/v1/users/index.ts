@@ -6,5 +6,5 @@ import { usersResource } from './resource.ts'
 export default defineResource({
   ...usersResource,
   guard: guardUsers,
-  changed: ({ identity }) => identity.authority.catchUp()
+  changed: ({ identity }) => identity.principals.catchUp()
 })

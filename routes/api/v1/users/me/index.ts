@@ -33,7 +33,7 @@ export default (async (app) => {
   app.patch(
     '',
     {
-      config: { access: 'authenticated', takesKey: true, takesPreferences: true },
+      config: { access: 'authenticated', idempotent: true, acceptsPrefer: true },
       schema: {
         operationId: 'updateMe',
         summary: 'Change your own user',

@@ -7,7 +7,7 @@ interface Load<V> {
  * Rows of the database kept in memory until somebody says that they changed. Bounded: the oldest goes first.
  * What does not exist is not kept, or callers could fill the memory with names of their own.
  */
-export class FreshCache<V> {
+export class InvalidatedCache<V> {
   readonly #kept = new Map<string, V>()
   readonly #loading = new Map<string, Load<V>>()
   readonly #find: (key: string) => Promise<V | undefined>

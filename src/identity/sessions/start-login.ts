@@ -1,6 +1,6 @@
 import type { Database } from '#src/db/database.ts'
 import type { Identity } from '../identity.ts'
-import { findUserAndRole } from '../requests/facts.ts'
+import { findUserAndRole } from '../requests/auth-records.ts'
 import { judge } from '../requests/grant.ts'
 import { commonScopes } from '../scopes.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
@@ -16,7 +16,7 @@ export interface Tokens {
 }
 
 /** Starts a login of a user whose password was right. Undefined when they were disabled in that very moment. */
-export async function logIn(identity: Identity, db: Database, userId: string, origin: Origin, asked?: string[]) {
+export async function startLogin(identity: Identity, db: Database, userId: string, origin: Origin, asked?: string[]) {
   return issue(identity, db, await startSession(db, identity.refreshTokens, userId, origin), asked)
 }
 
@@ -25,7 +25,7 @@ export async function logIn(identity: Identity, db: Database, userId: string, or
  * what this process keeps in memory has to catch up with that.
  * @param mayUse whether the caller is the client that the login belongs to.
  */
-export async function goOn(
+export async function refreshLogin(
   identity: Identity,
   db: Database,
   token: RefreshToken,

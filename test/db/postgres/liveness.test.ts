@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Probe, SilenceWatch } from '#src/db/postgres/liveness.ts'
+import { LivenessProbe, type Probe } from '#src/db/postgres/liveness.ts'
 
 const unavailable = { code: 'UNAVAILABLE', statusCode: 503, headers: { 'retry-after': '1' } }
 const LOOK_MS = 2
@@ -22,7 +22,7 @@ function startWatch(t: { teardown(end: () => void): void }) {
     }
     return { answer: question.promise, hasBegun: () => question.hasBegun, end }
   }
-  const watch = new SilenceWatch(ask, () => (silences += 1), LOOK_MS)
+  const watch = new LivenessProbe(ask, () => (silences += 1), LOOK_MS)
   t.teardown(() => watch.close())
   const next = async () => {
     await new Promise<void>((resolve) => asked.push(resolve))
@@ -93,30 +93,33 @@ t.test('an answer in the meantime counts for more than a probe that fails', asyn
 })
 
 /** Lets others be answered, look after look. */
-function startAnswers(t: { teardown(end: () => void): void }, watch: SilenceWatch): void {
+function startAnswers(t: { teardown(end: () => void): void }, watch: LivenessProbe): void {
   const timer = setInterval(() => watch.during(Promise.resolve()).then(undefined, () => {}), LOOK_MS / 2)
   t.teardown(() => clearInterval(timer))
 }
 
-t.test('an answer that trickles in is none, whoever else is answered: all are refused until one comes', async (t) => {
-  const { watch, next, silences } = startWatch(t)
-  startAnswers(t, watch)
-  const slow = watch.during(new Promise(() => {}))
-  const question = await next()
-  question.hasBegun = true
-  await t.rejects(Promise.resolve(slow), unavailable)
-  t.throws(() => watch.check(), unavailable)
-  t.ok(question.isEnded)
-  const again = await next()
-  again.hasBegun = true
-  const last = await next()
-  t.throws(() => watch.check(), unavailable)
-  t.equal(silences(), 1)
-  last.resolve('here')
-  await last.promise
-  await new Promise((resolve) => setImmediate(resolve))
-  watch.check()
-})
+t.test(
+  'an answer that isTrickling in is none, whoever else is answered: all are refused until one comes',
+  async (t) => {
+    const { watch, next, silences } = startWatch(t)
+    startAnswers(t, watch)
+    const slow = watch.during(new Promise(() => {}))
+    const question = await next()
+    question.hasBegun = true
+    await t.rejects(Promise.resolve(slow), unavailable)
+    t.throws(() => watch.check(), unavailable)
+    t.ok(question.isEnded)
+    const again = await next()
+    again.hasBegun = true
+    const last = await next()
+    t.throws(() => watch.check(), unavailable)
+    t.equal(silences(), 1)
+    last.resolve('here')
+    await last.promise
+    await new Promise((resolve) => setImmediate(resolve))
+    watch.check()
+  }
+)
 
 t.test('while others are answered one who waits is no sign, nor is a question that nothing comes of', async (t) => {
   const { watch, next, silences } = startWatch(t)

@@ -1,16 +1,16 @@
 import t from 'tap'
-import { Pressure, type Priority } from '#src/limits/pressure.ts'
+import { LoadShedder, type Priority } from '#src/limits/load-shedder.ts'
 
 const order: Priority[] = ['batch', 'interactive', 'critical']
 
 /** Who is still served. */
-const served = (pressure: Pressure, waiting = 0, waitedMs = 0) =>
+const served = (pressure: LoadShedder, waiting = 0, waitedMs = 0) =>
   order.filter((priority) => pressure.admits(priority, waiting, waitedMs))
 
 t.test(
   'as more requests are in progress, first batches are refused, then single rows, critical keys last',
   async (t) => {
-    const pressure = new Pressure(true)
+    const pressure = new LoadShedder(true)
     const begin = (count: number) => Array.from({ length: count }, () => pressure.begin())
     t.same(served(pressure), order)
     begin(501)
@@ -25,7 +25,7 @@ t.test(
 )
 
 t.test('so do statements that wait', async (t) => {
-  const pressure = new Pressure(true)
+  const pressure = new LoadShedder(true)
   t.same(
     [199, 200, 799, 800, 999, 1000].map((waiting) => served(pressure, waiting).length),
     [3, 2, 2, 1, 1, 0]
@@ -34,14 +34,14 @@ t.test('so do statements that wait', async (t) => {
 
 t.test('so does the time for which they wait, where the database is a server', async (t) => {
   t.same(
-    [99, 100, 199, 200, 499, 500].map((waitedMs) => served(new Pressure(true), 1, waitedMs).length),
+    [99, 100, 199, 200, 499, 500].map((waitedMs) => served(new LoadShedder(true), 1, waitedMs).length),
     [3, 2, 2, 1, 1, 0]
   )
-  t.same(served(new Pressure(false), 1, 5000), order)
+  t.same(served(new LoadShedder(false), 1, 5000), order)
 })
 
 t.test('an event loop that is always late is overloaded; one long pause is not', async (t) => {
-  const pressure = new Pressure(true)
+  const pressure = new LoadShedder(true)
   pressure.sample(5000)
   t.same(served(pressure), order)
   for (let count = 0; count < 5; count += 1) pressure.sample(50)
@@ -51,13 +51,13 @@ t.test('an event loop that is always late is overloaded; one long pause is not',
   pressure.sample(3)
   t.same(served(pressure), order)
 
-  const embedded = new Pressure(false)
+  const embedded = new LoadShedder(false)
   for (let count = 0; count < 5; count += 1) embedded.sample(5000)
   t.same(served(embedded), order, 'where the loop is late for another reason')
 })
 
 t.test('to come back is advised when the work at hand is done, not to all at the same time', async (t) => {
-  const pressure = new Pressure(true)
+  const pressure = new LoadShedder(true)
   const advised = () => Array.from({ length: 200 }, () => pressure.retryAfter())
   for (const seconds of advised()) t.ok(seconds >= 1 && seconds <= 2, 'nothing to do')
   for (let sample = 0; sample < 100; sample += 1) {
@@ -77,7 +77,7 @@ t.test('to come back is advised when the work at hand is done, not to all at the
 })
 
 t.test('how late the loop is is measured while it is watched', async (t) => {
-  const pressure = new Pressure(true)
+  const pressure = new LoadShedder(true)
   const sampled = Promise.withResolvers<number>()
   pressure.sample = (delayMs) => sampled.resolve(delayMs)
   const unwatch = pressure.watch()

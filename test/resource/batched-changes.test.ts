@@ -8,7 +8,7 @@ import { isPostgres } from '#test/support/database.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 import { noteStatements } from '#test/support/statements.ts'
 
-const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' }, { gathers: true })
+const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' }, { batches: true })
 const noted = noteStatements(app)
 const admin = await someone('admin')
 const missing = '0192f0c1-2345-7abc-8def-0123456789ab'
@@ -269,7 +269,7 @@ t.test('what needs a transaction or an end of its own has a statement of its own
 })
 
 t.test('a resource may share nothing', async (t) => {
-  const { app, send, someone } = await startApp(t, {}, { ...fixtures, gathers: true })
+  const { app, send, someone } = await startApp(t, {}, { ...fixtures, batches: true })
   const { token: as } = await someone('admin')
   const names = ['a', 'b', 'c']
   const created = await Promise.all(names.map((name) => send('POST', '/api/v1/partly', { as, body: { name } })))

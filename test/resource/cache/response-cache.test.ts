@@ -1,14 +1,14 @@
 import t from 'tap'
-import { KeptAnswers } from '#src/resource/cache/kept-answers.ts'
+import { ResponseCache } from '#src/resource/cache/response-cache.ts'
 
 let now = 0
 const TTL = 60_000
 
 function answers({ heard = true, bounds }: { heard?: boolean; bounds?: { max: number; maxSize: number } } = {}) {
-  const kept = new KeptAnswers(() => now, bounds)
+  const kept = new ResponseCache(() => now, bounds)
   kept.follow('products', ['products', 'categories'])
   kept.follow('categories', ['categories'])
-  if (heard) kept.believe(() => now)
+  if (heard) kept.trustUntil(() => now)
   const keep = (key: string, tables = ['products'], body = key) =>
     kept.keep(key, tables, { body, headers: { etag: '"1"' }, readAt: now, stamp: kept.stamp(tables) })
   const has = (key: string, tables = ['products']) => kept.find(key, tables, TTL) !== undefined
@@ -66,7 +66,7 @@ t.test('while nobody is known to tell, an answer lives for less than a second', 
   now += 1
   t.notOk(has('a'))
   let heardUntil = now
-  kept.believe(() => heardUntil)
+  kept.trustUntil(() => heardUntil)
   t.ok(has('a'), 'it was not written until just now')
   now += 800
   t.notOk(has('a'), 'and nobody can say so any more')

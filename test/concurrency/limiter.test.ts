@@ -1,12 +1,12 @@
 import t from 'tap'
-import { Gate } from '#src/concurrency/limiter.ts'
-import { readForAnswer, runFor, runForAll, together } from '#src/concurrency/waiting.ts'
+import { Limiter } from '#src/concurrency/limiter.ts'
+import { runDetached, runInScope, runUncancellable, together } from '#src/concurrency/request-scope.ts'
 
 const forever = 60_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('runs as many at once as it may, and the rest in the order they came', async (t) => {
-  const gate = new Gate({ inFlight: 2, waiting: 10, waitMs: forever })
+  const gate = new Limiter({ inFlight: 2, waiting: 10, waitMs: forever })
   const started: number[] = []
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<void>())
   const runs = ends.map(({ promise }, index) =>
@@ -28,7 +28,7 @@ t.test('runs as many at once as it may, and the rest in the order they came', as
 })
 
 t.test('a place is handed over: a newcomer does not overtake those who wait', async (t) => {
-  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: forever })
+  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   const order: string[] = []
   const first = Promise.withResolvers<void>()
   const runs = [gate.run(() => first.promise), gate.run(async () => void order.push('waited'))]
@@ -39,7 +39,7 @@ t.test('a place is handed over: a newcomer does not overtake those who wait', as
 })
 
 t.test('refuses at once when too many wait', async (t) => {
-  const gate = new Gate({ inFlight: 1, waiting: 1, waitMs: forever })
+  const gate = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
   const first = Promise.withResolvers<void>()
   const runs = [gate.run(() => first.promise), gate.run(() => first.promise)]
   await t.rejects(
@@ -52,11 +52,11 @@ t.test('refuses at once when too many wait', async (t) => {
 })
 
 t.test('what the answer to a change needs goes first and is never refused', async (t) => {
-  const gate = new Gate({ inFlight: 1, waiting: 1, waitMs: forever })
+  const gate = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
   const first = Promise.withResolvers<void>()
   const order: string[] = []
   const runs = [gate.run(() => first.promise), gate.run(async () => void order.push('waited'))]
-  runs.push(readForAnswer(() => gate.run(async () => void order.push('answered'))))
+  runs.push(runUncancellable(() => gate.run(async () => void order.push('answered'))))
   t.same(gate.load, { running: 1, waiting: 2 })
   first.resolve()
   await Promise.all(runs)
@@ -65,7 +65,7 @@ t.test('what the answer to a change needs goes first and is never refused', asyn
 })
 
 t.test('refuses who waits too long, and only them', async (t) => {
-  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 5 })
+  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 5 })
   const first = Promise.withResolvers<string>()
   const running = gate.run(() => first.promise)
   await t.rejects(
@@ -79,7 +79,7 @@ t.test('refuses who waits too long, and only them', async (t) => {
 })
 
 t.test('a task that fails, or throws, gives its place back', async (t) => {
-  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: forever })
+  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   await t.rejects(
     gate.run(() => Promise.reject(new Error('failed'))),
     { message: 'failed' }
@@ -94,22 +94,22 @@ t.test('a task that fails, or throws, gives its place back', async (t) => {
 })
 
 t.test('who leaves while they wait gives up their turn, and only that', async (t) => {
-  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: forever })
+  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   const first = Promise.withResolvers<string>()
   const running = gate.run(() => first.promise)
   const gone = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
   const late = { socket: { destroyed: false }, endsAt: performance.now() + 100 }
-  const refused = [gone, late].map((caller) => runFor(caller, () => gate.run(async () => t.fail('was run'))))
+  const refused = [gone, late].map((caller) => runInScope(caller, () => gate.run(async () => t.fail('was run'))))
   const others = [
-    runFor({ ...gone, socket: { destroyed: false } }, () => gate.run(async () => 'patient')),
-    runFor(late, () => runForAll(() => gate.run(async () => 'shared')))
+    runInScope({ ...gone, socket: { destroyed: false } }, () => gate.run(async () => 'patient')),
+    runInScope(late, () => runDetached(() => gate.run(async () => 'shared')))
   ]
   t.equal(gate.load.waiting, 4)
   gone.socket.destroyed = true
   for (const one of refused) await t.rejects(one, { code: 'DEADLINE_EXCEEDED', statusCode: 503 })
   t.equal(gate.load.waiting, 2)
   await t.rejects(
-    runFor(late, () => gate.run(async () => t.fail('was run'))),
+    runInScope(late, () => gate.run(async () => t.fail('was run'))),
     { code: 'DEADLINE_EXCEEDED' }
   )
   first.resolve('done')
@@ -119,14 +119,14 @@ t.test('who leaves while they wait gives up their turn, and only that', async (t
 
 /** A gate of ten places, and a route whose statements hold what they get until they are ended. */
 function startShared(waiting: number) {
-  const gate = new Gate({ inFlight: 10, waiting, waitMs: forever })
+  const gate = new Limiter({ inFlight: 10, waiting, waitMs: forever })
   const order: string[] = []
   const ends: (() => void)[] = []
   const of = (route: object, socket = { destroyed: false }) => {
     return { socket, endsAt: Number.POSITIVE_INFINITY, route }
   }
   const hold = (caller: ReturnType<typeof of>, name = 'slow') =>
-    runFor(caller, () =>
+    runInScope(caller, () =>
       gate.run(() => {
         order.push(name)
         return new Promise<void>((resolve) => ends.push(resolve))
@@ -143,7 +143,7 @@ t.test('the slow statements of one route leave places for the others', async (t)
   await turn()
   t.equal(gate.waitedMs(quick), 0)
   t.ok(gate.waitedMs(slow) > 0)
-  for (const name of ['a', 'b']) await runFor(of(quick), () => gate.run(async () => void order.push(name)))
+  for (const name of ['a', 'b']) await runInScope(of(quick), () => gate.run(async () => void order.push(name)))
   t.same(order, [...Array(6).fill('slow'), 'a', 'b'])
   while (ends.length > 0) {
     ends.shift()?.()
@@ -213,7 +213,7 @@ t.test('those of a route who are held behind one who leaves have their turn all 
   const runs = [
     ...Array.from({ length: 6 }, () => hold(of(slow))),
     ...Array.from({ length: 4 }, () => hold(of({}))),
-    readForAnswer(() => gate.run(() => new Promise<void>((resolve) => ends.push(resolve))))
+    runUncancellable(() => gate.run(() => new Promise<void>((resolve) => ends.push(resolve))))
   ]
   const leaving = hold(of(slow, gone), 'gone')
   runs.push(hold(of(slow), 'held'))

@@ -4,10 +4,10 @@ import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { Gate } from '#src/concurrency/limiter.ts'
-import { runFor, watchCaller } from '#src/concurrency/waiting.ts'
+import { Limiter } from '#src/concurrency/limiter.ts'
+import { runInScope, watchScope } from '#src/concurrency/request-scope.ts'
 import { toApiError } from '#src/db/errors.ts'
-import { guardPostgres } from '#src/db/postgres/client.ts'
+import { createResilientClient } from '#src/db/postgres/client.ts'
 import { CANCELLED, startServer, startWire } from '#test/support/wire.ts'
 
 const numbers = pgTable('numbers', { n: integer('n').primaryKey() })
@@ -19,8 +19,8 @@ const LET_IN = Buffer.from('R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\
 
 /** A database whose server may take this long to answer. */
 function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number, lookMs?: number) {
-  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 60_000 })
-  const { client, end } = guardPostgres(
+  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
+  const { client, end } = createResilientClient(
     () => postgres(url, { max: 1, fetch_types: false, backoff: () => 0.01 }),
     gate,
     { timeoutMs, ...(cancelMs && { cancelMs }), ...(lookMs && { lookMs }) }
@@ -184,13 +184,13 @@ t.test('a server that refuses connections is a 503 at once', async (t) => {
 
 t.test('a server that never starts a connection is a 503, and the next caller has a new pool', async (t) => {
   const { url } = await startServer(t, () => {})
-  const gate = new Gate({ inFlight: 1, waiting: 10, waitMs: 60_000 })
+  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
   let pools = 0
   const connect = () => {
     pools += 1
     return postgres(url, { max: 1, fetch_types: false, connect_timeout: 0.1 })
   }
-  const { client, end } = guardPostgres(connect, gate)
+  const { client, end } = createResilientClient(connect, gate)
   t.teardown(end)
   t.match(await answerOf(drizzle({ client }).execute(sql`select 1`)), unavailable)
   t.equal(pools, 2)
@@ -290,7 +290,7 @@ t.test('a statement whose caller leaves is cancelled in the server, and its plac
   const { gate, all } = await startNumbers(t, 60_000)
   wire.silenceAt('numbers')
   const caller = someone()
-  const statement = answerOf(runFor(caller, () => all()))
+  const statement = answerOf(runInScope(caller, () => all()))
   await wire.hasFallenSilent()
   caller.leave()
   t.match(await statement, { code: 'DEADLINE_EXCEEDED', statusCode: 503, headers: { 'retry-after': '1' } })
@@ -300,7 +300,7 @@ t.test('a statement whose caller leaves is cancelled in the server, and its plac
 
 t.test('where the server ends no statement by itself, it is cancelled', async (t) => {
   const { gate, all } = await startNumbers(t, 60_000, 1000)
-  t.same(await runFor(someone(), all), [])
+  t.same(await runInScope(someone(), all), [])
   wire.silenceAt('numbers')
   t.match(await answerOf(all()), unavailable)
   t.same(gate.load, idle)
@@ -309,8 +309,8 @@ t.test('where the server ends no statement by itself, it is cancelled', async (t
 
 t.test('a statement that was done when its caller left says so, and what fails says why', async (t) => {
   const { all, db } = await startNumbers(t, 60_000)
-  t.same(await runFor(someone(), () => all()), [])
-  t.match(await answerOf(runFor(someone(), async () => await db.insert(numbers).values([{ n: 1 }, { n: 1 }]))), {
+  t.same(await runInScope(someone(), () => all()), [])
+  t.match(await answerOf(runInScope(someone(), async () => await db.insert(numbers).values([{ n: 1 }, { n: 1 }]))), {
     code: 'CONFLICT'
   })
 })
@@ -318,7 +318,7 @@ t.test('a statement that was done when its caller left says so, and what fails s
 t.test('a transaction whose caller leaves keeps nothing', async (t) => {
   const { db, gate, all } = await startNumbers(t, 60_000)
   const caller = someone()
-  const change = runFor(caller, () =>
+  const change = runInScope(caller, () =>
     db.transaction(async (tx) => {
       await tx.insert(numbers).values({ n: 1 })
       caller.leave()
@@ -342,11 +342,13 @@ t.test('a statement whose connection is not open yet is cancelled when it is', a
       connection = socket
       caller.leave()
       // The statement was watched first, so it could not be given up by now.
-      watchCaller(caller, () => socket.write(LET_IN))
+      watchScope(caller, () => socket.write(LET_IN))
     })
   })
   const { db, gate } = connectTo(t, url, 60_000)
-  t.match(await answerOf(runFor(caller, async () => await db.execute(sql`select 1`))), { code: 'DEADLINE_EXCEEDED' })
+  t.match(await answerOf(runInScope(caller, async () => await db.execute(sql`select 1`))), {
+    code: 'DEADLINE_EXCEEDED'
+  })
   t.same(gate.load, idle)
 })
 
@@ -368,7 +370,7 @@ for (const code of ['40001', '40P01']) {
   t.test(`${code} is tried again, statements and whole transactions, three times at most`, async (t) => {
     const { db, gate, all } = await startConflicts(t)
     const again = () => db.execute(sql`alter sequence meetings restart`)
-    t.match(await runFor(someone(), async () => await db.execute(sql`select meet(3, ${code})`)), [{ meet: 4 }])
+    t.match(await runInScope(someone(), async () => await db.execute(sql`select meet(3, ${code})`)), [{ meet: 4 }])
     await again()
     await db.transaction(async (tx) => {
       await tx.insert(numbers).values({ n: 1 })
@@ -386,7 +388,7 @@ t.test('what failed for another reason, or for somebody who has left, is not tri
   const { db } = await startConflicts(t)
   t.match(await answerOf(db.execute(sql`select meet(1, '22012')`)), { code: 'VALIDATION_FAILED' })
   const caller = someone()
-  const change = runFor(caller, () =>
+  const change = runInScope(caller, () =>
     db.transaction(async (tx) => {
       await tx.execute(sql`select meet(9, '40001')`).catch((error) => {
         caller.leave()

@@ -3,7 +3,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import { categories } from '#routes/api/v1/categories/table.ts'
 import { buildApp } from '#src/app.ts'
-import { runFor } from '#src/concurrency/waiting.ts'
+import { runInScope } from '#src/concurrency/request-scope.ts'
 import { openDatabase } from '#src/db/open.ts'
 import { readDatabaseUrl } from '#src/db/postgres/url.ts'
 import { roles } from '#src/identity/tables/roles.ts'
@@ -88,7 +88,7 @@ t.test('through PgBouncer a statement whose caller leaves is cancelled', { skip 
   const direct = postgres(DATABASE_URL as string, { max: 1 })
   t.teardown(() => direct.end())
   const socket = { destroyed: false }
-  const sleeping = runFor({ socket, endsAt: Number.POSITIVE_INFINITY }, async () =>
+  const sleeping = runInScope({ socket, endsAt: Number.POSITIVE_INFINITY }, async () =>
     db.execute(sql`select pg_sleep(600)`)
   )
   const isAsleep = async () => {

@@ -22,7 +22,7 @@ type OnWrite = (tables: Iterable<string>) => void
  * Tells which tables this process wrote, before whoever wrote them goes on: a notification of the database comes a moment
  * later. Read from the statements' texts; what a trigger or a cascade writes besides, only the notification tells.
  */
-export class Writes {
+export class WriteTracker {
   #onWrite: OnWrite = () => {}
 
   /** Calls back with each write, when it is committed, or may be. */
@@ -31,7 +31,7 @@ export class Writes {
   }
 
   /** A client whose writes are told. */
-  noteOnPostgres(client: Sql): Sql {
+  wrap(client: Sql): Sql {
     const { unsafe, begin } = client as unknown as Postgres
     const noting: Pick<Postgres, 'unsafe' | 'begin'> = {
       unsafe: (text, ...rest) => {

@@ -1,37 +1,37 @@
 import fp from 'fastify-plugin'
-import { TableWatch, tellTables, untoldTables } from '#src/db/notifications/table-changes.ts'
-import { KeptAnswers } from '#src/resource/cache/kept-answers.ts'
+import { addChangeTriggers, TableWatch, tablesWithoutTrigger } from '#src/db/notifications/table-changes.ts'
+import { ResponseCache } from '#src/resource/cache/response-cache.ts'
 import { DeclarationError } from '#src/resource/model.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The answers of resources that declare `cache`. */
-    keptAnswers: KeptAnswers
+    responseCache: ResponseCache
   }
 }
 
 /** Keeps answers of resources that declare `cache`, and follows who writes the tables that they were read from. */
 export default fp(
   async (app) => {
-    const answers = new KeptAnswers()
+    const answers = new ResponseCache()
     const watch = new TableWatch(app.db, app.listenToDatabase, (table) => answers.written(table))
-    answers.believe(() => watch.heardUntil)
+    answers.trustUntil(() => watch.heardUntil)
     app.databaseWrites.onWrite((tables) => {
       for (const table of tables) answers.written(table)
     })
-    app.decorate('keptAnswers', answers)
+    app.decorate('responseCache', answers)
 
     app.addHook('onReady', async () => {
       const tables = answers.tables
       if (tables.size === 0) return
-      if (app.config.MIGRATE_ON_START) await tellTables(app.db, tables.keys())
-      const [untold] = await untoldTables(app.db, tables.keys())
+      if (app.config.MIGRATE_ON_START) await addChangeTriggers(app.db, tables.keys())
+      const [untold] = await tablesWithoutTrigger(app.db, tables.keys())
       if (untold !== undefined) throw untoldError(tables.get(untold) as string, untold)
       await watch.start()
     })
     app.addHook('onClose', () => watch.close())
   },
-  { name: 'kept-answers', dependencies: ['db'] }
+  { name: 'response-cache', dependencies: ['db'] }
 )
 
 function untoldError(resource: string, table: string): DeclarationError {

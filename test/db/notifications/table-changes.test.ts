@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import type { Database, Listen } from '#src/db/database.ts'
-import { TableWatch, tellTables, untoldTables } from '#src/db/notifications/table-changes.ts'
+import { addChangeTriggers, TableWatch, tablesWithoutTrigger } from '#src/db/notifications/table-changes.ts'
 import { openDatabase } from '#src/db/open.ts'
 import { createDatabase } from '#test/support/database.ts'
 
@@ -11,9 +11,9 @@ t.teardown(close)
 const turn = () => new Promise(setImmediate)
 
 t.test('every write of a told table is heard, and no other', async (t) => {
-  t.same(await untoldTables(db, ['categories', 'items']), ['categories', 'items'])
-  await Promise.all([tellTables(db, ['categories']), tellTables(db, ['categories'])])
-  t.same(await untoldTables(db, ['categories', 'items']), ['items'])
+  t.same(await tablesWithoutTrigger(db, ['categories', 'items']), ['categories', 'items'])
+  await Promise.all([addChangeTriggers(db, ['categories']), addChangeTriggers(db, ['categories'])])
+  t.same(await tablesWithoutTrigger(db, ['categories', 'items']), ['items'])
   const heard: (string | undefined)[] = []
   const watch = new TableWatch(db, listen, (table) => void heard.push(table), { pingMs: 5, deafMs: 60_000 })
   await watch.start()

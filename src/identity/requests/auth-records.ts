@@ -6,17 +6,17 @@ import { revokedTokens } from '../tables/revoked-tokens.ts'
 import { roles } from '../tables/roles.ts'
 import { sessions } from '../tables/sessions.ts'
 import { users } from '../tables/users.ts'
-import type { Facts, KeyFacts, RoleFacts, SessionFacts, UserFacts } from './grant.ts'
+import type { AuthRecords, KeyRecord, RoleRecord, SessionRecord, UserRecord } from './grant.ts'
 
 /** Reads a user. */
-export async function findUser(db: Database, id: string): Promise<UserFacts | undefined> {
+export async function findUser(db: Database, id: string): Promise<UserRecord | undefined> {
   const { role, active } = users
   const [row] = await db.select({ id: users.id, role, active }).from(users).where(eq(users.id, id))
   return row
 }
 
 /** Reads a user with their role, in the transaction that may just have made them. */
-export async function findUserAndRole(db: Database, id: string): Promise<Facts | undefined> {
+export async function findUserAndRole(db: Database, id: string): Promise<AuthRecords | undefined> {
   const { role, active } = users
   const [row] = await db
     .select({ id: users.id, role, active, scopes: roles.scopes })
@@ -27,13 +27,13 @@ export async function findUserAndRole(db: Database, id: string): Promise<Facts |
 }
 
 /** Reads a role by its name. */
-export async function findRole(db: Database, name: string): Promise<RoleFacts | undefined> {
+export async function findRole(db: Database, name: string): Promise<RoleRecord | undefined> {
   const [row] = await db.select({ scopes: roles.scopes }).from(roles).where(eq(roles.name, name))
   return row && { scopes: new Set(row.scopes) }
 }
 
 /** Reads a login. An access token never outlives it, so only its being ended counts. */
-export async function findSession(db: Database, id: string): Promise<SessionFacts | undefined> {
+export async function findSession(db: Database, id: string): Promise<SessionRecord | undefined> {
   const { userId, revokedAt } = sessions
   const [row] = await db.select({ userId, revokedAt }).from(sessions).where(eq(sessions.id, id))
   return row && { userId: row.userId, isRevoked: row.revokedAt !== null }
@@ -46,7 +46,7 @@ export async function findToken(db: Database, jti: string): Promise<{ isRevoked:
 }
 
 /** Reads a key. */
-export async function findKey(db: Database, id: string): Promise<KeyFacts | undefined> {
+export async function findKey(db: Database, id: string): Promise<KeyRecord | undefined> {
   const [row] = await db.select().from(apiKeys).where(eq(apiKeys.id, id))
   return (
     row && {

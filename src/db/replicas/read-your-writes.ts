@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { GatheredWrites } from '#src/concurrency/batching.ts'
-import { readForAnswer } from '#src/concurrency/waiting.ts'
+import { BatchedWrites } from '#src/concurrency/batching.ts'
+import { runUncancellable } from '#src/concurrency/request-scope.ts'
 import type { Database, Listen } from '../database.ts'
 import { notify } from '../notifications/notify.ts'
 import { Watch } from '../notifications/watch.ts'
@@ -25,20 +25,20 @@ const TIMES: WriterTimes = { knownMs: 3000, toldMs: 1000, lagMs: TOLERATED_LAG_M
  * answered when this instance has heard itself tell of it, since PostgreSQL tells all that listen in the same moment; or
  * when so much time has passed that no replica is used any more that does not have it.
  */
-export class RecentWriters {
+export class ReadYourWrites {
   readonly #watch: Watch
   readonly #times: WriterTimes
   readonly #heard: LRUCache<string, number>
   readonly #waiting = new Map<string, Set<() => void>>()
-  readonly #tells: GatheredWrites<string, void>
+  readonly #tells: BatchedWrites<string, void>
 
   constructor(db: Database, listen: Listen, times = TIMES) {
     this.#times = times
     this.#heard = new LRUCache({ max: 1_000_000, ttl: times.knownMs })
     this.#watch = new Watch(db, listen, CHANNEL, { onMessage: (text) => this.#hear(text) })
-    const tell = (ids: string[]) => readForAnswer(() => notify(db, CHANNEL, ids.join(' ')))
+    const tell = (ids: string[]) => runUncancellable(() => notify(db, CHANNEL, ids.join(' ')))
     // 200 ids are under the 8,000 bytes that a notification may have.
-    this.#tells = new GatheredWrites(async (ids) => Array(ids.length).fill(await tell(ids)), never, {
+    this.#tells = new BatchedWrites(async (ids) => Array(ids.length).fill(await tell(ids)), never, {
       most: 200,
       inFlight: 1
     })
@@ -55,7 +55,7 @@ export class RecentWriters {
   }
 
   /** Whether somebody changed something a moment ago; also where that is not known. */
-  mayHaveWritten(id: string): boolean {
+  mustReadPrimary(id: string): boolean {
     return this.#heard.has(id) || performance.now() - this.#watch.heardUntil > this.#times.lagMs
   }
 

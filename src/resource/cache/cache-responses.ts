@@ -5,10 +5,10 @@ import { includePaths } from '../compile/includes.ts'
 import type { Verb } from '../declaration.ts'
 import type { Resource } from '../model.ts'
 import { tablesRead } from '../rows/includes.ts'
-import type { KeptAnswers } from './kept-answers.ts'
+import type { ResponseCache } from './response-cache.ts'
 
 /** The verbs whose answers are kept. An export is read once and as long as a table. */
-export const KEPT: ReadonlySet<string> = new Set<Verb>(['list', 'read', 'aggregate'])
+export const CACHED_VERBS: ReadonlySet<string> = new Set<Verb>(['list', 'read', 'aggregate'])
 
 // What the handler said about its answer. Everything else belongs to one request.
 const HEADERS = ['etag', 'link']
@@ -17,8 +17,8 @@ const HEADERS = ['etag', 'link']
  * A handler whose answers are kept in memory and given again, to anybody: who may use the route was checked before, and
  * a request whose includes are not for everybody goes past the memory.
  */
-export function keepAnswers(
-  answers: KeptAnswers,
+export function cacheResponses(
+  answers: ResponseCache,
   resource: Resource,
   ttlSeconds: number,
   handler: RouteHandlerMethod

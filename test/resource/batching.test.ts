@@ -157,8 +157,8 @@ interface Fixed {
   missing: string
 }
 
-async function startClients(gathers: boolean): Promise<Client[]> {
-  const server = await startApp(t, { RATE_LIMIT_ENABLED: 'false' }, { gathers })
+async function startClients(batches: boolean): Promise<Client[]> {
+  const server = await startApp(t, { RATE_LIMIT_ENABLED: 'false' }, { batches })
   const admin = await server.someone('admin')
   const post = async (url: string, body: unknown) => (await server.send('POST', url, { as: admin.token, body })).body.id
   const fixed = {
@@ -175,10 +175,10 @@ async function startClients(gathers: boolean): Promise<Client[]> {
 const SCOPES = ['read', 'write', 'delete'].flatMap((verb) => [`items:${verb}`, `products:${verb}`])
 
 t.test(`${CLIENTS * STEPS} steps at once are answered as one by one, seed ${SEED}`, async (t) => {
-  const [gathered, plain] = [await startClients(true), await startClients(false)]
-  await Promise.all(gathered.map((client, index) => client.run(scripts[index] as Step[])))
+  const [batched, plain] = [await startClients(true), await startClients(false)]
+  await Promise.all(batched.map((client, index) => client.run(scripts[index] as Step[])))
   for (const [index, client] of plain.entries()) await client.run(scripts[index] as Step[])
-  for (const [index, client] of gathered.entries()) {
+  for (const [index, client] of batched.entries()) {
     t.strictSame(client.answers, (plain[index] as Client).answers, `client ${index}`)
   }
 })

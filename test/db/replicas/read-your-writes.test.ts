@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Database, Listen } from '#src/db/database.ts'
 import { openDatabase } from '#src/db/open.ts'
-import { RecentWriters } from '#src/db/replicas/recent-writers.ts'
+import { ReadYourWrites } from '#src/db/replicas/read-your-writes.ts'
 import { createDatabase } from '#test/support/database.ts'
 
 const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)
@@ -33,16 +33,16 @@ t.test('who wrote through one instance is known to all when they are answered, a
   const times = { knownMs: 60_000, toldMs: 60_000, lagMs: 60_000 }
   const { counting, count } = counted()
   const [one, other] = [
-    new RecentWriters(counting, listen, times),
-    new RecentWriters(db, listen, { ...times, knownMs: 1 })
+    new ReadYourWrites(counting, listen, times),
+    new ReadYourWrites(db, listen, { ...times, knownMs: 1 })
   ]
-  t.ok(one.mayHaveWritten('a'), 'whoever hears nothing knows nothing')
+  t.ok(one.mustReadPrimary('a'), 'whoever hears nothing knows nothing')
   await Promise.all([one.start(), other.start()])
-  await until(() => !one.mayHaveWritten('a') && !other.mayHaveWritten('a'))
+  await until(() => !one.mustReadPrimary('a') && !other.mustReadPrimary('a'))
   await Promise.all([one.wrote('a'), one.wrote('a'), one.wrote('b')])
-  t.ok(one.mayHaveWritten('a') && one.mayHaveWritten('b'))
-  t.notOk(one.mayHaveWritten('c'))
-  await until(() => !other.mayHaveWritten('a'))
+  t.ok(one.mustReadPrimary('a') && one.mustReadPrimary('b'))
+  t.notOk(one.mustReadPrimary('c'))
+  await until(() => !other.mustReadPrimary('a'))
 
   const before = count.statements
   await Promise.all([one.wrote('a'), one.wrote('b')])
@@ -52,11 +52,11 @@ t.test('who wrote through one instance is known to all when they are answered, a
 })
 
 t.test('who is told of again stays known', async (t) => {
-  const writers = new RecentWriters(db, listen, { knownMs: 60_000, toldMs: 0, lagMs: 60_000 })
+  const writers = new ReadYourWrites(db, listen, { knownMs: 60_000, toldMs: 0, lagMs: 60_000 })
   await writers.start()
   await writers.wrote('a')
   await writers.wrote('a')
-  t.ok(writers.mayHaveWritten('a'))
+  t.ok(writers.mustReadPrimary('a'))
   await writers.close()
 })
 
@@ -64,9 +64,9 @@ t.test('what nobody hears, or nobody can tell, is answered when no replica is be
   const deaf: Listen = async () => ({ close: async () => {} })
   const times = { knownMs: 60_000, toldMs: 0, lagMs: 20 }
   for (const { counting } of [counted(false), counted(true)]) {
-    const writers = new RecentWriters(counting, deaf, times)
+    const writers = new ReadYourWrites(counting, deaf, times)
     await Promise.all([writers.wrote('a'), writers.wrote('b')])
-    t.ok(writers.mayHaveWritten('a'))
+    t.ok(writers.mustReadPrimary('a'))
     await writers.close()
   }
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { GatheredReads, GatheredWrites, SharedReads } from '#src/concurrency/batching.ts'
-import { type Caller, currentCaller, runFor } from '#src/concurrency/waiting.ts'
+import { BatchedReads, BatchedWrites, CoalescedReads } from '#src/concurrency/batching.ts'
+import { currentScope, type RequestScope, runInScope } from '#src/concurrency/request-scope.ts'
 
 /** Someone who waits, and may go. */
 function someone(endsAt = Number.POSITIVE_INFINITY) {
@@ -8,15 +8,15 @@ function someone(endsAt = Number.POSITIVE_INFINITY) {
 }
 
 t.test('what several wait for is given up when all of them have gone', async (t) => {
-  const seen: (Caller | undefined)[] = []
-  const shared = new SharedReads<string>()
+  const seen: (RequestScope | undefined)[] = []
+  const shared = new CoalescedReads<string>()
   const read = async () => {
-    seen.push(currentCaller())
+    seen.push(currentScope())
     return 'read'
   }
-  const rows = new GatheredReads<string>(
+  const rows = new BatchedReads<string>(
     async (keys) => {
-      seen.push(currentCaller())
+      seen.push(currentScope())
       return new Map(keys.map((key) => [key, key]))
     },
     { most: 16, inFlight: 1 }
@@ -29,7 +29,7 @@ t.test('what several wait for is given up when all of them have gone', async (t)
   for (const [name, get] of reads) {
     seen.length = 0
     const both = [someone(), someone()] as const
-    await Promise.all(both.map((one, index) => runFor(one, () => get(`${index}`))))
+    await Promise.all(both.map((one, index) => runInScope(one, () => get(`${index}`))))
     t.equal(seen.length, 1, name)
     const [together] = seen
     for (const { socket } of both) {
@@ -39,7 +39,7 @@ t.test('what several wait for is given up when all of them have gone', async (t)
     t.equal(together?.socket.destroyed, true, name)
 
     seen.length = 0
-    await Promise.all([runFor(someone(), () => get('0')), get('1')])
+    await Promise.all([runInScope(someone(), () => get('0')), get('1')])
     t.same(seen, [undefined], `${name}, and one who cannot go`)
   }
 })
@@ -51,16 +51,16 @@ t.teardown(() => clearInterval(alive))
 const inMs = (ms: number) => performance.now() + ms
 
 t.test('a statement that several share lasts until the last of their ends; each waits until their own', async (t) => {
-  const seen: (Caller | undefined)[] = []
+  const seen: (RequestScope | undefined)[] = []
   const read = Promise.withResolvers<void>()
   const note = async () => {
-    seen.push(currentCaller())
+    seen.push(currentScope())
     await read.promise
   }
-  const shared = new SharedReads<void>()
-  const rows = new GatheredReads<void>(async () => new Map([['row', await note()]]), { most: 16, inFlight: 1 })
+  const shared = new CoalescedReads<void>()
+  const rows = new BatchedReads<void>(async () => new Map([['row', await note()]]), { most: 16, inFlight: 1 })
   const [soon, later] = [someone(inMs(20)), someone(inMs(60_000))]
-  const all = (caller: Caller) => runFor(caller, () => [shared.get('page', note), rows.get('row')])
+  const all = (caller: RequestScope) => runInScope(caller, () => [shared.get('page', note), rows.get('row')])
   const [tooLate, inTime] = [all(soon), all(later)]
   for (const one of tooLate) await t.rejects(one, { code: 'DEADLINE_EXCEEDED', statusCode: 503 })
   t.same(
@@ -73,22 +73,22 @@ t.test('a statement that several share lasts until the last of their ends; each 
 
 t.test('writes of who has an end share no statement', async (t) => {
   const statements: [items: string[], endsAt: number | undefined][] = []
-  const writes = new GatheredWrites<string, string>(
+  const writes = new BatchedWrites<string, string>(
     async (items) => {
-      statements.push([items, currentCaller()?.endsAt])
+      statements.push([items, currentScope()?.endsAt])
       return items
     },
     () => 'unknown',
     { most: 2, inFlight: 1 }
   )
   const [patient, hasty] = [someone(), someone(inMs(1000))]
-  const asked: [caller: Caller | undefined, item: string][] = [
+  const asked: [caller: RequestScope | undefined, item: string][] = [
     [patient, 'a'],
     [hasty, 'hasty'],
     [undefined, 'b'],
     [patient, 'c']
   ]
-  const written = await Promise.all(asked.map(([caller, item]) => runFor(caller, () => writes.add(item))))
+  const written = await Promise.all(asked.map(([caller, item]) => runInScope(caller, () => writes.add(item))))
   t.same(written, ['a', 'hasty', 'b', 'c'])
   t.same(statements, [
     [['hasty'], hasty.endsAt],
@@ -100,7 +100,7 @@ t.test('writes of who has an end share no statement', async (t) => {
 t.test('what a statement was undone for is told to whom it happens alone, and to all where nobody knows', async (t) => {
   const statements: string[][] = []
   const writes = (blame: 'item' | 'statement' | 'unknown') =>
-    new GatheredWrites<string, string>(
+    new BatchedWrites<string, string>(
       async (items) => {
         statements.push(items)
         if (items.includes('bad')) throw new Error(blame)
@@ -123,7 +123,7 @@ t.test('what a statement was undone for is told to whom it happens alone, and to
 
 t.test('a read that fails fails for all who wait for it, and the next one is made anew', async (t) => {
   let isAway = true
-  const rows = new GatheredReads<string>(
+  const rows = new BatchedReads<string>(
     async (keys) => {
       if (isAway) throw new Error('away')
       return new Map(keys.map((key) => [key, `the ${key}`]))

@@ -6,7 +6,7 @@ const BOUNDS = { max: 10_000, maxSize: 32 * 2 ** 20 }
 const UNTOLD_MS = 800
 
 /** An answer as text, and the headers that are part of it. */
-export interface KeptAnswer {
+export interface CachedResponse {
   body: string
   headers: Record<string, string>
   /** When reading it began, as the clock tells it, in milliseconds. */
@@ -16,8 +16,8 @@ export interface KeptAnswer {
 }
 
 /** Answers that anybody gets, kept in memory until a table that they were read from is written, or their time is over. */
-export class KeptAnswers {
-  readonly #kept: LRUCache<string, KeptAnswer>
+export class ResponseCache {
+  readonly #kept: LRUCache<string, CachedResponse>
   readonly #writes = new Map<string, number>()
   readonly #readers = new Map<string, string>()
   readonly #now: () => number
@@ -49,7 +49,7 @@ export class KeptAnswers {
   }
 
   /** @param heardUntil the time, by the same clock, until which every write was told. */
-  believe(heardUntil: () => number): void {
+  trustUntil(heardUntil: () => number): void {
     this.#heardUntil = heardUntil
   }
 
@@ -64,7 +64,7 @@ export class KeptAnswers {
   }
 
   /** What is kept under a key, where it is still what would be read; and its age in milliseconds. */
-  find(key: string, tables: string[], ttlMs: number): (KeptAnswer & { ageMs: number }) | undefined {
+  find(key: string, tables: string[], ttlMs: number): (CachedResponse & { ageMs: number }) | undefined {
     const kept = this.#kept.get(key)
     if (!kept) return undefined
     const ageMs = this.#now() - kept.readAt
@@ -74,7 +74,7 @@ export class KeptAnswers {
   }
 
   /** Keeps an answer, unless one of its tables was written while it was read. */
-  keep(key: string, tables: string[], answer: KeptAnswer): void {
+  keep(key: string, tables: string[], answer: CachedResponse): void {
     if (answer.stamp === this.stamp(tables)) this.#kept.set(key, answer)
   }
 
@@ -86,5 +86,5 @@ export class KeptAnswers {
 }
 
 // Two bytes for a character at most, and what an entry costs besides.
-const sizeOf = ({ body, headers }: KeptAnswer, key: string) =>
+const sizeOf = ({ body, headers }: CachedResponse, key: string) =>
   2 * (body.length + key.length + JSON.stringify(headers).length) + 300

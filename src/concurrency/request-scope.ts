@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { ApiError } from '../errors.ts'
 
 /** Who waits for what is done now, and until when. */
-export interface Caller {
+export interface RequestScope {
   /** The connection on which the answer leaves. */
   readonly socket: { readonly destroyed: boolean }
   /** When the caller stops waiting, by the clock of `performance`; Infinity for whoever waits as long as it takes. */
@@ -11,14 +11,14 @@ export interface Caller {
   readonly route?: object | undefined
 }
 
-const callers = new AsyncLocalStorage<Caller | undefined>()
-const ANSWERING: Caller = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
+const callers = new AsyncLocalStorage<RequestScope | undefined>()
+const ANSWERING: RequestScope = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
 
 /** Does something for a caller: statements that they do not wait for any more are given up. */
-export const runFor = <T>(caller: Caller | undefined, work: () => T): T => callers.run(caller, work)
+export const runInScope = <T>(caller: RequestScope | undefined, work: () => T): T => callers.run(caller, work)
 
 /** Several callers as one, who leaves when all of them have left; nobody in particular when one of them is. */
-export function together(several: (Caller | undefined)[]): Caller | undefined {
+export function together(several: (RequestScope | undefined)[]): RequestScope | undefined {
   if (several.includes(undefined)) return undefined
   const socket = {
     get destroyed() {
@@ -27,7 +27,7 @@ export function together(several: (Caller | undefined)[]): Caller | undefined {
   }
   const route = several[0]?.route
   const isOneRoute = several.every((one) => one?.route === route)
-  return { socket, endsAt: latestOf(several as Caller[]), route: isOneRoute ? route : undefined }
+  return { socket, endsAt: latestOf(several as RequestScope[]), route: isOneRoute ? route : undefined }
 }
 
 /** When the last of several stops waiting. */
@@ -38,22 +38,23 @@ function latestOf(several: Iterable<{ readonly endsAt: number }>): number {
 }
 
 /** Does something for nobody in particular: a statement that several callers share must not end with one of them. */
-export const runForAll = <T>(work: () => T): T => callers.run(undefined, work)
+export const runDetached = <T>(work: () => T): T => callers.run(undefined, work)
 
 /**
  * Reads what the answer to a change needs, after the change was made: its statements go before those that wait, are never
  * refused and never given up. A caller who is told that nothing was done would do it again.
  */
-export const readForAnswer = <T>(read: () => Promise<T>): Promise<T> => callers.run(ANSWERING, read)
+export const runUncancellable = <T>(read: () => Promise<T>): Promise<T> => callers.run(ANSWERING, read)
 
 /** For whom something is done; undefined when for nobody in particular. */
-export const currentCaller = (): Caller | undefined => callers.getStore()
+export const currentScope = (): RequestScope | undefined => callers.getStore()
 
 /** Whether what is done now is the end of an answer to a change. */
-export const isForAnswer = (caller: Caller | undefined): boolean => caller === ANSWERING
+export const isForAnswer = (caller: RequestScope | undefined): boolean => caller === ANSWERING
 
 /** Whether a caller went away, or has no time left. */
-export const hasLeft = ({ socket, endsAt }: Caller): boolean => socket.destroyed || endsAt <= performance.now()
+export const isAbandoned = ({ socket, endsAt }: RequestScope): boolean =>
+  socket.destroyed || endsAt <= performance.now()
 
 /** The answer for a caller who has no time left. Who went away does not read it. */
 export function deadlineExceeded(cause?: unknown): ApiError {
@@ -64,7 +65,7 @@ export function deadlineExceeded(cause?: unknown): ApiError {
 const LOOK_EVERY_MS = 50
 
 interface Watched {
-  caller: Caller
+  caller: RequestScope
   /** Gives up what the caller waits for. @returns whether that could be done; if not it is tried again. */
   giveUp: () => boolean
 }
@@ -73,7 +74,7 @@ const watched = new Set<Watched>()
 let looking: NodeJS.Timeout | undefined
 
 /** Gives something up soon after its caller has left. @returns what ends the watch. */
-export function watchCaller(caller: Caller, giveUp: () => boolean): () => void {
+export function watchScope(caller: RequestScope, giveUp: () => boolean): () => void {
   const one = { caller, giveUp }
   watched.add(one)
   looking ??= setInterval(look, LOOK_EVERY_MS).unref()
@@ -84,10 +85,10 @@ export function watchCaller(caller: Caller, giveUp: () => boolean): () => void {
  * What somebody waits for that is not only theirs, and so does not end with them: they stop waiting at their end.
  * @throws ApiError DEADLINE_EXCEEDED then.
  */
-export function untilEnd<T>(caller: Caller | undefined, answer: Promise<T>): Promise<T> {
+export function untilEnd<T>(caller: RequestScope | undefined, answer: Promise<T>): Promise<T> {
   if (!caller || caller.endsAt === Number.POSITIVE_INFINITY) return answer
   return new Promise((resolve, reject) => {
-    const unwatch = watchCaller(caller, () => {
+    const unwatch = watchScope(caller, () => {
       reject(deadlineExceeded())
       return true
     })
@@ -96,7 +97,7 @@ export function untilEnd<T>(caller: Caller | undefined, answer: Promise<T>): Pro
 }
 
 function look(): void {
-  for (const one of watched) if (hasLeft(one.caller) && one.giveUp()) watched.delete(one)
+  for (const one of watched) if (isAbandoned(one.caller) && one.giveUp()) watched.delete(one)
   if (watched.size > 0) return
   clearInterval(looking)
   looking = undefined

@@ -24,7 +24,7 @@ const SAMPLES = 5
 const LONGEST_WAIT_S = 15
 
 /** How much a process has to do, in numbers that cost nothing to read at every request. */
-export class Pressure {
+export class LoadShedder {
   readonly #delays = new Array<number>(SAMPLES).fill(0)
   readonly #isLoopFree: boolean
   #samples = 0

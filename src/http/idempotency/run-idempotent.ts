@@ -4,14 +4,14 @@ import { toApiError } from '#src/db/errors.ts'
 import { ApiError } from '#src/errors.ts'
 import { type Answer, JSON_TYPE, refusal } from '../answer.ts'
 import type { KeyUse } from './key.ts'
-import { claimKey, findAnswer, type KeptAnswer, keepAnswer } from './store.ts'
+import { type CachedResponse, claimKey, findAnswer, keepAnswer } from './store.ts'
 
 /**
  * The answer that a key was given before; undefined where there is none yet.
  * @param fingerprint of the request that asks again.
  * @throws ApiError IDEMPOTENCY_KEY_REUSED when it was given to another request.
  */
-export async function findRepeated(
+export async function findReplay(
   db: Database,
   { stored, open }: KeyUse,
   fingerprint: () => string | Promise<string>
@@ -36,7 +36,7 @@ export async function findRepeated(
  * @param serialize the text of an answer's body.
  * @throws ApiError IDEMPOTENCY_IN_PROGRESS while the first is under way, IDEMPOTENCY_KEY_REUSED for another request.
  */
-export async function answerOnce(
+export async function runIdempotent(
   tx: Transaction,
   request: FastifyRequest,
   { use, fingerprint }: { use: KeyUse; fingerprint: string },
@@ -45,13 +45,13 @@ export async function answerOnce(
 ): Promise<Answer> {
   const claimedAt = await claimKey(tx, use.stored, fingerprint)
   if (claimedAt === undefined) {
-    const repeated = await findRepeated(tx, use, () => fingerprint)
+    const repeated = await findReplay(tx, use, () => fingerprint)
     if (!repeated) throw inProgress()
     /* c8 ignore next 2 -- on the embedded database requests take turns: a repetition was answered before this */
     return repeated
   }
   const answer = await attempt(tx, request, async (inner) => asSent(await run(inner), serialize))
-  await keepAnswer(tx, { key: use.stored, claimedAt }, fingerprint, sealed(answer, use))
+  await keepAnswer(tx, { key: use.stored, claimedAt }, fingerprint, encrypted(answer, use))
   return answer
 }
 
@@ -69,7 +69,7 @@ export function asSent(answer: Answer, serialize: (answer: Answer) => string | u
 }
 
 /** The same as it is kept. */
-export const sealed = ({ status, headers, body }: SentAnswer, { seal }: KeyUse): KeptAnswer => ({
+export const encrypted = ({ status, headers, body }: SentAnswer, { seal }: KeyUse): CachedResponse => ({
   status,
   headers,
   body: body === undefined ? null : seal(body)
