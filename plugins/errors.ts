@@ -11,7 +11,7 @@ declare module 'fastify' {
   }
 }
 
-/** WriteTracker every error answer: those of handlers, the framework, the parsers and the database, in one body. */
+/** Writes every error answer: those of handlers, the framework, the parsers and the database, in one body. */
 export default fp(
   async (app) => {
     const allowed = new Allowed()

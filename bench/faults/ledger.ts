@@ -22,7 +22,7 @@ export class Ledger {
     this.#run = `ledger-${process.hrtime.bigint().toString(36)}`
   }
 
-  /** WriteTracker one more: every other under an Idempotency-Key. */
+  /** Writes one more: every other under an Idempotency-Key. */
   write(agent: Agent, url: string): Promise<Answer> {
     const n = this.#entries.length
     const entry = { title: `${this.#run}-${n}`, isKeyed: n % 2 === 0, acknowledged: new Set<string>() }

@@ -112,7 +112,7 @@ type Added<T, R> = { item: T } & PromiseWithResolvers<R>
 export type Blame = 'item' | 'statement' | 'unknown'
 
 /**
- * WriteTracker that arrive together become one statement, each with its own result or its own error. While as many statements
+ * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
  * are under way as may be, what arrives waits and goes with the next, so that the more there is to do, the more is done
  * with one commit.
  */
@@ -136,7 +136,7 @@ export class BatchedWrites<T, R> {
   }
 
   /**
-   * WriteTracker an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
+   * Writes an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
    * which may be too late for them.
    */
   add(item: T): Promise<R> {

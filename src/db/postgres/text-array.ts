@@ -1,7 +1,7 @@
 // The type text[] of PostgreSQL.
 const TEXT_ARRAY = 1009
 
-/** How postgres.js reads a `text[]`; drizzle, left to it, drops backslashes. WriteTracker what drizzle made of it already. */
+/** How postgres.js reads a `text[]`; drizzle, left to it, drops backslashes. Writes what drizzle made of it already. */
 export const textArray = { to: TEXT_ARRAY, from: [TEXT_ARRAY], serialize: (text: string) => text, parse }
 
 function parse(text: string): (string | null)[] {

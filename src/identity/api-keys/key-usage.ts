@@ -22,7 +22,7 @@ export class KeyUsage {
     this.#usedAt.set(keyId, Date.now())
   }
 
-  /** WriteTracker what was noted, in one statement. */
+  /** Writes what was noted, in one statement. */
   async write(): Promise<void> {
     const used = [...this.#usedAt]
     if (used.length === 0) return
@@ -43,7 +43,7 @@ export class KeyUsage {
     }
   }
 
-  /** WriteTracker the last of it. */
+  /** Writes the last of it. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.write().catch(() => {})

@@ -45,7 +45,7 @@ export class Loader {
     this.#bytes += line.bytes
   }
 
-  /** WriteTracker what is left, and waits for all. */
+  /** Writes what is left, and waits for all. */
   async end(): Promise<void> {
     await this.#flush()
     await this.#writing

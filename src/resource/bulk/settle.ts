@@ -4,11 +4,11 @@ import type { ApiError } from '#src/errors.ts'
 import type { Resource } from '../model.ts'
 import { failed, type Outcome } from './outcome.ts'
 
-/** WriteTracker items with one statement, and says of each what became of it, in their order. */
+/** Writes items with one statement, and says of each what became of it, in their order. */
 export type Write<T> = (db: Database, items: T[]) => Promise<Outcome[]>
 
 /**
- * WriteTracker items in one statement. What it finds out by itself (values taken, references to nothing, ids that are not
+ * Writes items in one statement. What it finds out by itself (values taken, references to nothing, ids that are not
  * there) it reports item by item; a row that PostgreSQL refuses after all (a check, a row that is still in use, a race)
  * fails the statement, and only then the items are written in halves, each in a savepoint, down to the one at fault:
  * at most twice as many statements as items.
@@ -52,7 +52,7 @@ export async function settleWhole<T>(
   }
 }
 
-/** WriteTracker the items that are not refused already, and puts what became of them between the refusals. */
+/** Writes the items that are not refused already, and puts what became of them between the refusals. */
 export async function writeOthers<T>(
   db: Database,
   items: T[],

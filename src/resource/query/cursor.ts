@@ -10,7 +10,7 @@ export interface Place {
 const MAC_BYTES = 12
 
 /**
- * WriteTracker a place as an opaque text that cannot be altered.
+ * Writes a place as an opaque text that cannot be altered.
  * @param scope what the cursor belongs to, a resource and an order: it opens nowhere else.
  */
 export function encodeCursor(place: Place, scope: string, key: KeyObject): string {
