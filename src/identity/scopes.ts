@@ -1,9 +1,9 @@
 /** What a route asks of its caller: nothing, any valid credential, or a scope such as `products:write`. */
 export type Access = 'public' | 'authenticated' | 'client' | Scope
-export type Scope = `${string}:${'read' | 'write' | 'delete' | '*'}`
+export type Scope = `${string}:${string}`
 
-/** How a scope is written: `products:read`, `products:*` or `*`. */
-export const SCOPE_PATTERN = '^(\\*|[a-z][a-z0-9-]{0,62}:(read|write|delete|\\*))$'
+/** How a scope is written: `products:read`, `orders:fulfil` (an action of its own), `products:*` or `*`. */
+export const SCOPE_PATTERN = '^(\\*|[a-z][a-z0-9-]{0,62}:([a-z][a-z0-9-]{0,30}|\\*))$'
 const SCOPE = new RegExp(SCOPE_PATTERN)
 
 /** Whether a set of scopes contains one, directly or through `<resource>:*` or `*`. */

@@ -39,8 +39,10 @@ export function listScopes<D extends object>(document: D): D {
     .flatMap(({ security = [] }) => security.flatMap((one) => one.oauth2 ?? []))
   const scopes = [...new Set(asked)].sort().map((scope) => {
     const [resource, verb] = scope.split(':') as [string, string]
-    return [scope, `${MEANINGS[verb]} ${resource.replaceAll('-', ' ')}`]
+    return [scope, `${MEANINGS[verb] ?? capitalized(verb)} ${resource.replaceAll('-', ' ')}`]
   })
   components.securitySchemes.oauth2.flows.clientCredentials.scopes = Object.fromEntries(scopes)
   return document
 }
+
+const capitalized = (verb: string) => verb.charAt(0).toUpperCase() + verb.slice(1)

@@ -61,6 +61,10 @@ export type Operation<Body = never> = (call: Call<Body>) => Promise<{ id: string
 /** A step that a row can take: `POST /<id>/<name>`, answered with the row. */
 export interface Action {
   summary: string
+  /** Who may take the step. Default: who may write, their own rows. */
+  access?: Access
+  /** `all`: who may take the step may take it on every row, also of other owners. */
+  rows?: 'all'
   run: Operation
 }
 
@@ -149,7 +153,7 @@ export interface Declaration<S extends TObject = TObject> {
   guard?: Guard
   /** What this process must know before a change is answered: called after each, also after one that failed. */
   changed?: (app: FastifyInstance) => Promise<unknown>
-  /** Steps beyond the usual verbs, by their name in the path. They need the scope to write. */
+  /** Steps beyond the usual verbs, by their name in the path. They need the scope to write, or one of their own. */
   actions?: Record<string, Action>
 }
 

@@ -103,7 +103,7 @@ export function defineResource<const D extends Declaration>(
             ? cacheResponses(app.responseCache, resource, cache.ttlSeconds, handler)
             : handler,
         config: {
-          access: access[route.access],
+          access: route.ownAccess ?? access[route.access],
           faultOf,
           idempotent: route.method !== 'GET',
           acceptsPrefer: 'change' in route,

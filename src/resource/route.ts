@@ -2,6 +2,7 @@ import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteHandlerMethod } from 'fastify'
 import type { Change } from '../http/change.ts'
 import type { Stream } from '../http/stream.ts'
+import type { Access } from '../identity/scopes.ts'
 import type { ResourceContext } from './context.ts'
 import type { Declaration } from './declaration.ts'
 import type { Resource } from './model.ts'
@@ -9,6 +10,8 @@ import type { Resource } from './model.ts'
 interface AnyRoute {
   url: string
   access: keyof Declaration['access']
+  /** Who may use it, where that is not who has that access to the resource. */
+  ownAccess?: Access | undefined
   schema: FastifySchema
   /** The largest body, where it is not that of every route. */
   bodyLimit?: number

@@ -113,19 +113,53 @@ t.test('a total that no number can hold is refused', async (t) => {
 t.test('an order goes from pending to paid to shipped, and nowhere else', async (t) => {
   const chair = await product(10)
   const { id } = (await order([{ productId: chair, quantity: 1 }])).body
-  t.match(await step(id, 'ship'), {
+  t.match(await step(id, 'ship', admin.token), {
     status: 409,
     body: { error: { code: 'INVALID_TRANSITION', details: { status: 'pending' } } }
   })
-  t.match(await step(id, 'pay'), {
+  t.match(await step(id, 'pay', admin.token), {
     status: 200,
     body: { status: 'paid', lines: [{ quantity: 1 }] },
     headers: { etag: '"2"' }
   })
-  t.equal((await step(id, 'pay')).status, 409)
-  t.match(await step(id, 'ship'), { status: 200, body: { status: 'shipped' } })
+  t.equal((await step(id, 'pay', admin.token)).status, 409)
+  t.match(await step(id, 'ship', admin.token), { status: 200, body: { status: 'shipped' } })
   t.equal((await step(id, 'cancel')).status, 409)
   t.equal(await stockOf(chair), 9)
+})
+
+t.test('a buyer marks no order as paid or shipped, and cancels only their own', async (t) => {
+  const chair = await product(10)
+  const { id } = (await order([{ productId: chair, quantity: 1 }])).body
+  const makeKey = async (scopes: string[], as: string) =>
+    (await send('POST', '/api/v1/api-keys', { as, body: { name: 'k', scopes } })).body.key as string
+  const writer = await makeKey(['orders:read', 'orders:write'], admin.token)
+  for (const as of [ada.token, bob.token, writer, await makeKey(['orders:write'], ada.token)]) {
+    for (const name of ['pay', 'ship']) {
+      const refused = await step(id, name, as)
+      t.match(refused, { status: 403, body: { error: { details: { scope: 'orders:fulfil' } } } })
+      t.match(refused.headers['www-authenticate'], /scope="orders:fulfil"/)
+    }
+  }
+  const asked = { as: ada.token, body: { name: 'k', scopes: ['orders:fulfil'] } }
+  t.equal((await send('POST', '/api/v1/api-keys', asked)).status, 403, 'a key of theirs cannot either')
+  const warehouse = await makeKey(['orders:fulfil'], admin.token)
+  t.match(await step(id, 'pay', warehouse), { status: 200, body: { status: 'paid' } }, 'any order')
+  t.equal((await send('GET', `/api/v1/orders/${id}`, { as: warehouse })).status, 403)
+  t.equal((await step(id, 'cancel', warehouse)).status, 403)
+  t.equal((await step(id, 'cancel', bob.token)).status, 404)
+  t.match(await step(id, 'cancel'), { status: 200, body: { status: 'cancelled' } })
+})
+
+t.test('the document says which scope a step needs', async (t) => {
+  const { paths, components } = (await send('GET', '/openapi.json')).body
+  const scopesOf = (name: string) => paths[`/api/v1/orders/{id}/${name}`].post.security[0].bearer
+  t.same(
+    [scopesOf('pay'), scopesOf('ship'), scopesOf('cancel')],
+    [['orders:fulfil'], ['orders:fulfil'], ['orders:write']]
+  )
+  const { scopes } = components.securitySchemes.oauth2.flows.clientCredentials
+  t.equal(scopes['orders:fulfil'], 'Fulfil orders')
 })
 
 t.test('a cancelled order gives its stock back, once', async (t) => {
@@ -136,7 +170,7 @@ t.test('a cancelled order gives its stock back, once', async (t) => {
       { productId: desk, quantity: 1 }
     ])
   ).body
-  await step(id, 'pay')
+  await step(id, 'pay', admin.token)
   const answers = await Promise.all(Array.from({ length: 5 }, () => step(id, 'cancel')))
   t.same(answers.map(({ status }) => status).sort(), [200, 409, 409, 409, 409])
   t.same([await stockOf(chair), await stockOf(desk)], [10, 10])
@@ -159,8 +193,8 @@ t.test('a step is only taken from the version that the caller read', async (t) =
   }
   t.match(await send('GET', path, { as: ada.token }), { body: { status: 'pending' }, headers: { etag: '"1"' } })
   t.equal(await stockOf(chair), 6)
-  t.equal((await stepIf('pay', { 'if-match': '"2"' }, bob.token)).status, 404)
-  const answers = await Promise.all(['pay', 'cancel'].map((name) => stepIf(name, { 'if-match': '"1"' })))
+  t.equal((await stepIf('cancel', { 'if-match': '"2"' }, bob.token)).status, 404)
+  const answers = await Promise.all(['pay', 'cancel'].map((name) => stepIf(name, { 'if-match': '"1"' }, admin.token)))
   t.same(answers.map(({ status }) => status).sort(), [200, 412], 'of two from one version one is taken')
   t.equal(
     (await stepIf('cancel', { 'if-match': '*', 'if-none-match': '"9"' })).status,
@@ -173,7 +207,6 @@ t.test('404 for someone else, as if the order did not exist', async (t) => {
   const nothing = '01890000-0000-7000-8000-000000000000'
   for (const [method, path] of [
     ['GET', ''],
-    ['POST', '/pay'],
     ['POST', '/cancel']
   ]) {
     const theirs = await send(method as string, `/api/v1/orders/${id}${path}`, { as: bob.token })

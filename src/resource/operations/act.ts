@@ -15,15 +15,17 @@ import { lockOne, oneOf } from '../rows/target.ts'
 
 /** `POST /:id/<name>`: a step of the resource's own. */
 export const actionRoute =
-  (name: string, { summary, run }: Action): MakeRoute =>
+  (name: string, { summary, run, access, rows }: Action): MakeRoute =>
   ({ resource }) => ({
     method: 'POST',
     url: `/:id/${name}`,
     access: 'write',
+    ownAccess: access,
     schema: { summary, params: IdParams, headers: IfMatch, response: { 200: resource.answer } },
     async change(request) {
-      const one = oneOf(request, resource)
-      const step = (on: ResourceContext) => runOperation(on, request, run)
+      const ownerId = rows === 'all' ? undefined : ownerOf(request, resource)
+      const one = { ...oneOf(request, resource), ownerId }
+      const step = (on: ResourceContext) => runOperation(on, request, run, ownerId)
       const stepIfUnchanged = (on: ResourceContext) =>
         on.db.transaction(async (tx) => {
           const inner = inTransaction(on, tx)
@@ -35,14 +37,19 @@ export const actionRoute =
     }
   })
 
-/** Runs an operation written by hand, and reads the row that it names. */
-export async function runOperation(context: ResourceContext, request: FastifyRequest, run: Operation): Promise<Stored> {
+/** Runs an operation written by hand, and reads the row that it names. @param ownerId as `Call` says. */
+export async function runOperation(
+  context: ResourceContext,
+  request: FastifyRequest,
+  run: Operation,
+  ownerId: string | undefined
+): Promise<Stored> {
   const { id } = await run({
     db: context.db,
     principal: request.principal as Principal,
     body: request.body as never,
     id: (request.params as { id: string }).id,
-    ownerId: ownerOf(request, context.resource)
+    ownerId
   })
   // Not with others: what is read for an answer goes before what waits, and is never refused.
   return runUncancellable(() => readOne({ ...context, batched: undefined }, id, undefined))

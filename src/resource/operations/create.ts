@@ -4,6 +4,7 @@ import { guarded } from '../guard.ts'
 import type { Resource, Stored } from '../model.ts'
 import type { MakeRoute } from '../route.ts'
 import { insertStored } from '../rows/one-statement.ts'
+import { ownerOf } from '../rows/ownership.ts'
 import { assertRules } from '../rules.ts'
 import { toColumns } from '../write.ts'
 import { runOperation } from './act.ts'
@@ -25,7 +26,7 @@ export const createRoute: MakeRoute = (context, prefix) => {
       assertRules(resource, request.body)
       const body = request.body as Record<string, unknown>
       const make = create
-        ? (on: ResourceContext) => runOperation(on, request, create)
+        ? (on: ResourceContext) => runOperation(on, request, create, ownerOf(request, resource))
         : await prepareRow(resource, body, request.principal?.userId)
       return async (on) => {
         const stored = await guarded(on, request, { body }, make)

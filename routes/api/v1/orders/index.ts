@@ -27,8 +27,9 @@ export default defineResource({
   // What was ordered stands: an order is cancelled, not changed or deleted.
   operations: { create: placeOrder, update: false, replace: false, remove: false },
   actions: {
-    pay: { summary: 'Mark a pending order as paid', run: payOrder },
-    ship: { summary: 'Mark a paid order as shipped', run: shipOrder },
+    // Of every buyer, and never a matter of the buyer's own.
+    pay: { summary: 'Mark a pending order as paid', access: 'orders:fulfil', rows: 'all', run: payOrder },
+    ship: { summary: 'Mark a paid order as shipped', access: 'orders:fulfil', rows: 'all', run: shipOrder },
     cancel: { summary: 'Cancel a pending or paid order and give its stock back', run: cancelOrder }
   }
 })
