@@ -1,0 +1,67 @@
+import { Session } from 'node:inspector/promises'
+import { isAbsolute, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildApp } from '#src/app.ts'
+import { createFirstAdmin } from '#src/identity/users.ts'
+import { testConfig } from './app.ts'
+
+/** The requests that `docs/request.md` follows. */
+const REQUESTS = {
+  read: (id: string) => ({ method: 'GET', url: `/api/v1/products/${id}` }),
+  list: () => ({ method: 'GET', url: '/api/v1/products?limit=5&sort=name' }),
+  create: (_id: string, n: number) => ({
+    method: 'POST',
+    url: '/api/v1/products',
+    payload: { sku: `TRACE-${n}`, name: 'Oak desk', priceCents: 100 }
+  })
+} as const
+
+const root = `${import.meta.dirname}/../../`
+const WARM = 5
+
+/**
+ * Prints as JSON which of our files each kind of request runs once it is warm, in the order of their first function.
+ * A process of its own: taking V8's counters resets them, which would end the coverage of a test.
+ */
+async function trace(dataDir: string): Promise<void> {
+  const app = await buildApp(testConfig({ DATA_DIR: dataDir }))
+  const admin = await createFirstAdmin(app.db, 'admin@example.com', 'a trace password 42')
+  const login = await app.inject({
+    method: 'POST',
+    url: '/api/v1/auth/login',
+    payload: { email: admin?.email, password: 'a trace password 42' }
+  })
+  const made = await app.inject({
+    method: 'POST',
+    url: '/api/v1/api-keys',
+    headers: { authorization: `Bearer ${login.json().accessToken}` },
+    payload: { name: 'trace', scopes: ['products:*'] }
+  })
+  const headers = { 'x-api-key': made.json().key }
+  const first = await app.inject({ ...REQUESTS.create('', 0), headers } as never)
+  const { id } = first.json()
+  const session = new Session()
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
+  const ran: Record<string, string[]> = {}
+  let n = 1
+  for (const [kind, request] of Object.entries(REQUESTS)) {
+    for (let turn = 0; turn < WARM; turn += 1) {
+      if (turn === WARM - 1) await session.post('Profiler.takePreciseCoverage')
+      const answer = await app.inject({ ...request(id, n), headers } as never)
+      if (answer.statusCode >= 300) throw new Error(`${kind}: ${answer.statusCode} ${answer.payload}`)
+      n += 1
+    }
+    const { result } = await session.post('Profiler.takePreciseCoverage')
+    ran[kind] = result
+      .filter(({ functions }) => functions.some(({ ranges }) => ranges[0]?.count))
+      .flatMap(({ url }) => (url.startsWith('file:') ? [relative(root, fileURLToPath(url)).split(sep).join('/')] : []))
+      .filter((file) => !isAbsolute(file) && /^(src|plugins|routes)\//.test(file))
+      .sort()
+  }
+  process.stdout.write(JSON.stringify(ran))
+  await app.close()
+}
+
+await trace(process.argv[2] as string)
