@@ -26,10 +26,13 @@ export const resourceColumns = () => ({
   version: integer('version').notNull().default(1)
 })
 
-/** The text that `q` searches, as an expression that an index can hold. Written one way only, or the index is not used. */
+/**
+ * The words that `q` searches, as an expression that an index can hold. Written one way only, or the index is not used.
+ * `tenon_search_document` comes with a migration: `simple` of PostgreSQL keeps `black/white` and `node.js` as one word each.
+ */
 export function searchDocument(columns: AnyPgColumn[]): SQL {
   const texts = columns.map((column) => sql`coalesce(${column}, '')`)
-  return sql`to_tsvector('simple'::regconfig, ${sql.join(texts, sql` || ' ' || `)})`
+  return sql`tenon_search_document(${sql.join(texts, sql` || ' ' || `)})`
 }
 
 /** The index behind `list.search`: name it after its table, and give the columns in the order of the declaration. */

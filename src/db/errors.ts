@@ -17,6 +17,8 @@ const ANSWERS: Record<string, [ErrorCode, string]> = {
   '23001': ['REFERENCE_CONFLICT', 'This is still in use elsewhere.'],
   '23': ['VALIDATION_FAILED', 'The values break a rule of the database.'],
   '22': ['VALIDATION_FAILED', 'A value cannot be stored or compared as it was sent.'],
+  // The one of its class that a value brings about: a row of an index, or a text to be searched, has its limit.
+  '54000': ['VALIDATION_FAILED', 'A value is too long to be indexed.'],
   '25006': ['UNAVAILABLE', 'The database takes no changes at the moment.'],
   '28': ['UNAVAILABLE', 'The database cannot be reached.'],
   '3D': ['UNAVAILABLE', 'The database cannot be reached.'],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
@@ -122,6 +123,15 @@ t.test('a check of the database is found item by item', async (t) => {
   const atomic = await bulk('POST', { items: [slot('k5'), slot('k6', 0, 500)] }, ada, '')
   t.match(atomic, { status: 422, body: { details: [{ path: '/items/1' }] } })
   t.equal((await send('GET', `${path}?code=k5`, { as: ada })).body.data.length, 0)
+})
+
+t.test('a value that is too long for its index is refused, by itself and among others', async (t) => {
+  const long = slot(randomBytes(9000).toString('base64'))
+  t.match(await send('POST', path, { as: ada, body: long }), { status: 422 })
+  t.same(statuses(await bulk('POST', { items: [slot('i1'), long] })), [
+    'created',
+    'failed VALIDATION_FAILED /items/1 validation_failed'
+  ])
 })
 
 t.test('with several unique fields each is told by its name, and the declared one is the key', async (t) => {

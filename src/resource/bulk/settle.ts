@@ -78,8 +78,8 @@ async function halve<T>(resource: Resource, tx: Database, items: T[], write: Wri
   }
 }
 
-// Only what belongs to the values of a row (SQLSTATE 22 and 23) can be another row's luck.
+// Only what belongs to the values of a row (SQLSTATE 22 and 23, and 54000 where one is too long for an index) can be another row's luck.
 function dataError({ faults }: Resource, error: unknown): ApiError | undefined {
   const code = findPgError(error)?.code ?? ''
-  return /^2[23]/.test(code) ? toApiError(error, (name) => faults.get(name)) : undefined
+  return /^(2[23]|54000)/.test(code) ? toApiError(error, (name) => faults.get(name)) : undefined
 }

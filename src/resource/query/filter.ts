@@ -20,7 +20,7 @@ import { bare } from '../../schema/fields.ts'
 import type { Field, Resource } from '../model.ts'
 import { ownerColumn } from '../rows/ownership.ts'
 import { arrayText } from '../rows/sql.ts'
-import { searchQuery, searchSql } from './search.ts'
+import { searchSql } from './search.ts'
 
 /** One condition of a list: a field, an operator, and the value that was sent. */
 export interface Condition {
@@ -58,7 +58,7 @@ const MEANINGS: Record<Operator, string> = {
   gte: 'greater than or equal to',
   lt: 'less than',
   lte: 'less than or equal to',
-  in: 'one of, comma-separated (repeat the parameter for values that contain a comma)',
+  in: 'one of, comma-separated (a comma in a value is `%2C`, or the value stands in double quotes)',
   nin: 'none of, comma-separated',
   like: 'matching a pattern, `%` any text and `_` any character',
   ilike: 'matching a pattern, upper and lower case alike',
@@ -120,7 +120,7 @@ export function filterValues({ conditions, groups, q, ownerId }: ListFilter): Re
   const values: Record<string, unknown> = { owner: ownerId }
   for (const [index, condition] of [...conditions, ...groups.flat(2)].entries())
     values[`f${index}`] = conditionValue(condition)
-  if (q !== undefined) values.q = searchQuery(q)
+  if (q !== undefined) values.q = q
   return values
 }
 

@@ -9,7 +9,8 @@ export const searchParameter = Type.Optional(
   Type.String({
     minLength: 1,
     maxLength: 200,
-    description: 'Rows that contain every word, or a word that begins with it.',
+    description:
+      'Rows that contain every word, or a word that begins with it. Upper and lower case and accents make no difference; a word is a run of letters and digits (`black/white` is two), of which the first 200 characters count, and of a row the first 200,000.',
     examples: ['walnut']
   })
 )
@@ -17,14 +18,8 @@ export const searchParameter = Type.Optional(
 // `q` is a parameter only where there is something to search in.
 const searchedNames = ({ declaration }: Resource) => (declaration.list as { search: string[] }).search
 
-/** The rows that contain every word of a query, as a condition that the search index answers. */
-export function searchSql(resource: Resource, query: unknown): SQL {
+/** The rows that contain every word of a text, or words that begin so, as a condition that the search index answers. */
+export function searchSql(resource: Resource, text: unknown): SQL {
   const columns = searchedNames(resource).map((name) => resource.columns[name] as AnyPgColumn)
-  return sql`${searchDocument(columns)} @@ to_tsquery('simple'::regconfig, ${query})`
-}
-
-/** What a caller typed as a tsquery: every word, each as a prefix. Quoted, so that no character is an operator. */
-export function searchQuery(text: string): string {
-  const words = text.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word))
-  return words.map((word) => `'${word.replace(/['\\]/g, '$&$&')}':*`).join(' & ')
+  return sql`${searchDocument(columns)} @@ tenon_search_query(${text})`
 }

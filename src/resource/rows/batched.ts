@@ -49,12 +49,13 @@ function kept<V>(all: Map<string, V>, key: string, make: () => V): V {
 }
 
 /**
- * What an error of a gathered write may be due to. Class 22 is a value, class 23 a constraint, class P0 what a trigger raises.
+ * What an error of a gathered write may be due to. Class 22 is a value, 54000 one that is too long
+ * for an index, class 23 a constraint, class P0 what a trigger raises.
  * Whatever else PostgreSQL goes on after, such as that the statement took too long, says that it undid the statement.
  */
 export function blameOf(error: unknown): Blame {
   const found = findPgError(error)
-  if (/^(2[23]|P0)/.test(String(found?.code))) return 'item'
+  if (/^(2[23]|54000|P0)/.test(String(found?.code))) return 'item'
   return found?.severity === 'ERROR' ? 'statement' : 'unknown'
 }
 

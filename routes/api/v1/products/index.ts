@@ -11,7 +11,7 @@ export default defineResource({
   list: {
     filter: ['sku', 'name', 'priceCents', 'stock', 'tags', 'categoryId', 'active', 'createdAt'],
     sort: ['sku', 'name', 'priceCents', 'stock', 'categoryId', 'createdAt'],
-    search: ['name', 'description']
+    search: ['sku', 'name', 'description']
   },
   include: { category: { table: categories, by: 'categoryId', schema: Category } }
 })

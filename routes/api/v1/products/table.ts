@@ -25,7 +25,7 @@ export const products = pgTable(
     index('products_active_idx').on(table.active, table.id),
     index('products_created_at_idx').on(table.createdAt, table.id),
     index('products_tags_idx').using('gin', table.tags),
-    searchIndex('products_search_idx', table.name, table.description),
+    searchIndex('products_search_idx', table.sku, table.name, table.description),
     // The last word against overselling, whatever the code above it does.
     check('products_stock_not_negative', sql`${table.stock} >= 0`),
     check('products_price_not_negative', sql`${table.priceCents} >= 0`)

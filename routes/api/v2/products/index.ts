@@ -12,7 +12,7 @@ export default defineResource({
   list: {
     filter: ['sku', 'name', 'price.amount', 'stock', 'tags', 'categoryId', 'active', 'createdAt'],
     sort: ['sku', 'name', 'price.amount', 'stock', 'categoryId', 'createdAt'],
-    search: ['name', 'description']
+    search: ['sku', 'name', 'description']
   },
   include: { category: { table: categories, by: 'categoryId', schema: Category } }
 })
