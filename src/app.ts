@@ -11,6 +11,7 @@ import { sendError } from './http/send-error.ts'
 import { describeForLog } from './observe/error-for-log.ts'
 import { Lines } from './observe/lines.ts'
 import { parseJson } from './schema/json.ts'
+import { parseQuery } from './schema/query-string.ts'
 import { compileSerializer } from './schema/serialize.ts'
 import { compileValidator, type HttpPart } from './schema/validate.ts'
 
@@ -59,7 +60,7 @@ export async function buildApp(
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: sendError,
-    routerOptions: { maxParamLength: 200 },
+    routerOptions: { maxParamLength: 200, querystringParser: parseQuery },
     schemaController: {
       compilersFactory: {
         // The types are those of Ajv's own compiler; what Fastify calls is any function that says true or an error.

@@ -1,4 +1,5 @@
 import { pointer } from './pointer.ts'
+import { splitList } from './query-string.ts'
 
 interface TextSchema {
   type?: string
@@ -15,9 +16,9 @@ interface TextFault {
 /**
  * Turns the text of a query, path or header into the types that its schema declares, in place.
  * Only the plain spelling of a number or boolean is taken: Ajv's own coercion reads "0x10" as 16 and " 7 " as 7.
- * A list is comma-separated, or repeated: `a=1,2` or `a=1&a=2` (repeated values may contain commas).
+ * A list is comma-separated, or repeated: `a=1,2` or `a=1&a=2`. `%2C` and double quotes keep a comma in a value.
  * @param names which of the values are looked at.
- * @returns the values that no database can store: with a NUL or a lone surrogate in them.
+ * @returns the values that no database can store, with a NUL or a lone surrogate in them, and lists that cannot be read.
  */
 export function coerce(
   data: Record<string, unknown>,
@@ -31,6 +32,10 @@ export function coerce(
     const property = schema.properties?.[name]
     if (Array.isArray(value) ? !value.every(isClean) : !isClean(value)) {
       faults.push({ path: `/${pointer(name)}`, code: 'text', message: 'must not contain NUL or lone surrogates' })
+    } else if (property?.type === 'array') {
+      const values = splitList(data, name)
+      if (values) data[name] = values.map((one) => fromText(one, property.items ?? {}))
+      else faults.push({ path: `/${pointer(name)}`, code: 'syntax', message: 'must end its double quotes' })
     } else if (property) {
       data[name] = fromText(value, property)
     }
@@ -46,10 +51,6 @@ export function isCleanText(text: string): boolean {
 const isClean = (value: unknown) => typeof value !== 'string' || isCleanText(value)
 
 function fromText(value: unknown, schema: TextSchema): unknown {
-  if (schema.type === 'array') {
-    const parts = Array.isArray(value) ? value : value === '' ? [] : String(value).split(',')
-    return parts.map((part) => fromText(part, schema.items ?? {}))
-  }
   if (typeof value !== 'string') return value
   if (schema.type === 'integer' || schema.type === 'number') {
     return /^-?(0|[1-9]\d*)(\.\d+)?$/.test(value) ? Number(value) : value

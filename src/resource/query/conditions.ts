@@ -31,7 +31,8 @@ export function makeParseConditions(resource: Resource) {
   const validate = compileValidator(Type.Object(filters, { additionalProperties: false }), 'querystring')
 
   function parseWritten([parameter, value]: [string, string | string[]]): Condition {
-    const query = { [parameter]: value }
+    // A list stands in brackets here, so one value is one, whatever commas it has.
+    const query = { [parameter]: filters[parameter]?.type === 'array' ? [value].flat() : value }
     const valid = validate(query)
     if (valid !== true)
       throw validationFailed(valid.error.faults.map((fault) => ({ ...fault, path: `/or${fault.path}` })))
