@@ -41,9 +41,13 @@ export function Default<T extends TSchema>(schema: T, value: Static<T>): TDefaul
  * Written as a list of types and not as a union, because a union makes Ajv try each branch and the serializer validate.
  */
 export function Nullable<T extends TSchema>(schema: T): TNullable<T> {
-  const { type, enum: values } = schema as { type?: string; enum?: unknown[] }
+  const { type, enum: values } = schema as { type?: string | string[]; enum?: unknown[] }
   if (!type) return Type.Union([schema, Type.Null()]) as unknown as TNullable<T>
-  return { ...schema, type: [type, 'null'], ...(values && { enum: [...values, null] }) } as unknown as TNullable<T>
+  return {
+    ...schema,
+    type: [type, 'null'].flat(),
+    ...(values && { enum: [...values, null] })
+  } as unknown as TNullable<T>
 }
 
 /** Whether a schema takes null. */

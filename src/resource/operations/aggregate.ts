@@ -15,11 +15,20 @@ const MAX_GROUP_FIELDS = 4
 type Function = 'sum' | 'avg' | 'min' | 'max'
 
 const FUNCTIONS: Record<Function, (field: Field) => SQL> = {
-  sum: ({ column }) => sql`sum(${column})`.mapWith(Number),
-  avg: ({ column }) => sql`avg(${column})`.mapWith(Number),
+  sum: ({ column }) => sql`sum(${column})`.mapWith(exact),
+  avg: ({ column }) => sql`avg(${column})`.mapWith(exact),
   min: ({ column }) => sql`min(${column})`.mapWith(column),
   max: ({ column }) => sql`max(${column})`.mapWith(column)
 }
+
+// A number, or its text where a double cannot hold it: adding up is how an integer gets there.
+function exact(value: unknown): number | string {
+  const number = Number(value)
+  return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : String(value)
+}
+
+const Exact = (description: string) =>
+  Nullable(Type.Unsafe<number | string>({ type: ['number', 'string'], description, examples: [3] }))
 
 interface AggregateQuery extends ConditionQuery, Partial<Record<Function, string[]>> {
   groupBy?: string[]
@@ -120,8 +129,8 @@ function answerSchema(choices: Choices, name: string): TObject {
     {
       ...all('groupBy', own),
       count: Type.Integer({ examples: [3] }),
-      ...all('sum', () => Nullable(Type.Number())),
-      ...all('avg', () => Nullable(Type.Number())),
+      ...all('sum', () => Exact('Exact; a text beyond ±(2^53−1).')),
+      ...all('avg', () => Exact('A text beyond ±(2^53−1).')),
       ...all('min', own),
       ...all('max', own)
     },

@@ -57,7 +57,8 @@ function listParameters(resource: Resource): TObject {
         Type.Unsafe<string>({
           type: 'string',
           enum: ['exact', 'estimated'],
-          description: 'Adds `page.total`: counted, or as the planner of the database expects it.'
+          description:
+            'Adds `page.total`. `estimated` is counted too up to 10,000 rows, and where it depends on who asks; beyond, it is what the planner of the database expects.'
         })
       ),
       ...conditionParameters(resource)
@@ -108,15 +109,20 @@ export const listRoute: MakeRoute = (context) => {
 function linksOf(url: string, { next, previous }: Page['page']): string {
   // A parameter may have a question mark in it (RFC 3986, section 3.4).
   const [path, search] = url.split(/\?(.*)/s)
+  // As it was sent, since a comma and a `%2C` are not the same.
+  const kept = (search ?? '')
+    .split('&')
+    .filter((part) => part && !/^(cursor|offset)(=|$)/.test(part))
+    .map(asUri)
   const link = (cursor: string | null, relation: string) => {
     if (cursor === null) return []
-    const parameters = new URLSearchParams(search)
-    parameters.delete('offset')
-    parameters.set('cursor', cursor)
-    return `<${path}?${parameters}>; rel="${relation}"`
+    return `<${path}?${[...kept, `cursor=${cursor}`].join('&')}>; rel="${relation}"`
   }
   return [link(next, 'next'), link(previous, 'prev')].flat().join(', ')
 }
+
+// What a client sent although a URI does not have it, such as brackets.
+const asUri = (part: string) => part.replace(/[^\w.~!$'()*+,;:@%=-]/g, encodeURIComponent)
 
 /** Makes the list operation of a resource: what does not depend on the request is worked out once. */
 function makeList(context: ResourceContext) {
@@ -138,11 +144,9 @@ function makeList(context: ResourceContext) {
     const limit = query.limit as number
     const isPlain = resource.isPlain && !query.include
     const selection = { filter, orders, place, limit, offset: query.offset ?? 0, isPlain }
-    const [found, total] = await Promise.all([
-      selectRows(context, selection),
-      query.count && countRows(context, query.count, filter)
-    ])
+    const found = await selectRows(context, selection)
     const hasMore = found.length > limit
+    const total = query.count && (wholeOf(selection, found.length) ?? (await countRows(context, query.count, filter)))
     if (hasMore) found.length = limit
     if (place?.direction === 'previous') found.reverse()
     const rows = found.map((values) => (isPlain ? stored.readWire(values) : openRow(stored.read(values))))
@@ -216,9 +220,16 @@ export async function selectRows(
   return rows
 }
 
+// How many rows match, where the page shows the last of them and how many are before it.
+function wholeOf({ place, limit, offset }: Selection, found: number): number | undefined {
+  const isLast = !place && found <= limit && (found > 0 || offset === 0)
+  return isLast ? offset + found : undefined
+}
+
 function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated', filter: ListFilter): Promise<number> {
   const where = filterSql(resource, filter, (_name, value) => value)
-  return how === 'exact' ? countExactly(db, resource, where) : countRoughly(db, resource, where)
+  const seesAll = filter.ownerId === undefined
+  return how === 'estimated' && seesAll ? countRoughly(db, resource, where) : countExactly(db, resource, where)
 }
 
 /** What a row has in the fields of an order: its place in the list. */
