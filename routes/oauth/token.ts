@@ -3,7 +3,7 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth/client-authentication.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
-import { refreshLogin, startLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
+import { refreshLogin, startVerifiedLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
 import { authenticate, normalizeEmail } from '#src/identity/users.ts'
 import { OAuthTokens, oauthErrors, TokenRequest } from './schema.ts'
 
@@ -86,8 +86,9 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     /* c8 ignore next -- the role was deleted since the line above */
     const had = (await principals.roleScopes(user.role)) ?? new Set()
     const asked = askedScopes(form.scope, had)
-    const given = await startLogin(identity, db, user.id, originOf(request, client?.keyId ?? null), asked)
-    /* c8 ignore next -- the user was disabled since the password was checked */
+    const origin = originOf(request, client?.keyId ?? null)
+    const given = await startVerifiedLogin(identity, db, { email: username, password, user }, origin, asked)
+    /* c8 ignore next -- the password was changed since it was checked: the test of the login route shows it */
     if (!given) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
     return given
   }

@@ -1,18 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { and, eq } from 'drizzle-orm'
+import { and, eq, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords/passwords.ts'
-import { endOtherSessions } from './sessions/sessions.ts'
+import { endOtherSessions, isLiveSession } from './sessions/sessions.ts'
 import { users } from './tables/users.ts'
 
 /** An e-mail address in the spelling that is stored and compared. */
 export const normalizeEmail = (email: string): string => email.trim().toLowerCase()
 
+/** A user whose password was right, and the hash that it was compared with. */
+export interface VerifiedUser {
+  id: string
+  role: string
+  passwordHash: string
+}
+
 /**
  * The user with this e-mail and password; undefined when there is none that may log in. Takes the same time for an unknown
  * user, a wrong password and a disabled user. A hash of older parameters is replaced by the way.
  */
-export async function authenticate(db: Database, email: string, password: string) {
+export async function authenticate(db: Database, email: string, password: string): Promise<VerifiedUser | undefined> {
   const { id, role, active, passwordHash } = users
   const [user] = await db
     .select({ id, role, active, passwordHash })
@@ -20,8 +27,10 @@ export async function authenticate(db: Database, email: string, password: string
     .where(eq(users.email, normalizeEmail(email)))
   const matches = await verifyPassword(password, user?.passwordHash)
   if (!user?.active || !matches) return undefined
-  if (isOutdated(user.passwordHash)) await replaceHash(db, user.id, await hashPassword(password), user.passwordHash)
-  return user
+  if (!isOutdated(user.passwordHash)) return user
+  const renewed = await hashPassword(password)
+  const isReplaced = await replaceHash(db, user.id, renewed, user.passwordHash)
+  return isReplaced ? { ...user, passwordHash: renewed } : user
 }
 
 /** A change of a user's own password, with what takes long done: undefined when the current one is another. */
@@ -41,8 +50,9 @@ export interface NewPassword {
 }
 
 /**
- * Makes it, and ends every login of the user except the one that it is changed in.
- * @returns false when the password is another one by now.
+ * Makes it, and ends every login of the user except the one that it is changed in. That login must still be there: hashing
+ * takes a while, in which its user may have ended it.
+ * @returns false when the password is another one by now, or the login has ended.
  */
 export function changePassword(
   db: Database,
@@ -50,29 +60,29 @@ export function changePassword(
   { passwordHash, expected }: NewPassword
 ): Promise<boolean> {
   return db.transaction(async (tx) => {
-    const isChanged = await replaceHash(tx, userId, passwordHash, expected)
+    const isChanged = await replaceHash(tx, userId, passwordHash, expected, isLiveSession(tx, sessionId))
     if (isChanged) await endOtherSessions(tx, userId, sessionId)
     return isChanged
   })
 }
 
 // Only over the hash that was checked, or a change that came in between would be undone.
-async function replaceHash(db: Database, id: string, passwordHash: string, expected: string): Promise<boolean> {
+async function replaceHash(db: Database, id: string, passwordHash: string, expected: string, also?: SQL) {
   const changed = await db
     .update(users)
     .set({ passwordHash })
-    .where(and(eq(users.id, id), eq(users.passwordHash, expected)))
+    .where(and(eq(users.id, id), eq(users.passwordHash, expected), eq(users.active, true), also))
     .returning({ id: users.id })
   return changed.length > 0
 }
 
 /** Creates a user who registers: a member. @throws the database's error when the e-mail is taken. */
-export async function registerUser(db: Database, { email, passwordHash, name }: Registration) {
+export async function registerUser(db: Database, { email, passwordHash, name }: Registration): Promise<VerifiedUser> {
   const [user] = await db
     .insert(users)
     .values({ email: normalizeEmail(email), name, passwordHash, role: 'member', active: true })
-    .returning({ id: users.id, role: users.role })
-  return user as { id: string; role: string }
+    .returning({ id: users.id, role: users.role, passwordHash: users.passwordHash })
+  return user as VerifiedUser
 }
 
 interface Registration {

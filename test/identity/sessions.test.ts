@@ -1,8 +1,14 @@
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
+import { guardUsers } from '#routes/api/v1/users/guard.ts'
+import type { Principal } from '#src/identity/principal.ts'
+import { currentPrincipal } from '#src/identity/requests/current-principal.ts'
 import { rotateSession } from '#src/identity/sessions/sessions.ts'
+import { startVerifiedLogin } from '#src/identity/sessions/start-login.ts'
+import { apiKeys } from '#src/identity/tables/api-keys.ts'
 import { sessions } from '#src/identity/tables/sessions.ts'
 import { users } from '#src/identity/tables/users.ts'
+import { authenticate, changePassword, preparePassword } from '#src/identity/users.ts'
 import { PASSWORD, startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })
@@ -204,12 +210,76 @@ t.test('a password that an administrator sets, or being disabled, ends every log
   }
 })
 
-t.test('weaker hashes are replaced at login', async (t) => {
+t.test('no login with the old password lives on after a change or a reset', async (t) => {
+  const admin = await someone('admin')
+  const { id, email } = await someone()
+  const wanted = ['the first new password', 'the second new password'] as const
+  const kept = (await startLogin(email)).body.accessToken
+  const ways = [
+    () =>
+      send('POST', '/api/v1/auth/password', { as: kept, body: { currentPassword: PASSWORD, newPassword: wanted[0] } }),
+    () => send('PATCH', `/api/v1/users/${id}`, { as: admin.token, body: { password: wanted[1] } })
+  ]
+  for (const [round, change] of ways.entries()) {
+    const old = round === 0 ? PASSWORD : wanted[0]
+    const login = () => startLogin(email, old)
+    const before = Array.from({ length: 4 }, login)
+    const changed = change()
+    const logins = await Promise.all([...before, ...Array.from({ length: 6 }, login)])
+    t.ok([200, 204].includes((await changed).status))
+    t.ok(logins.every(({ status }) => status === 200 || status === 401))
+    for (const { body } of logins.filter(({ status }) => status === 200)) t.equal(await me(body.accessToken), 401)
+    const live = await app.db.$count(sessions, sql`${sessions.userId} = ${id} and ${sessions.revokedAt} is null`)
+    t.equal(live, round === 0 ? 1 : 0, 'only the login that the change was made in')
+  }
+})
+
+t.test('a login that ended, or a user who was disabled, while a password was hashed changes nothing', async (t) => {
+  const { id, email, token } = await someone()
+  const change = { userId: id, sessionId: sidOf(token) }
+  const prepared = await preparePassword(app.db, { userId: id, current: PASSWORD, wanted: 'another long one' })
+  if (!prepared) throw new Error('the password is right')
+  await send('POST', '/api/v1/auth/logout', { as: token })
+  t.equal(await changePassword(app.db, change, prepared), false)
+  t.equal((await startLogin(email)).status, 200, 'the password is the one before')
+  const verified = await authenticate(app.db, email, PASSWORD)
+  if (!verified) throw new Error('the password is right')
+  await app.db.update(users).set({ active: false }).where(eq(users.id, id))
+  const origin = { clientId: null, ip: null, userAgent: null }
+  const login = { email, password: PASSWORD, user: verified }
+  t.equal(await startVerifiedLogin(app.identity, app.db, login, origin), undefined)
+})
+
+t.test('an administrator who lost the rights while a password was hashed changes nothing', async (t) => {
+  const target = await someone()
+  const admin = await someone('admin')
+  const key = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'x', scopes: ['users:*'] } })
+  const letIn = { userId: admin.id, role: 'admin', scopes: new Set(['*']) }
+  const principals = [
+    { ...letIn, sessionId: sidOf(admin.token) },
+    { ...letIn, keyId: key.body.id as string }
+  ]
+  const item = { id: target.id, body: { role: 'admin' } }
+  const judged = async (principal: Principal) => (await guardUsers({ db: app.db, principal, items: [item] }))(item)
+  for (const principal of principals) t.ok(await currentPrincipal(app.db, principal))
+  await judged(principals[0] as Principal)
+  await app.db.update(users).set({ role: 'member' }).where(eq(users.id, admin.id))
+  for (const principal of principals) await t.rejects(judged(principal), { code: 'FORBIDDEN' } as never)
+  await app.db.delete(apiKeys).where(eq(apiKeys.id, key.body.id))
+  await app.db.delete(sessions).where(eq(sessions.id, sidOf(admin.token)))
+  for (const principal of principals) await t.rejects(judged(principal), { code: 'UNAUTHENTICATED' } as never)
+})
+
+t.test('weaker hashes are replaced at login, also by several at once', async (t) => {
   const { id, email } = await someone()
   const { hash } = await import('@node-rs/argon2')
   const weak = await hash(PASSWORD, { memoryCost: 4096, timeCost: 1, parallelism: 1 })
   await app.db.update(users).set({ passwordHash: weak }).where(eq(users.id, id))
-  t.equal((await startLogin(email)).status, 200)
+  const logins = await Promise.all([startLogin(email), startLogin(email), startLogin(email)])
+  t.same(
+    logins.map(({ status }) => status),
+    [200, 200, 200]
+  )
   const [row] = await app.db.select({ hash: users.passwordHash }).from(users).where(eq(users.id, id))
   t.match(row?.hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   t.equal((await startLogin(email)).status, 200)

@@ -1,8 +1,9 @@
-import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
 import { v7 } from 'uuid'
 import type { Database } from '#src/db/database.ts'
 import { revokedTokens } from '../tables/revoked-tokens.ts'
 import { sessions } from '../tables/sessions.ts'
+import { users } from '../tables/users.ts'
 import { hashRefreshToken, type RefreshToken, type RefreshTokens } from '../tokens/refresh-tokens.ts'
 
 /** A token that was just used gives its successor again for so long: two tabs, or an answer that got lost. */
@@ -31,22 +32,53 @@ const inDays = (days: number) => sql`now() + make_interval(days => ${days})`
 const soonest = sql<string>`floor(extract(epoch from ${sessions.expiresAt}))::bigint::text`
 const live = { id: sessions.id, userId: sessions.userId, clientId: sessions.clientId, notAfter: soonest }
 
-/** Starts a login. */
-export async function startSession(db: Database, tokens: RefreshTokens, userId: string, origin: Origin) {
+/**
+ * Starts a login, if the user is still active and the password still the one that was verified. The comparison with the
+ * hash takes up to 15 s, so the statement that inserts looks again, and locks the user: a change of the password that comes
+ * after it waits, and ends this login with the others.
+ * @returns undefined when the user was disabled or the password changed in between.
+ */
+export async function startSession(
+  db: Database,
+  tokens: RefreshTokens,
+  user: { id: string; passwordHash: string },
+  origin: Origin
+): Promise<LiveSession | undefined> {
   const token = tokens.first(v7())
+  const isUnchanged = and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash), eq(users.active, true))
   const [row] = await db
     .insert(sessions)
-    .values({
-      ...origin,
-      id: token.sessionId,
-      userId,
-      tokenHash: hashRefreshToken(token),
-      idleExpiresAt: inDays(IDLE_DAYS),
-      expiresAt: inDays(ABSOLUTE_DAYS)
-    })
+    .select(
+      db
+        .select({
+          id: value(token.sessionId, 'uuid', 'id'),
+          userId: users.id,
+          clientId: value(origin.clientId, 'uuid', 'client_id'),
+          tokenHash: value(hashRefreshToken(token), 'text', 'token_hash'),
+          previousHash: value(null, 'text', 'previous_hash'),
+          rotatedAt: sql`now()`.as('rotated_at'),
+          createdAt: sql`now()`.as('created_at'),
+          idleExpiresAt: inDays(IDLE_DAYS).as('idle_expires_at'),
+          expiresAt: inDays(ABSOLUTE_DAYS).as('expires_at'),
+          userAgent: value(origin.userAgent, 'text', 'user_agent'),
+          ip: value(origin.ip, 'text', 'ip'),
+          revokedAt: value(null, 'timestamptz', 'revoked_at')
+        })
+        .from(users)
+        .where(isUnchanged)
+        .for('share')
+    )
     .returning(live)
-  return alive(row as Row, token)
+  return row && alive(row, token)
 }
+
+// A parameter of a SELECT has no column to take its type from.
+const value = (text: string | null, type: keyof typeof CASTS, name: string) => sql`${text}${CASTS[type]}`.as(name)
+const CASTS = { uuid: sql`::uuid`, text: sql`::text`, timestamptz: sql`::timestamptz` }
+
+/** Whether a login has not ended, as a condition of a statement that depends on it. */
+export const isLiveSession = (db: Database, id: string): SQL =>
+  exists(db.select({ id: sessions.id }).from(sessions).where(isLive(id)))
 
 /**
  * Uses a refresh token: its successor, or undefined when the login has ended. Using an old one again ends the login, with

@@ -5,6 +5,7 @@ import { judge } from '../requests/grant.ts'
 import { commonScopes } from '../scopes.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
 import type { RefreshToken } from '../tokens/refresh-tokens.ts'
+import { authenticate, type VerifiedUser } from '../users.ts'
 import { type LiveSession, type Origin, rotateSession, startSession } from './sessions.ts'
 
 /** What a login gives, by whichever route it came. */
@@ -15,9 +16,33 @@ export interface Tokens {
   scope: string
 }
 
-/** Starts a login of a user whose password was right. Undefined when they were disabled in that very moment. */
-export async function startLogin(identity: Identity, db: Database, userId: string, origin: Origin, asked?: string[]) {
-  return issue(identity, db, await startSession(db, identity.refreshTokens, userId, origin), asked)
+/** Starts a login of a user whose password was right. Undefined when it was changed, or they were disabled, since then. */
+export async function startLogin(
+  identity: Identity,
+  db: Database,
+  user: VerifiedUser,
+  origin: Origin,
+  asked?: string[]
+): Promise<Tokens | undefined> {
+  const session = await startSession(db, identity.refreshTokens, user, origin)
+  return session && issue(identity, db, session, asked)
+}
+
+/**
+ * The same for a user who was found by e-mail and password. When the stored hash is another one by now, the password is
+ * compared once more: a login beside this one may have replaced a hash of older parameters.
+ */
+export async function startVerifiedLogin(
+  identity: Identity,
+  db: Database,
+  { email, password, user }: { email: string; password: string; user: VerifiedUser },
+  origin: Origin,
+  asked?: string[]
+): Promise<Tokens | undefined> {
+  const tokens = await startLogin(identity, db, user, origin, asked)
+  if (tokens) return tokens
+  const again = await authenticate(db, email, password)
+  return again && startLogin(identity, db, again, origin, asked)
 }
 
 /**

@@ -10,7 +10,7 @@ import { unauthenticated } from '#src/identity/access.ts'
 import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
-import { refreshLogin, startLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
+import { refreshLogin, startLogin, startVerifiedLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
 import { users } from '#src/identity/tables/users.ts'
 import { authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
 
@@ -47,10 +47,12 @@ export default (async (app) => {
       const { email, password, name = email.slice(0, email.indexOf('@')) } = request.body as Static<typeof Registration>
       refuseCommon(password, '/password')
       const passwordHash = await hashPassword(password)
-      return async (on) => {
-        const user = await registerUser(on.db, { email, passwordHash, name })
-        return answer(await startLogin(identity, on.db, user.id, originOf(request)), 201)
-      }
+      // Both or neither: a user without the answer could not register again.
+      return (on) =>
+        on.db.transaction(async (tx) => {
+          const user = await registerUser(tx, { email, passwordHash, name })
+          return answer(await startLogin(identity, tx, user, originOf(request)), 201)
+        })
     })
   )
 
@@ -73,10 +75,11 @@ export default (async (app) => {
       const user = await authenticate(db, email, password)
       if (!user) {
         identity.guesses.failed(account, request.ip)
-        throw unauthenticated('E-mail or password is wrong.')
+        throw wrongLogin()
       }
       identity.guesses.succeeded(account, request.ip)
-      return async (on) => answer(await startLogin(identity, on.db, user.id, originOf(request)))
+      return async (on) =>
+        answer(await startVerifiedLogin(identity, on.db, { email, password, user }, originOf(request)))
     })
   )
 
@@ -105,9 +108,9 @@ export default (async (app) => {
 }) satisfies FastifyPluginAsync
 
 function answer(tokens: Tokens | undefined, status = 200): Answer {
-  /* c8 ignore next -- the user was disabled since the password was checked */
-  if (!tokens) throw loginEnded()
+  if (!tokens) throw wrongLogin()
   return { status, headers: { 'cache-control': 'no-store' }, body: { ...tokens, tokenType: 'Bearer' } }
 }
 
+const wrongLogin = () => unauthenticated('E-mail or password is wrong.')
 const loginEnded = () => unauthenticated('The login has ended: log in again.', 'error="invalid_token"')

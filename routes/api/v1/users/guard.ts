@@ -1,6 +1,7 @@
 import { and, eq, inArray, notInArray } from 'drizzle-orm'
 import { ApiError } from '#src/errors.ts'
 import { assertCanGrant } from '#src/identity/access.ts'
+import { currentPrincipal } from '#src/identity/requests/current-principal.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { users } from '#src/identity/tables/users.ts'
 import type { GuardCall, Touched } from '#src/resource/declaration.ts'
@@ -17,7 +18,9 @@ interface Sent {
  * And one active administrator stays. Users and roles are locked, so that nobody is promoted, and no second last
  * administrator goes, between this and the change.
  */
-export async function guardUsers({ db, principal, items }: GuardCall): Promise<(item: Touched) => void> {
+export async function guardUsers(call: GuardCall): Promise<(item: Touched) => void> {
+  const { db, items } = call
+  const principal = await currentPrincipal(db, call.principal)
   const ids = items.flatMap(({ id }) => id ?? [])
   const touched = await db
     .select({ id: users.id, role: users.role })
