@@ -5,6 +5,10 @@ import { Allowed } from '#src/http/allowed-methods.ts'
 import { sendError } from '#src/http/send-error.ts'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** The methods of the path of a URL; none where there is nothing. */
+    allowedMethods: (url: string) => string[]
+  }
   interface FastifyContextConfig {
     /** The field behind a violated constraint of the route's table. */
     faultOf?: (constraint: string) => Fault | undefined
@@ -16,6 +20,7 @@ export default fp(
   async (app) => {
     const allowed = new Allowed()
     app.addHook('onRoute', (route) => allowed.add([route.method].flat(), route.url))
+    app.decorate('allowedMethods', (url: string) => allowed.find(url))
 
     // Where there is nothing, whatever is wrong with the body does not matter.
     app.setErrorHandler((error, request, reply) =>

@@ -1,10 +1,17 @@
 import fp from 'fastify-plugin'
 import { ApiError } from '#src/errors.ts'
+import { refusedUrl } from '#src/http/refuse-url.ts'
 
-/** Refuses requests whose Host is missing or doubled (RFC 9112, section 3.2): proxies would disagree about them. */
+/**
+ * Refuses URLs that the router cannot read, and requests whose Host is missing or doubled (RFC 9112, section 3.2): proxies
+ * would disagree about them.
+ */
 export default fp(
   async (app) => {
-    app.addHook('onRequest', ({ raw: { rawHeaders, httpVersion } }, _reply, done) => {
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      const error = refusedUrl(raw)
+      if (error) return done(error)
+      const { rawHeaders, httpVersion } = raw
       let hosts = 0
       for (let index = 0; index < rawHeaders.length; index += 2) {
         const name = rawHeaders[index] as string

@@ -71,7 +71,7 @@ export default fp(
       return refused
     }
   },
-  { name: 'overload', dependencies: ['db', 'errors'] }
+  { name: 'overload', dependencies: ['cors', 'db', 'errors'] }
 )
 
 const bringsKey = ({ headers }: FastifyRequest) =>

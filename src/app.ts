@@ -7,7 +7,8 @@ import Fastify, { type FastifyInstance, LogController, type RawRequestDefaultExp
 import type { Config } from './config.ts'
 import { ApiError } from './errors.ts'
 import { answerClientError } from './http/client-error.ts'
-import { sendError } from './http/send-error.ts'
+import { parseOrigins } from './http/cors.ts'
+import { refuseUrl } from './http/refuse-url.ts'
 import { describeForLog } from './observe/error-for-log.ts'
 import { Lines } from './observe/lines.ts'
 import { parseJson } from './schema/json.ts'
@@ -44,6 +45,7 @@ export async function buildApp(
   { routes = folder('routes'), batches = true, log = process.stdout }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const nextId = requestIds()
+  const origins = parseOrigins(config.CORS_ORIGINS)
   const app = Fastify({
     logger: { level: config.LOG_LEVEL, serializers: { err: describeForLog }, stream: log as Writable },
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -56,10 +58,10 @@ export async function buildApp(
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, nextId()),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, nextId(), origins),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    frameworkErrors: sendError,
+    frameworkErrors: refuseUrl,
     routerOptions: { maxParamLength: 200, querystringParser: parseQuery },
     schemaController: {
       compilersFactory: {

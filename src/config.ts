@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { parseOrigins } from './http/cors.ts'
 import { parseTrustedIssuers } from './identity/external/trusted-issuers.ts'
 import { parseTiers } from './limits/tiers.ts'
 
@@ -34,7 +35,7 @@ const Environment = Type.Object({
   RATE_LIMIT_ENABLED: Type.Boolean({ default: true }),
   RATE_LIMIT_TIERS: Type.Optional(Type.String()),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://' })),
-  CORS_ORIGINS: Type.String({ pattern: '^(\\*|https?://[^/,\\s]+(,https?://[^/,\\s]+)*)?$', default: '' }),
+  CORS_ORIGINS: Type.String({ default: '' }),
   TRUST_PROXY: Type.String({ pattern: '^([0-9a-fA-F.:]+(/[0-9]{1,3})?(,(?!$)|$))*$', default: '' }),
   WORKERS: Type.String({ pattern: '^(auto|[1-9][0-9]{0,2})$', default: '1' }),
   SHUTDOWN_GRACE_MS: Type.Integer({ minimum: 0, maximum: 600_000, default: 10_000 }),
@@ -86,6 +87,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   if (config.TRUST_PROXY && !config.TRUST_PROXY.split(',').every(isNetwork)) {
     throw new ConfigError('TRUST_PROXY must be addresses or CIDRs, comma-separated')
   }
+  checkPart('CORS_ORIGINS', () => parseOrigins(config.CORS_ORIGINS))
   checkPart('TRUSTED_ISSUERS', () => parseTrustedIssuers(config.TRUSTED_ISSUERS, config.JWT_AUDIENCE))
   checkPart('RATE_LIMIT_TIERS', () => parseTiers(config.RATE_LIMIT_TIERS))
   config.JWT_ISSUER ??= `http://${config.HOST}:${config.PORT}`

@@ -44,7 +44,7 @@ const ROOMS: Record<string, string[]> = {
   observe: ['db', 'errors.ts'],
   process: ['observe', 'errors.ts'],
   openapi: ['http', 'identity', 'schema', 'errors.ts'],
-  'config.ts': ['identity', 'limits', 'db', 'errors.ts'],
+  'config.ts': ['http', 'identity', 'limits', 'db', 'errors.ts'],
   'app.ts': ['config.ts', 'http', 'limits', 'observe', 'schema', 'errors.ts'],
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],
   cli: ['app.ts', 'config.ts', 'openapi'],

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { ApiError, type ErrorCode } from '../errors.ts'
+import { type AllowedOrigins, corsHeaders } from './cors.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
 
 const CODES: Record<string, ErrorCode> = {
@@ -13,7 +14,12 @@ const REASONS: Record<number, string> = {
 }
 
 /** Answers what is not HTTP, or arrives too slowly, in the one error body; Node would close without a word. */
-export function answerClientError(error: Error & { code?: string }, socket: Socket, requestId: string): void {
+export function answerClientError(
+  error: Error & { code?: string; rawPacket?: unknown },
+  socket: Socket,
+  requestId: string,
+  origins: AllowedOrigins
+): void {
   // Nobody is left to read it.
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const known = new ApiError(CODES[error.code as string] ?? 'BAD_REQUEST')
@@ -23,7 +29,15 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     `content-type: ${PROBLEM_TYPE}; charset=utf-8`,
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
-    'connection: close'
+    'connection: close',
+    'cache-control: no-store',
+    ...Object.entries(corsHeaders(origins, originIn(error.rawPacket))).map(([name, value]) => `${name}: ${value}`)
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+// The headers were not parsed in full, so the origin is looked for in what has arrived.
+function originIn(packet: unknown): string | undefined {
+  const text = Buffer.isBuffer(packet) ? packet.toString('latin1') : ''
+  return /\r\norigin: *([!-~]+) *\r\n/i.exec(text)?.[1]
 }

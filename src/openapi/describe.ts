@@ -25,7 +25,7 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
     401,
     ...(access?.includes(':') ? [403] : []),
     ...(route.config?.errors ?? []),
-    ...(schema.params ? [404] : []),
+    ...(schema.params ? [404, 414] : []),
     ...(isChange ? [409] : []),
     ...(isChange && schema.headers && 'properties' in (schema.headers as object) ? [412] : []),
     ...(schema.body ? [413, 415] : []),

@@ -26,7 +26,7 @@ t.test('a public read without parameters has no errors but the general ones', as
 
 t.test('a change by id can meet every refusal', async (t) => {
   const schema = { params: {}, body: {}, headers: { properties: {} }, response: { 200: {} } }
-  const all = [200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503]
+  const all = [200, 400, 401, 403, 404, 409, 412, 413, 414, 415, 422, 429, 500, 503]
   t.same(statuses(schema, route('PATCH', 'items:write')), all)
   t.notOk(statuses(schema, route('GET', 'items:read')).includes(412))
   t.notOk(statuses({ headers: {} }, route('PATCH', 'items:write')).includes(412))
