@@ -17,6 +17,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who sends this request; null where the route is public and no credential came. */
     principal: Principal | null
+    /** When it was known, in milliseconds since the request came. */
+    authenticatedMs: number
   }
   interface FastifyInstance {
     identity: Identity
@@ -30,6 +32,7 @@ export default fp(
     app.addHook('onClose', () => identity.close())
     app.decorate('identity', identity)
     app.decorateRequest('principal', null)
+    app.decorateRequest('authenticatedMs', 0)
 
     // With a callback, because what was seen before is answered without waiting, and a promise costs more than that.
     app.addHook('onRequest', (request, reply: FastifyReply, done) => {
@@ -40,6 +43,7 @@ export default fp(
       const known = credential ? identity.authenticator.recall(credential, request.ip, request.raw.socket) : undefined
       const admit = (principal: Principal | null) => {
         request.principal = principal
+        request.authenticatedMs = reply.elapsedTime
         authorize(principal, access)
       }
       if (credential === undefined || known) {

@@ -42,5 +42,5 @@ export default fp(
       reply.send()
     })
   },
-  { name: 'cors', dependencies: ['errors'] }
+  { name: 'cors', dependencies: ['client-address', 'errors'] }
 )

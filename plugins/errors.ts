@@ -13,12 +13,17 @@ declare module 'fastify' {
     /** The field behind a violated constraint of the route's table. */
     faultOf?: (constraint: string) => Fault | undefined
   }
+  interface FastifyRequest {
+    /** The error that the request was answered with, for its log line; null where there was none. */
+    refusal: ApiError | null
+  }
 }
 
 /** Writes every error answer: those of handlers, the framework, the parsers and the database, in one body. */
 export default fp(
   async (app) => {
     const allowed = new Allowed()
+    app.decorateRequest('refusal', null)
     app.addHook('onRoute', (route) => allowed.add([route.method].flat(), route.url))
     app.decorate('allowedMethods', (url: string) => allowed.find(url))
 

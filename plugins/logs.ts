@@ -1,7 +1,9 @@
 import fp from 'fastify-plugin'
 import { type Logger, pino } from 'pino'
+import { parseTraceparent } from '#src/concurrency/trace-context.ts'
+import { describeRefusal } from '#src/http/describe-refusal.ts'
 import { accessLine } from '#src/observe/access-line.ts'
-import { redact } from '#src/observe/redact.ts'
+import { hideCredentials, redact } from '#src/observe/redact.ts'
 import { RequestLog } from '#src/observe/request-log.ts'
 
 /**
@@ -10,7 +12,9 @@ import { RequestLog } from '#src/observe/request-log.ts'
  */
 export default fp(
   async (app) => {
-    app.setChildLoggerFactory((logger, bindings) => new RequestLog(logger as Logger, bindings) as never)
+    app.setChildLoggerFactory(
+      (logger, bindings, _options, raw) => new RequestLog(logger as Logger, bindings, raw?.headers.traceparent) as never
+    )
     const { values } = pino.levels
     const isLevel = (level: string) => (values[app.log.level] as number) <= (values[level] as number)
     if (!isLevel('info')) return
@@ -22,25 +26,32 @@ export default fp(
       const { schema, url, logLevel } = request.route
       // Probes and scrapes would fill the log; what was refused to them is worth its line.
       if (logLevel && isAbove(logLevel) && reply.statusCode < 400) return done()
-      const { principal } = request
-      const mark = request.url.indexOf('?')
+      const { principal, refusal } = request
+      // As it came, also where the router could not read it.
+      const sent = request.originalUrl
+      const mark = sent.indexOf('?')
+      const path = mark < 0 ? sent : sent.slice(0, mark)
+      const { traceparent } = request.raw.headers
       app.logLines.add(
         accessLine({
           requestId: request.id,
           method: request.method,
-          path: mark < 0 ? request.url : request.url.slice(0, mark),
+          path: path === url ? path : hideCredentials(path),
           route: url,
           query: mark < 0 ? undefined : redact(request.query, schema?.querystring),
           status: reply.statusCode,
+          code: refusal?.code,
+          refusal: refusal ? describeRefusal(refusal, request, reply) : undefined,
           ms: reply.elapsedTime,
           ip: request.ip,
           userId: principal?.userId,
-          keyId: principal?.keyId
+          keyId: principal?.keyId,
+          traceId: traceparent === undefined ? undefined : parseTraceparent(traceparent)?.traceId
         })
       )
       if (isBodyLogged && request.body !== undefined) request.log.debug({ body: redact(request.body, schema?.body) })
       done()
     })
   },
-  { name: 'logs', dependencies: ['auth'] }
+  { name: 'logs', dependencies: ['auth', 'errors'] }
 )

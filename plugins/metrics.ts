@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import { Durations, type Series } from '#src/observe/durations.ts'
 import { shareMetrics } from '#src/observe/worker-metrics.ts'
 
@@ -12,7 +12,7 @@ declare module 'fastify' {
   }
 }
 
-/** Counts requests by route, method and status, and how long they take; and the state of the process and the pool. */
+/** Counts requests by route, method and status, and how long they take; refusals by their code; and the state of the process and the pool. */
 export default fp(
   async (app) => {
     const registry = new Registry()
@@ -32,6 +32,12 @@ export default fp(
         }
       })
     )
+    const refusals = new Counter({
+      name: 'http_refusals_total',
+      help: 'Error answers by the code of the catalogue.',
+      labelNames: ['code', 'method', 'route'],
+      registers: [registry]
+    })
     app.decorate('renderMetrics', cluster.isWorker ? shareMetrics(registry) : () => registry.metrics())
 
     // The labels of a route never change, so its series are looked up by the route itself and the status.
@@ -45,10 +51,14 @@ export default fp(
       const one = byStatus.get(statusCode) ?? requests.series(labelsOf(request, statusCode))
       byStatus.set(statusCode, one)
       requests.observe(one, reply.elapsedTime / 1000)
+      if (request.refusal) {
+        const { method, route } = one.labels as { method: string; route: string }
+        refusals.inc({ code: request.refusal.code, method, route })
+      }
       done()
     })
   },
-  { name: 'metrics', dependencies: ['db'] }
+  { name: 'metrics', dependencies: ['db', 'errors'] }
 )
 
 // Only what the server declares becomes a label: a path or method that a caller makes up would grow the memory.

@@ -60,12 +60,12 @@ export default fp(
       pressure.admits(priority, app.databaseLoad().waiting, app.databaseWaitMs(route))
 
     function refusal(): ApiError {
-      const headers = { 'retry-after': String(pressure.retryAfter()) }
       const { stackTraceLimit } = Error
       // A stack that nobody reads would be a good part of what a refusal costs.
       Error.stackTraceLimit = 0
       const refused = new ApiError('OVERLOADED', 'There is more to do than can be done. Nothing was begun.', {
-        headers
+        retryAfter: pressure.retryAfter(),
+        log: { setting: 'DATABASE_POOL_MAX, WORKERS' }
       })
       Error.stackTraceLimit = stackTraceLimit
       return refused

@@ -72,12 +72,17 @@ export default fp(
     }
 
     async function admit(request: FastifyRequest): Promise<void> {
-      const { states } = await charge(request)
+      const { tier, states } = await charge(request)
       const exceeded = states.filter(({ isExceeded }) => isExceeded)
       if (exceeded.length === 0) return
       const seconds = Math.max(...exceeded.map(({ resetMs }) => Math.ceil(resetMs / 1000)))
       throw new ApiError('TOO_MANY_REQUESTS', `Too many requests. Try again in ${seconds} s.`, {
-        headers: { 'retry-after': String(seconds) }
+        retryAfter: seconds,
+        log: {
+          tier,
+          limit: exceeded.map((one) => `${one.limit} in ${one.seconds} s`).join(),
+          setting: 'RATE_LIMIT_TIERS'
+        }
       })
     }
 

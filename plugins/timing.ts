@@ -1,13 +1,35 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { parseTraceparent, traceparentOf } from '#src/concurrency/trace-context.ts'
 
-/** Names the request and says how long it took, on every answer. */
+/**
+ * On every answer: the name of the request, how long its parts took, and the trace that it belongs to where its caller
+ * began one.
+ */
 export default fp(
   async (app) => {
     app.addHook('onSend', (request, reply, _payload, done) => {
       reply.header('x-request-id', request.id)
-      reply.header('server-timing', `app;dur=${Math.round(reply.elapsedTime * 10) / 10}`)
+      reply.header('server-timing', serverTiming(request, reply))
+      const { traceparent } = request.raw.headers
+      const trace = traceparent === undefined ? undefined : parseTraceparent(traceparent)
+      if (trace) reply.header('traceresponse', traceparentOf(trace))
       done()
     })
   },
-  { name: 'timing' }
+  { name: 'timing', dependencies: ['auth', 'deadline'] }
 )
+
+/**
+ * The parts of `Server-Timing`, in milliseconds: `auth` until it was known who asks, `parse` from then until the body was
+ * read and found valid, `db` for statements and their wait for a turn (each counts in full where several run at once),
+ * `total` for all. A part that was not reached is left out.
+ */
+function serverTiming({ authenticatedMs, validatedMs, scope }: FastifyRequest, { elapsedTime }: FastifyReply): string {
+  const total = `total;dur=${tenths(elapsedTime)}`
+  if (!scope) return authenticatedMs === 0 ? total : `auth;dur=${tenths(authenticatedMs)}, ${total}`
+  const db = scope.databaseMs ? `db;dur=${tenths(scope.databaseMs)}, ` : ''
+  return `auth;dur=${tenths(authenticatedMs)}, parse;dur=${tenths(validatedMs - authenticatedMs)}, ${db}${total}`
+}
+
+const tenths = (ms: number) => Math.round(ms * 10) / 10

@@ -20,7 +20,7 @@ export default (async (app) => {
     },
     async () => {
       const isReady = !app.stopping.isStopping && (await answersInTime(app.pingDatabase()))
-      if (!isReady) throw new ApiError('UNAVAILABLE', undefined, { headers: { 'retry-after': '1' } })
+      if (!isReady) throw new ApiError('UNAVAILABLE')
       return { status: 'ok' }
     }
   )

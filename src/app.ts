@@ -58,7 +58,7 @@ export async function buildApp(
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, nextId(), origins),
+    clientErrorHandler: (error, socket): void => answerClientError(error, socket as Socket, nextId(), origins, app.log),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: refuseUrl,

@@ -22,7 +22,8 @@ export const catalogue = {
   IDEMPOTENCY_IN_PROGRESS: [
     409,
     'Request in progress',
-    'The first request with this Idempotency-Key is still under way. Its answer is there after Retry-After.'
+    'The first request with this Idempotency-Key is still under way. Its answer is there after Retry-After.',
+    1
   ],
   PRECONDITION_FAILED: [412, 'Precondition failed', 'The resource changed since the ETag in If-Match was read.'],
   PAYLOAD_TOO_LARGE: [413, 'Payload too large', 'The body is larger than this route accepts.'],
@@ -46,22 +47,28 @@ export const catalogue = {
   TOO_MANY_REQUESTS: [
     429,
     'Too many requests',
-    'There were too many requests or attempts. Try again after Retry-After.'
+    'There were too many requests or attempts. Try again after Retry-After.',
+    1
   ],
   HEADERS_TOO_LARGE: [431, 'Headers too large', 'The request headers are larger than the server accepts.'],
   INTERNAL: [500, 'Internal error', 'Something failed on our side. The request id finds it in the logs.'],
   UNAVAILABLE: [
     503,
     'Unavailable',
-    'The database cannot be reached or the server is stopping. Try again after Retry-After.'
+    'The database cannot be reached or the server is stopping. Try again after Retry-After.',
+    1
   ],
   DEADLINE_EXCEEDED: [
     503,
     'Deadline exceeded',
-    'The time that Request-Timeout or the route gives was over; what was under way for nobody else was stopped. Try again later, or with more.'
+    'The time that Request-Timeout or the route gives was over; what was under way for nobody else was stopped. Try again later, or with more.',
+    1
   ],
-  OVERLOADED: [503, 'Overloaded', 'Too many requests wait already. Nothing was done. Try again after Retry-After.']
-} as const satisfies Record<string, readonly [status: number, title: string, meaning: string]>
+  OVERLOADED: [503, 'Overloaded', 'Too many requests wait already. Nothing was done. Try again after Retry-After.', 1]
+} as const satisfies Record<string, CatalogueEntry>
+
+/** `retryAfter` in seconds stands where the same request may succeed later: `Retry-After` says it on every such answer. */
+type CatalogueEntry = readonly [status: number, title: string, meaning: string, retryAfter?: number]
 
 export type ErrorCode = keyof typeof catalogue
 
@@ -78,8 +85,12 @@ interface ErrorExtras {
   faults?: Fault[]
   /** Machine-readable facts for `error.details`. */
   facts?: Record<string, unknown>
-  /** Headers to send with the answer, such as Allow or Retry-After. */
+  /** When to try again, in seconds, where that is known better than by the catalogue. */
+  retryAfter?: number
+  /** Headers to send with the answer, such as Allow. */
   headers?: Record<string, string>
+  /** What the log line says of it besides, and no answer: which header, which setting, which bound. */
+  log?: Record<string, string | number>
   cause?: unknown
 }
 
@@ -91,6 +102,7 @@ export class ApiError extends Error {
   readonly faults: Fault[]
   readonly facts: Record<string, unknown>
   readonly headers: Record<string, string>
+  readonly log: Record<string, string | number>
 
   constructor(code: ErrorCode, message: string = catalogue[code][2], extras: ErrorExtras = {}) {
     super(message, { cause: extras.cause })
@@ -98,7 +110,9 @@ export class ApiError extends Error {
     this.statusCode = catalogue[code][0]
     this.faults = extras.faults ?? []
     this.facts = extras.facts ?? {}
-    this.headers = extras.headers ?? {}
+    this.log = extras.log ?? {}
+    const retryAfter = extras.retryAfter ?? (catalogue[code] as CatalogueEntry)[3]
+    this.headers = { ...extras.headers, ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }) }
   }
 }
 

@@ -41,7 +41,7 @@ const ROOMS: Record<string, string[]> = {
   http: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   resource: ['http', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   limits: ['concurrency', 'errors.ts'],
-  observe: ['db', 'errors.ts'],
+  observe: ['concurrency', 'db', 'errors.ts'],
   process: ['observe', 'errors.ts'],
   openapi: ['http', 'identity', 'schema', 'errors.ts'],
   'config.ts': ['http', 'identity', 'limits', 'db', 'errors.ts'],
@@ -134,4 +134,9 @@ t.test('every file that declares a resource is short', async (t) => {
     const lines = code.slice(code.indexOf('export default')).trim().split('\n').length
     t.ok(lines <= 25, `${file} has ${lines} lines`)
   }
+})
+
+t.test('Retry-After comes from the catalogue of errors alone', async (t) => {
+  const spelled = files.filter((file) => readFileSync(join(root, file), 'utf8').includes("'retry-after'"))
+  t.same(spelled, ['src/errors.ts'])
 })

@@ -226,7 +226,7 @@ t.test('every answer names its request, tells its time, and carries the security
     const { headers } = await send('GET', url)
     t.match(
       headers,
-      { 'x-request-id': /^req-/, 'server-timing': /^app;dur=\d/, 'x-content-type-options': 'nosniff' },
+      { 'x-request-id': /^req-/, 'server-timing': /\btotal;dur=\d/, 'x-content-type-options': 'nosniff' },
       url
     )
   }
@@ -236,6 +236,17 @@ t.test('every answer names its request, tells its time, and carries the security
   t.match(await send('GET', '/livez', { headers: { 'x-request-id': 'a b\tc' } }), {
     headers: { 'x-request-id': /^req-/ }
   })
+})
+
+t.test('Server-Timing tells the parts that a request came through', async (t) => {
+  const parts = async (url: string, as?: string) => {
+    const { headers } = await send('GET', url, { as })
+    return (headers['server-timing'] as string).replace(/;dur=[\d.]+/g, '')
+  }
+  t.equal(await parts('/api/v1/items', admin.token), 'auth, parse, db, total')
+  t.equal(await parts('/api/v1/items?limit=x', admin.token), 'auth, total', 'it was refused before its statement')
+  t.equal(await parts('/livez'), 'auth, parse, total')
+  t.equal(await parts('/api/v1/items'), 'total')
 })
 
 t.test('HEAD mirrors GET', async (t) => {

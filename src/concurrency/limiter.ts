@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts'
 import {
+  addDatabaseMs,
   currentScope,
   deadlineExceeded,
   isAbandoned,
@@ -75,6 +76,7 @@ export class Limiter {
     const caller = currentScope()
     if (caller && isAbandoned(caller)) throw deadlineExceeded()
     const group = this.#groupOf(caller?.route)
+    const askedAt = performance.now()
     if (this.#running >= this.#limits.inFlight || (group && this.#hasShare(group))) await this.#turn(caller, group)
     else {
       this.#running += 1
@@ -83,6 +85,7 @@ export class Limiter {
     try {
       return await task()
     } finally {
+      if (caller) addDatabaseMs(caller, performance.now() - askedAt)
       if (group) this.#release(group)
       this.#next()
     }
@@ -186,5 +189,5 @@ export class Limiter {
 }
 
 function overloaded({ resource = 'the database' }: GateLimits): ApiError {
-  return new ApiError('OVERLOADED', `Too many requests wait for ${resource}.`, { headers: { 'retry-after': '1' } })
+  return new ApiError('OVERLOADED', `Too many requests wait for ${resource}.`)
 }

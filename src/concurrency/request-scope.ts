@@ -9,6 +9,10 @@ export interface RequestScope {
   readonly endsAt: number
   /** What is asked for: one object for each route. */
   readonly route?: object | undefined
+  /** The headers of the request: the trace that it belongs to is passed on from here. */
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>
+  /** How long its statements took so far, their wait for a turn included, in milliseconds; undefined where it is not measured. */
+  databaseMs?: number
 }
 
 const callers = new AsyncLocalStorage<RequestScope | undefined>()
@@ -27,7 +31,23 @@ export function together(several: (RequestScope | undefined)[]): RequestScope | 
   }
   const route = several[0]?.route
   const isOneRoute = several.every((one) => one?.route === route)
-  return { socket, endsAt: latestOf(several as RequestScope[]), route: isOneRoute ? route : undefined }
+  return {
+    socket,
+    endsAt: latestOf(several as RequestScope[]),
+    route: isOneRoute ? route : undefined,
+    // Each of them waited for the statement that they share.
+    get databaseMs() {
+      return 0
+    },
+    set databaseMs(ms) {
+      for (const one of several as RequestScope[]) addDatabaseMs(one, ms)
+    }
+  }
+}
+
+/** Adds the time of a statement to the scope that it ran for. */
+export function addDatabaseMs(scope: RequestScope, ms: number): void {
+  if (scope.databaseMs !== undefined) scope.databaseMs += ms
 }
 
 /** When the last of several stops waiting. */
@@ -58,7 +78,7 @@ export const isAbandoned = ({ socket, endsAt }: RequestScope): boolean =>
 
 /** The answer for a caller who has no time left. Who went away does not read it. */
 export function deadlineExceeded(cause?: unknown): ApiError {
-  return new ApiError('DEADLINE_EXCEEDED', undefined, { headers: { 'retry-after': '1' }, cause })
+  return new ApiError('DEADLINE_EXCEEDED', undefined, { cause })
 }
 
 // Looking at all who wait, now and then, costs a request less than a timer and a listener of its own: 0.1 µs.

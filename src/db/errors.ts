@@ -82,5 +82,5 @@ export function toApiError(error: unknown, fieldOf: (constraint: string) => Faul
 
 function unavailable(key: string, cause: unknown): ApiError {
   const [code, message] = ANSWERS[key] as [ErrorCode, string]
-  return new ApiError(code, message, { headers: { 'retry-after': '1' }, cause })
+  return new ApiError(code, message, { cause })
 }

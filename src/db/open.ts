@@ -159,7 +159,7 @@ async function listenPostgres(url: string, ...heard: Parameters<Listen>): Promis
   try {
     // What is cut while it starts up never settles (postgres.js issue 1193).
     if (await Promise.race([listening, sleep(LISTEN_PATIENCE_MS, false, { ref: false })])) return { close: end }
-    throw new ApiError('UNAVAILABLE', 'The database did not answer in time.', { headers: { 'retry-after': '1' } })
+    throw new ApiError('UNAVAILABLE', 'The database did not answer in time.')
   } catch (error) {
     await end()
     throw error

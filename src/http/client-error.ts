@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { FastifyBaseLogger } from 'fastify'
 import { ApiError, type ErrorCode } from '../errors.ts'
 import { type AllowedOrigins, corsHeaders } from './cors.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
@@ -6,6 +7,11 @@ import { PROBLEM_TYPE, toProblem } from './problem.ts'
 const CODES: Record<string, ErrorCode> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT'
+}
+// Both bounds are those of Node and of this server, and no setting changes them.
+const HINTS: Partial<Record<ErrorCode, object>> = {
+  HEADERS_TOO_LARGE: { limit: '16 KiB of headers' },
+  REQUEST_TIMEOUT: { limit: '10 s for the headers, 30 s for the whole request' }
 }
 const REASONS: Record<number, string> = {
   400: 'Bad Request',
@@ -18,11 +24,17 @@ export function answerClientError(
   error: Error & { code?: string; rawPacket?: unknown },
   socket: Socket,
   requestId: string,
-  origins: AllowedOrigins
+  origins: AllowedOrigins,
+  log: Pick<FastifyBaseLogger, 'info'>
 ): void {
   // Nobody is left to read it.
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const known = new ApiError(CODES[error.code as string] ?? 'BAD_REQUEST')
+  const { remoteAddress: ip } = socket
+  log.info(
+    { requestId, ip, status: known.statusCode, code: known.code, reason: error.code, ...HINTS[known.code] },
+    'not read'
+  )
   const body = JSON.stringify(toProblem(known, requestId))
   const head = [
     `HTTP/1.1 ${known.statusCode} ${REASONS[known.statusCode]}`,

@@ -9,6 +9,7 @@ export const FAILURES = new Set<ErrorCode>(['INTERNAL', 'UNAVAILABLE'])
 /** Answers with an error, and logs it when it is ours. Also for what fails before a route is known. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toKnown(error, request)
+  request.refusal = known
   if (FAILURES.has(known.code)) request.log.error({ err: error, code: known.code }, known.message)
   return reply
     .code(known.statusCode)

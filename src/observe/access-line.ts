@@ -13,6 +13,11 @@ export interface Access {
   ip: string
   userId: string | undefined
   keyId: string | undefined
+  traceId: string | undefined
+  /** The code of the refusal or failure; undefined where there was none. */
+  code: string | undefined
+  /** What helps to mend a refusal from outside: its faults, the header, the setting. */
+  refusal: Record<string, unknown> | undefined
 }
 
 const START = `{"level":30,"time":`
@@ -20,14 +25,19 @@ const PROCESS = `,"pid":${process.pid},"hostname":${JSON.stringify(hostname())},
 
 /**
  * The line that tells of a request, as pino would write it. Joined by hand, since there is one for every request: pino
- * takes 4.6 µs where this takes 0.9.
+ * takes 4.6 µs where this takes 0.9. What a caller or a proxy may have written is escaped; the rest has no character that
+ * JSON escapes: methods that Node's parser knows, declared paths, ids, and codes of the catalogue.
  */
-export function accessLine({ requestId, method, path, route, query, status, ms, ip, userId, keyId }: Access): string {
-  let line = `${START}${Date.now()}${PROCESS}"${requestId}","method":"${method}","path":${JSON.stringify(path)}`
-  if (route !== undefined) line += `,"route":"${route}"`
+export function accessLine(access: Access): string {
+  const { requestId, method, path, route, query, status, code, refusal, ms, ip, userId, keyId, traceId } = access
+  let line = `${START}${Date.now()}${PROCESS}${JSON.stringify(requestId)},"method":"${method}","path":${JSON.stringify(path)}`
+  if (route !== undefined) line += `,"route":${JSON.stringify(route)}`
   if (query !== undefined) line += `,"query":${JSON.stringify(query)}`
-  line += `,"status":${status},"ms":${Math.round(ms * 10) / 10},"ip":"${ip}"`
-  if (userId !== undefined) line += `,"userId":"${userId}"`
+  line += `,"status":${status},"ms":${Math.round(ms * 10) / 10},"ip":${JSON.stringify(ip)}`
+  if (code !== undefined) line += `,"code":"${code}"`
+  if (refusal !== undefined) line += `,"refusal":${JSON.stringify(refusal)}`
+  if (userId !== undefined) line += `,"userId":${JSON.stringify(userId)}`
   if (keyId !== undefined) line += `,"keyId":"${keyId}"`
+  if (traceId !== undefined) line += `,"traceId":"${traceId}"`
   return `${line}}\n`
 }

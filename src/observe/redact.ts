@@ -2,20 +2,32 @@ interface Shape {
   properties?: Record<string, Shape>
   items?: Shape
   writeOnly?: boolean
+  'x-personal'?: boolean
 }
 
 /**
- * A value as a log may show it: what its schema declares, without what is write-only. What the schema does not know may
- * be anything, a password in the wrong field too, so only its being there is told.
+ * A value as a log may show it: what its schema declares, without what is write-only or personal. What the schema does not
+ * know may be anything, a password in the wrong field too, so only its being there is told; of what it knows nothing that
+ * looks like a credential.
  */
 export function redact(value: unknown, schema: unknown): unknown {
-  const { properties, items, writeOnly } = (schema ?? {}) as Shape
-  if (writeOnly) return '[redacted]'
+  const { properties, items, writeOnly, 'x-personal': isPersonal } = (schema ?? {}) as Shape
+  if (writeOnly || isPersonal) return '[redacted]'
   if (Array.isArray(value)) return items ? value.map((one) => redact(one, items)) : '[unknown]'
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redactField(one, properties?.[name])]))
   }
-  return schema === undefined ? '[unknown]' : value
+  if (schema === undefined) return '[unknown]'
+  return typeof value === 'string' ? hideCredentials(value) : value
 }
 
 const redactField = (value: unknown, schema: Shape | undefined) => (schema ? redact(value, schema) : '[unknown]')
+
+// Named ones by how they begin; of others what is long, without a break, and of mixed letters and digits or hexadecimal.
+// A UUID has hyphens and a word no digits, so both stay.
+const CREDENTIAL =
+  /\b(?:tn_(?:live|test)_|whsec_|eyJ|Bearer |Basic )[\w.+/=~-]+|\b(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{24,}|\b[0-9a-fA-F]{32,}\b/g
+
+/** A text as a log may show it: with `[redacted]` in place of what looks like a key, a token or a password hash. */
+export const hideCredentials = (text: string): string =>
+  text.length < 12 ? text : text.replace(CREDENTIAL, '[redacted]')

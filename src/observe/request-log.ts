@@ -1,19 +1,22 @@
 import type { ChildLoggerOptions, Logger } from 'pino'
+import { parseTraceparent } from '../concurrency/trace-context.ts'
 
 type Logged = Parameters<Logger['info']>
 
 /**
- * The logger of a request: one that says which request it is. Nearly no request logs anything besides its own line, so
+ * The logger of a request: one that says which request it is, and of which trace. Nearly no request logs anything besides its own line, so
  * pino's child is made at the first use; to make it always costs 2 µs a request.
  */
 export class RequestLog {
   readonly #parent: Logger
   readonly #bindings: Record<string, unknown>
+  readonly #traceparent: string | string[] | undefined
   #made: Logger | undefined
 
-  constructor(parent: Logger, bindings: Record<string, unknown>) {
+  constructor(parent: Logger, bindings: Record<string, unknown>, traceparent?: string | string[]) {
     this.#parent = parent
     this.#bindings = bindings
+    this.#traceparent = traceparent
   }
 
   get level(): string {
@@ -27,8 +30,13 @@ export class RequestLog {
   silent(): void {}
 
   get #log(): Logger {
-    this.#made ??= this.#parent.child(this.#bindings)
+    this.#made ??= this.#parent.child(this.#allBindings())
     return this.#made
+  }
+
+  #allBindings(): Record<string, unknown> {
+    const trace = parseTraceparent(this.#traceparent)
+    return trace ? { ...this.#bindings, traceId: trace.traceId } : this.#bindings
   }
 
   fatal(...parameters: Logged): void {

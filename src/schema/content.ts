@@ -1,6 +1,15 @@
 type Json = unknown
 
-const NOTES = new Set(['$id', 'title', 'description', 'examples', 'x-documented', 'x-any-shape', 'x-included'])
+const NOTES = new Set([
+  '$id',
+  'title',
+  'description',
+  'examples',
+  'x-documented',
+  'x-any-shape',
+  'x-included',
+  'x-personal'
+])
 // An answer was validated on its way in: a serializer only needs the shape.
 const CHECKS = new Set([
   ...NOTES,

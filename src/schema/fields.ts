@@ -31,6 +31,11 @@ export function WriteOnly<T extends TSchema>(schema: T): TWriteOnly<T> {
   return { ...schema, writeOnly: true }
 }
 
+/** A person can be told by it: no log line shows a value, in a filter either. Callers who may read the field do. */
+export function Personal<T extends TSchema>(schema: T): T {
+  return { ...schema, 'x-personal': true }
+}
+
 /** What a create or a replace takes when the field is left out. */
 export function Default<T extends TSchema>(schema: T, value: Static<T>): TDefault<T> {
   return { ...schema, default: value }

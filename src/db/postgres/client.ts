@@ -174,8 +174,7 @@ function isForeign(error: unknown, text: string | undefined): boolean {
   return severity !== undefined && query !== undefined && query !== text
 }
 
-const connectionLost = () =>
-  new ApiError('UNAVAILABLE', 'The connection to the database was lost.', { headers: { 'retry-after': '1' } })
+const connectionLost = () => new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
 
 // PostgreSQL closes the connection of a request to cancel at once; through TLS postgres.js does not hear of it.
 const CANCEL_MS = 1000

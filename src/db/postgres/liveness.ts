@@ -158,5 +158,4 @@ export class LivenessProbe {
   }
 }
 
-const away = () =>
-  new ApiError('UNAVAILABLE', 'The database does not answer at the moment.', { headers: { 'retry-after': '1' } })
+const away = () => new ApiError('UNAVAILABLE', 'The database does not answer at the moment.')

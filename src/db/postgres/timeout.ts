@@ -8,7 +8,7 @@ import { ApiError } from '#src/errors.ts'
 export function withDeadline<T>(answer: PromiseLike<T>, timeoutMs: number, onLate?: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new ApiError('UNAVAILABLE', 'The database did not answer in time.', { headers: { 'retry-after': '1' } }))
+      reject(new ApiError('UNAVAILABLE', 'The database did not answer in time.'))
       onLate?.()
     }, timeoutMs)
     answer.then(

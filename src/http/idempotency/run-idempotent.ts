@@ -56,7 +56,7 @@ export async function runIdempotent(
 }
 
 /** The refusal of a repetition that comes while the first request is under way. */
-export const inProgress = () => new ApiError('IDEMPOTENCY_IN_PROGRESS', undefined, { headers: { 'retry-after': '1' } })
+export const inProgress = () => new ApiError('IDEMPOTENCY_IN_PROGRESS')
 
 /** An answer whose body is the text that is sent. */
 export type SentAnswer = Answer & { body?: string | undefined }

@@ -82,7 +82,7 @@ export class LoginThrottle {
 /** The answer for who must wait. */
 export function tooMany(seconds: number): ApiError {
   const message = `Too many failed attempts. Try again in ${seconds} s.`
-  return new ApiError('TOO_MANY_REQUESTS', message, { headers: { 'retry-after': String(seconds) } })
+  return new ApiError('TOO_MANY_REQUESTS', message, { retryAfter: seconds })
 }
 
 function makeRoom(kept: Map<string, unknown> | Set<string>): void {

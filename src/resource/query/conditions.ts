@@ -1,5 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { type Fault, validationFailed } from '../../errors.ts'
+import { Personal } from '../../schema/fields.ts'
 import { compileValidator } from '../../schema/validate.ts'
 import type { Resource } from '../model.ts'
 import { type Condition, filterParameters, type ListFilter, parseFilters } from './filter.ts'
@@ -11,9 +12,11 @@ const MAX_CONDITIONS = 20
 /** The query parameters that choose rows: filters, `or` where there are any, `q` where a search is declared. */
 export function conditionParameters(resource: Resource): Record<string, TSchema> {
   const filters = filterParameters(resource)
+  // Both can hold a value of any field.
+  const isPersonal = [...resource.fields.values()].some(({ schema }) => schema['x-personal'])
   return {
-    ...(resource.declaration.list?.search && { q: searchParameter }),
-    ...(Object.keys(filters).length > 0 && { or: orParameter }),
+    ...(resource.declaration.list?.search && { q: isPersonal ? Personal(searchParameter) : searchParameter }),
+    ...(Object.keys(filters).length > 0 && { or: isPersonal ? Personal(orParameter) : orParameter }),
     ...filters
   }
 }

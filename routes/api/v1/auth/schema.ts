@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
-import { Nullable, Reference, Timestamp, WriteOnly } from '#src/schema/fields.ts'
+import { Nullable, Personal, Reference, Timestamp, WriteOnly } from '#src/schema/fields.ts'
 
 const strict = (name: string) => ({ $id: name, title: name, additionalProperties: false })
-const Email = Type.String({ minLength: 1, maxLength: 254, examples: ['ada@example.com'] })
+const Email = Personal(Type.String({ minLength: 1, maxLength: 254, examples: ['ada@example.com'] }))
 const NewPassword = WriteOnly(Type.String({ minLength: 8, maxLength: 128, examples: ['correct horse battery staple'] }))
 const Password = WriteOnly(Type.String({ minLength: 1, maxLength: 128, examples: ['correct horse battery staple'] }))
 const RefreshToken = WriteOnly(Type.String({ minLength: 1, maxLength: 256, examples: ['tnr_AZLw…'] }))
@@ -11,7 +11,7 @@ export const Login = Type.Object({ email: Email, password: Password }, strict('L
 
 export const Registration = Type.Object(
   {
-    email: Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] }),
+    email: Personal(Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })),
     password: NewPassword,
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada Lovelace'] }))
   },

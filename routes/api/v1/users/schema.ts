@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
-import { Default, Id, ReadOnly, Timestamp, WriteOnly } from '#src/schema/fields.ts'
+import { Default, Id, Personal, ReadOnly, Timestamp, WriteOnly } from '#src/schema/fields.ts'
 import { variants } from '#src/schema/variants.ts'
 
 export const User = Type.Object(
   {
     id: Id(),
-    email: Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] }),
+    email: Personal(Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })),
     password: WriteOnly(
       Type.String({
         description: 'Hashed slowly, one after the other where there are many: a bulk of 1,000 takes about 15 seconds.',
@@ -14,7 +14,7 @@ export const User = Type.Object(
         examples: ['correct horse battery staple']
       })
     ),
-    name: Type.String({ minLength: 1, maxLength: 200, examples: ['Ada Lovelace'] }),
+    name: Personal(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada Lovelace'] })),
     role: Default(Type.String({ minLength: 1, maxLength: 50, examples: ['member'] }), 'member'),
     active: Default(Type.Boolean(), true),
     createdAt: ReadOnly(Timestamp()),
