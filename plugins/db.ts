@@ -16,6 +16,10 @@ declare module 'fastify' {
     databaseLoad: () => Limiter['load']
     /** How long the next of those that wait has waited, for a route by its configuration, in milliseconds. */
     databaseWaitMs: Limiter['waitedMs']
+    /** How long a statement of a route that comes now will wait, in milliseconds. */
+    databasePredictedMs: Limiter['predictedMs']
+    /** Takes in how many statements ended since the last sample. */
+    sampleDatabase: Limiter['sample']
     /** Hears what instances tell each other through the database. */
     listenToDatabase: Listen
     /** Tells what this process writes. */
@@ -38,6 +42,8 @@ export default fp(
     app.decorate('pingDatabase', database.ping)
     app.decorate('databaseLoad', () => database.gate.load)
     app.decorate('databaseWaitMs', (route: object) => database.gate.waitedMs(route))
+    app.decorate('databasePredictedMs', (route: object) => database.gate.predictedMs(route))
+    app.decorate('sampleDatabase', (ms: number) => database.gate.sample(ms))
     app.decorate('listenToDatabase', database.listen)
     app.decorate('databaseWrites', database.writes)
     app.decorate('cursorKey', createSecretKey(await sharedKey(database.db, 'cursors')))

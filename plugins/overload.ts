@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '#src/errors.ts'
-import { LoadShedder, type Priority } from '#src/limits/load-shedder.ts'
+import { LoadShedder, NO_QUEUE, type Priority } from '#src/limits/load-shedder.ts'
 import { criticalTiers } from '#src/limits/tiers.ts'
 
 declare module 'fastify' {
@@ -24,8 +24,8 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     // The embedded database works in the event loop, which is late then without being overloaded.
-    const pressure = new LoadShedder(app.config.DATABASE_URL !== undefined)
-    const unwatch = pressure.watch()
+    const shedder = new LoadShedder(app.config.DATABASE_URL !== undefined, (ms) => app.sampleDatabase(ms))
+    const unwatch = shedder.watch()
     app.addHook('onClose', async () => unwatch())
     const critical = criticalTiers(app.config.RATE_LIMIT_TIERS)
     app.decorateRequest('isCounted', false)
@@ -35,11 +35,11 @@ export default fp(
       const { config } = request.route
       const { priority = 'interactive' } = config
       if (priority === 'health') return done()
-      pressure.begin()
+      shedder.begin()
       request.isCounted = true
-      if (isAdmitted(priority, config)) return done()
+      if (isAdmitted(priority, request)) return done()
       // Only a key can be critical, and which one it is takes a look.
-      if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical', config)) return done(refusal())
+      if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical', request)) return done(refusal())
       request.mustBeCritical = true
       done()
     })
@@ -52,19 +52,27 @@ export default fp(
     }
 
     app.addHook('onResponse', (request, _reply: FastifyReply, done) => {
-      if (request.isCounted) pressure.end()
+      if (request.isCounted) shedder.end()
       done()
     })
 
-    const isAdmitted = (priority: Priority, route: object) =>
-      pressure.admits(priority, app.databaseLoad().waiting, app.databaseWaitMs(route))
+    function isAdmitted(priority: Priority, { route: { config }, headers }: FastifyRequest): boolean {
+      const { waiting } = app.databaseLoad()
+      const queue =
+        waiting === 0
+          ? NO_QUEUE
+          : { waiting, waitedMs: app.databaseWaitMs(config), predictedMs: app.databasePredictedMs(config) }
+      const given = headers['request-timeout']
+      // What is no number is refused later, in words.
+      return shedder.admits(priority, queue, given === undefined ? undefined : Number(given) * 1000 || undefined)
+    }
 
     function refusal(): ApiError {
       const { stackTraceLimit } = Error
       // A stack that nobody reads would be a good part of what a refusal costs.
       Error.stackTraceLimit = 0
       const refused = new ApiError('OVERLOADED', 'There is more to do than can be done. Nothing was begun.', {
-        retryAfter: pressure.retryAfter(),
+        retryAfter: shedder.retryAfter(),
         log: { setting: 'DATABASE_POOL_MAX, WORKERS' }
       })
       Error.stackTraceLimit = stackTraceLimit

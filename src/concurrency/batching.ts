@@ -27,7 +27,9 @@ interface Limits {
 export class BatchedReads<V> {
   readonly #load: (keys: string[]) => Promise<Map<string, V>>
   readonly #limits: Limits
-  readonly #waiting: Batch<V | undefined> = new Map()
+  // The batches that are full, and the one that fills. Each is a new Map: see SwapRemoveList for what a long-lived one costs.
+  readonly #full: Batch<V | undefined>[] = []
+  #open: Batch<V | undefined> = new Map()
   #inFlight = 0
   #isScheduled = false
 
@@ -39,10 +41,14 @@ export class BatchedReads<V> {
 
   /** The value of a key; undefined when there is none. */
   get(key: string): Promise<V | undefined> {
-    let one = this.#waiting.get(key)
+    let one = this.#open.get(key)
     if (!one) {
       one = { ...Promise.withResolvers<V | undefined>(), callers: [] }
-      this.#waiting.set(key, one)
+      this.#open.set(key, one)
+      if (this.#open.size >= this.#limits.most) {
+        this.#full.push(this.#open)
+        this.#open = new Map()
+      }
       this.#schedule()
     }
     const caller = currentScope()
@@ -58,13 +64,20 @@ export class BatchedReads<V> {
 
   readonly #send = () => {
     this.#isScheduled = false
-    const { most, inFlight } = this.#limits
-    while (this.#waiting.size > 0 && this.#inFlight < inFlight) {
-      const some = [...this.#waiting.entries().take(most)]
-      for (const [key] of some) this.#waiting.delete(key)
+    while (this.#inFlight < this.#limits.inFlight) {
+      const some = this.#next()
+      if (!some) return
       this.#inFlight += 1
-      this.#read(some)
+      this.#read([...some])
     }
+  }
+
+  #next(): Batch<V | undefined> | undefined {
+    const full = this.#full.shift()
+    if (full || this.#open.size === 0) return full
+    const open = this.#open
+    this.#open = new Map()
+    return open
   }
 
   async #read(some: [string, Asked<V | undefined>][]): Promise<void> {
@@ -76,7 +89,7 @@ export class BatchedReads<V> {
       for (const [, one] of some) one.reject(error)
     }
     this.#inFlight -= 1
-    if (this.#waiting.size > 0) this.#schedule()
+    if (this.#full.length > 0 || this.#open.size > 0) this.#schedule()
   }
 }
 

@@ -1,4 +1,5 @@
 import { ApiError } from '../errors.ts'
+import { CompletionRate } from './completion-rate.ts'
 import {
   addDatabaseMs,
   currentScope,
@@ -30,6 +31,7 @@ interface Waiter {
 }
 
 interface Group {
+  readonly rate: CompletionRate
   running: number
   /** Who has no turn before another one of the group is done. */
   readonly held: Waiter[]
@@ -48,6 +50,9 @@ export class Limiter {
   readonly #most: number
   readonly #waiters: Waiter[] = []
   readonly #groups = new WeakMap<object, Group>()
+  // The same groups, to sample them: one for each route that was asked for.
+  readonly #sampled: Group[] = []
+  readonly #rate = new CompletionRate()
   #held = 0
   #running = 0
 
@@ -65,6 +70,19 @@ export class Limiter {
   waitedMs(route: object): number {
     const first = this.#groups.get(route)?.held[0] ?? this.#waiters[0]
     return first ? performance.now() - first.since : 0
+  }
+
+  /** How long a task that comes now will wait, by how many end in a millisecond. @param route whose task it would be. */
+  predictedMs(route: object): number {
+    const group = this.#groups.get(route)
+    if (group && group.held.length > 0) return group.rate.waitMs(group.held.length)
+    return this.#rate.waitMs(this.#waiters.length)
+  }
+
+  /** Takes in how much ended since the last sample. @param ms since then. */
+  sample(ms: number): void {
+    this.#rate.sample(ms, this.#waiters.length > 0)
+    for (const { rate, held } of this.#sampled) rate.sample(ms, held.length > 0)
   }
 
   /**
@@ -86,6 +104,7 @@ export class Limiter {
       return await task()
     } finally {
       if (caller) addDatabaseMs(caller, performance.now() - askedAt)
+      this.#rate.end()
       if (group) this.#release(group)
       this.#next()
     }
@@ -96,8 +115,9 @@ export class Limiter {
     if (!route || this.#most >= this.#limits.inFlight) return undefined
     let group = this.#groups.get(route)
     if (!group) {
-      group = { running: 0, held: [] }
+      group = { rate: new CompletionRate(), running: 0, held: [] }
       this.#groups.set(route, group)
+      this.#sampled.push(group)
     }
     return group
   }
@@ -156,6 +176,7 @@ export class Limiter {
   }
 
   #release(group: Group): void {
+    group.rate.end()
     group.running -= 1
     this.#unhold(group)
   }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ApiError } from '../errors.ts'
+import { type Placed, SwapRemoveList } from './swap-remove-list.ts'
 
 /** Who waits for what is done now, and until when. */
 export interface RequestScope {
@@ -84,21 +85,21 @@ export function deadlineExceeded(cause?: unknown): ApiError {
 // Looking at all who wait, now and then, costs a request less than a timer and a listener of its own: 0.1 µs.
 const LOOK_EVERY_MS = 50
 
-interface Watched {
+interface Watched extends Placed {
   caller: RequestScope
   /** Gives up what the caller waits for. @returns whether that could be done; if not it is tried again. */
   giveUp: () => boolean
 }
 
-const watched = new Set<Watched>()
+const watched = new SwapRemoveList<Watched>()
 let looking: NodeJS.Timeout | undefined
 
 /** Gives something up soon after its caller has left. @returns what ends the watch. */
 export function watchScope(caller: RequestScope, giveUp: () => boolean): () => void {
-  const one = { caller, giveUp }
+  const one: Watched = { caller, giveUp, place: -1 }
   watched.add(one)
   looking ??= setInterval(look, LOOK_EVERY_MS).unref()
-  return () => void watched.delete(one)
+  return () => watched.remove(one)
 }
 
 /**
@@ -117,8 +118,8 @@ export function untilEnd<T>(caller: RequestScope | undefined, answer: Promise<T>
 }
 
 function look(): void {
-  for (const one of watched) if (isAbandoned(one.caller) && one.giveUp()) watched.delete(one)
-  if (watched.size > 0) return
+  for (const one of [...watched.items]) if (isAbandoned(one.caller) && one.giveUp()) watched.remove(one)
+  if (watched.items.length > 0) return
   clearInterval(looking)
   looking = undefined
 }

@@ -153,6 +153,25 @@ t.test('the slow statements of one route leave places for the others', async (t)
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
+t.test('how long a statement will wait follows from how many end while others wait', async (t) => {
+  const { gate, ends, of, hold } = startShared(20)
+  const [slow, quick] = [{}, {}]
+  const runs = Array.from({ length: 8 }, () => hold(of(slow)))
+  gate.sample(10)
+  t.equal(gate.predictedMs(slow), 0, 'nothing is known yet')
+  for (const end of ends.splice(0, 2)) end()
+  await turn()
+  runs.push(hold(of(slow)), hold(of(slow)))
+  gate.sample(10)
+  t.equal(gate.predictedMs(slow), 10, '2 end in 10 ms, and 2 wait')
+  t.equal(gate.predictedMs(quick), 0, 'nothing waits there')
+  while (ends.length > 0) {
+    ends.shift()?.()
+    await turn()
+  }
+  await Promise.all(runs)
+})
+
 t.test('in a full gate those of other routes pass a route that has its share, and it goes on after them', async (t) => {
   const { gate, order, ends, of, hold } = startShared(20)
   const [slow, other] = [{}, {}]

@@ -1,55 +1,77 @@
 import t from 'tap'
-import { LoadShedder, type Priority } from '#src/limits/load-shedder.ts'
+import { LoadShedder, NO_QUEUE, type Priority, type Queue } from '#src/limits/load-shedder.ts'
 
 const order: Priority[] = ['batch', 'interactive', 'critical']
 
 /** Who is still served. */
-const served = (pressure: LoadShedder, waiting = 0, waitedMs = 0) =>
-  order.filter((priority) => pressure.admits(priority, waiting, waitedMs))
+const served = (shedder: LoadShedder, queue: Partial<Queue> = {}, patienceMs?: number) =>
+  order.filter((priority) => shedder.admits(priority, { ...NO_QUEUE, ...queue }, patienceMs))
 
 t.test(
   'as more requests are in progress, first batches are refused, then single rows, critical keys last',
   async (t) => {
-    const pressure = new LoadShedder(true)
-    const begin = (count: number) => Array.from({ length: count }, () => pressure.begin())
-    t.same(served(pressure), order)
-    begin(501)
-    t.same(served(pressure), ['interactive', 'critical'])
-    begin(1500)
-    t.same(served(pressure), ['critical'])
+    const shedder = new LoadShedder(true)
+    const begin = (count: number) => Array.from({ length: count }, () => shedder.begin())
+    t.same(served(shedder), order)
+    begin(1001)
+    t.same(served(shedder), ['interactive', 'critical'])
+    begin(1000)
+    t.same(served(shedder), ['critical'])
     begin(500)
-    t.same(served(pressure), [])
-    for (let count = 0; count < 2501; count += 1) pressure.end()
-    t.same(served(pressure), order)
+    t.same(served(shedder), [])
+    for (let count = 0; count < 2501; count += 1) shedder.end()
+    t.same(served(shedder), order)
   }
 )
 
 t.test('so do statements that wait', async (t) => {
-  const pressure = new LoadShedder(true)
+  const shedder = new LoadShedder(true)
   t.same(
-    [199, 200, 799, 800, 999, 1000].map((waiting) => served(pressure, waiting).length),
+    [499, 500, 799, 800, 999, 1000].map((waiting) => served(shedder, { waiting }).length),
     [3, 2, 2, 1, 1, 0]
   )
 })
 
 t.test('so does the time for which they wait, where the database is a server', async (t) => {
   t.same(
-    [99, 100, 199, 200, 499, 500].map((waitedMs) => served(new LoadShedder(true), 1, waitedMs).length),
+    [999, 1000, 1199, 1200, 1399, 1400].map((waitedMs) => served(new LoadShedder(true), { waitedMs }).length),
     [3, 2, 2, 1, 1, 0]
   )
-  t.same(served(new LoadShedder(false), 1, 5000), order)
+  t.same(served(new LoadShedder(false), { waitedMs: 5000, predictedMs: 5000 }), order)
 })
 
+t.test('so does the time for which they will wait, once the queue stands', async (t) => {
+  const shedder = new LoadShedder(true)
+  t.same(
+    [999, 1000, 1199, 1200, 1399, 1400].map((predictedMs) => served(shedder, { waitedMs: 350, predictedMs }).length),
+    [3, 2, 2, 1, 1, 0]
+  )
+  t.same(served(shedder, { waitedMs: 200, predictedMs: 5000 }), order, 'a burst is over in a moment')
+})
+
+t.test(
+  'a caller that waits for less is refused earlier, and one that waits for more is not served later',
+  async (t) => {
+    const shedder = new LoadShedder(true)
+    t.same(served(shedder, { waitedMs: 100, predictedMs: 350 }, 300), [])
+    t.same(served(shedder, { waitedMs: 100, predictedMs: 250 }, 300), order)
+    t.same(served(shedder, { waitedMs: 1400, predictedMs: 1400 }, 60_000), [])
+  }
+)
+
 t.test('an event loop that is always late is overloaded; one long pause is not', async (t) => {
-  const pressure = new LoadShedder(true)
-  pressure.sample(5000)
-  t.same(served(pressure), order)
-  for (let count = 0; count < 5; count += 1) pressure.sample(50)
-  t.same(served(pressure), ['interactive', 'critical'])
-  for (let count = 0; count < 5; count += 1) pressure.sample(100)
-  t.same(served(pressure), ['critical'])
-  pressure.sample(3)
-  t.same(served(pressure), order)
+  const shedder = new LoadShedder(true)
+  shedder.sample(5000)
+  t.same(served(shedder), order)
+  for (let count = 0; count < 5; count += 1) shedder.sample(50)
+  t.same(served(shedder), order, 'what comes is done soon all the same: the machine is slow')
+  // Nothing ends, so what is in progress stays for long.
+  for (let count = 0; count < 3; count += 1) shedder.begin()
+  t.same(served(shedder), ['interactive', 'critical'])
+  for (let count = 0; count < 5; count += 1) shedder.sample(100)
+  t.same(served(shedder), ['critical'])
+  shedder.sample(3)
+  t.same(served(shedder), order)
 
   const embedded = new LoadShedder(false)
   for (let count = 0; count < 5; count += 1) embedded.sample(5000)
@@ -57,30 +79,30 @@ t.test('an event loop that is always late is overloaded; one long pause is not',
 })
 
 t.test('to come back is advised when the work at hand is done, not to all at the same time', async (t) => {
-  const pressure = new LoadShedder(true)
-  const advised = () => Array.from({ length: 200 }, () => pressure.retryAfter())
+  const shedder = new LoadShedder(true)
+  const advised = () => Array.from({ length: 200 }, () => shedder.retryAfter())
   for (const seconds of advised()) t.ok(seconds >= 1 && seconds <= 2, 'nothing to do')
   for (let sample = 0; sample < 100; sample += 1) {
     for (let count = 0; count < 10; count += 1) {
-      pressure.begin()
-      pressure.end()
+      shedder.begin()
+      shedder.end()
     }
-    pressure.sample(0)
+    shedder.sample(0)
   }
   // 200 a second are done.
-  for (let count = 0; count < 600; count += 1) pressure.begin()
+  for (let count = 0; count < 600; count += 1) shedder.begin()
   const seconds = new Set(advised())
   t.ok(seconds.size > 1)
   for (const one of seconds) t.ok(one >= 3 && one <= 6, `${one} s`)
-  for (let count = 0; count < 100_000; count += 1) pressure.begin()
+  for (let count = 0; count < 100_000; count += 1) shedder.begin()
   for (const one of advised()) t.ok(one <= 17)
 })
 
 t.test('how late the loop is is measured while it is watched', async (t) => {
-  const pressure = new LoadShedder(true)
+  const shedder = new LoadShedder(true)
   const sampled = Promise.withResolvers<number>()
-  pressure.sample = (delayMs) => sampled.resolve(delayMs)
-  const unwatch = pressure.watch()
+  shedder.sample = (delayMs) => sampled.resolve(delayMs)
+  const unwatch = shedder.watch()
   // The timer keeps no process alive.
   const alive = setInterval(() => {}, 1000)
   t.ok((await sampled.promise) >= 0)

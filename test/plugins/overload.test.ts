@@ -56,7 +56,7 @@ t.test(
     const [till, other] = [await makeKey('till'), await makeKey('high')]
     const { waiting, release } = await occupy(t, started)
 
-    await waiting(200)
+    await waiting(500)
     for (const url of [`${path}/export`, `${path}/import`, `${path}/bulk`]) {
       const answer = await send(url.endsWith('export') ? 'GET' : 'POST', url, { as: admin.token })
       t.match(answer, refused, url)

@@ -1,3 +1,4 @@
+import { type Placed, SwapRemoveList } from '#src/concurrency/swap-remove-list.ts'
 import { ApiError } from '#src/errors.ts'
 
 /** A question to the database on a connection of its own. */
@@ -8,6 +9,12 @@ export interface Probe {
   hasBegun(): boolean
   /** Ends its connection, whether it answered or not. */
   end(): unknown
+}
+
+interface Waiting extends Placed {
+  reject: (error: ApiError) => void
+  /** How many looks there had been when it began to wait. */
+  since: number
 }
 
 interface Asked extends Probe {
@@ -36,8 +43,7 @@ export class LivenessProbe {
   readonly #ask: () => Probe
   readonly #onSilent: () => void
   readonly #lookMs: number
-  // With the look before each came; the oldest first.
-  readonly #waiting = new Map<(error: ApiError) => void, number>()
+  readonly #waiting = new SwapRemoveList<Waiting>()
   #timer: NodeJS.Timeout | undefined
   #asked: Asked | undefined
   #looks = 0
@@ -65,16 +71,17 @@ export class LivenessProbe {
   during<T>(answer: PromiseLike<T>): PromiseLike<T> {
     if (this.#lookMs === Number.POSITIVE_INFINITY) return answer
     return new Promise((resolve, reject) => {
+      const one: Waiting = { reject, since: this.#looks, place: -1 }
       if (this.#isAway) reject(away())
-      else this.#add(reject)
+      else this.#add(one)
       answer.then(
         (value) => {
-          this.#waiting.delete(reject)
+          this.#waiting.remove(one)
           this.#silentLooks = 0
           resolve(value)
         },
         (error) => {
-          this.#waiting.delete(reject)
+          this.#waiting.remove(one)
           if (error.severity !== undefined) this.#silentLooks = 0
           reject(error)
         }
@@ -90,14 +97,14 @@ export class LivenessProbe {
     if (this.#asked) this.#finish(this.#asked)
   }
 
-  #add(reject: (error: ApiError) => void): void {
-    if (this.#waiting.size === 0) this.#silentLooks = 0
-    this.#waiting.set(reject, this.#looks)
+  #add(one: Waiting): void {
+    if (this.#waiting.items.length === 0) this.#silentLooks = 0
+    this.#waiting.add(one)
     this.#timer ??= setInterval(() => this.#look(), this.#lookMs).unref()
   }
 
   #look(): void {
-    if (this.#waiting.size === 0 && !this.#isAway) {
+    if (this.#waiting.items.length === 0 && !this.#isAway) {
       this.close()
       return
     }
@@ -113,7 +120,8 @@ export class LivenessProbe {
 
   // Whether one waits for long, and the database was not asked lately.
   #isSlow(): boolean {
-    const [oldest = this.#looks] = this.#waiting.values()
+    let oldest = this.#looks
+    for (const { since } of this.#waiting.items) if (since < oldest) oldest = since
     return this.#looks - Math.max(oldest, this.#askedAt) >= SILENT_LOOKS
   }
 
@@ -144,8 +152,10 @@ export class LivenessProbe {
       this.#silentLooks = 0
     } else if (!this.#isAway && (found === 'isTrickling' || this.#isSilent)) {
       this.#isAway = true
-      for (const refuse of this.#waiting.keys()) refuse(away())
-      this.#waiting.clear()
+      for (const one of [...this.#waiting.items]) {
+        this.#waiting.remove(one)
+        one.reject(away())
+      }
       this.#onSilent()
     }
   }
