@@ -1,7 +1,4 @@
 import { defineConfig } from 'drizzle-kit'
+import { TABLE_FILES } from './src/db/table-files.ts'
 
-export default defineConfig({
-  dialect: 'postgresql',
-  schema: ['./src/**/table.ts', './src/**/tables/*.ts', './src/db/shared-secrets-table.ts', './routes/**/table.ts'],
-  out: './migrations'
-})
+export default defineConfig({ dialect: 'postgresql', schema: TABLE_FILES, out: './migrations' })

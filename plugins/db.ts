@@ -1,11 +1,13 @@
-import cluster from 'node:cluster'
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { Limiter } from '#src/concurrency/limiter.ts'
 import type { Database, Listen } from '#src/db/database.ts'
+import { assertTablesExist } from '#src/db/declared-tables.ts'
+import { reportTo } from '#src/db/migrate.ts'
 import type { WriteTracker } from '#src/db/notifications/write-tracker.ts'
 import { openDatabase } from '#src/db/open.ts'
 import { sharedKey } from '#src/db/shared-secrets.ts'
+import { isOwnWorker } from '#src/process/workers.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -36,7 +38,8 @@ export default fp(
     const database = await openDatabase({ url: DATABASE_URL, poolMax: DATABASE_POOL_MAX, dataDir: DATA_DIR })
     app.addHook('onClose', () => database.close())
     // Before there are workers, their primary did it.
-    if (MIGRATE_ON_START && cluster.isPrimary) await database.migrate()
+    if (MIGRATE_ON_START && !isOwnWorker) await database.migrate(reportTo(app.log))
+    await assertTablesExist(database.db)
 
     app.decorate('db', database.db)
     app.decorate('pingDatabase', database.ping)

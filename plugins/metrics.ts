@@ -1,9 +1,9 @@
-import cluster from 'node:cluster'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import { Durations, type Series } from '#src/observe/durations.ts'
 import { shareMetrics } from '#src/observe/worker-metrics.ts'
+import { isOwnWorker } from '#src/process/workers.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -38,7 +38,7 @@ export default fp(
       labelNames: ['code', 'method', 'route'],
       registers: [registry]
     })
-    app.decorate('renderMetrics', cluster.isWorker ? shareMetrics(registry) : () => registry.metrics())
+    app.decorate('renderMetrics', isOwnWorker ? shareMetrics(registry) : () => registry.metrics())
 
     // The labels of a route never change, so its series are looked up by the route itself and the status.
     const series = new WeakMap<object, Map<number, Series>>()

@@ -24,7 +24,11 @@ export default fp(
     app.addHook('onReady', async () => {
       const tables = answers.tables
       if (tables.size === 0) return
-      if (app.config.MIGRATE_ON_START) await addChangeTriggers(app.db, tables.keys())
+      if (app.config.MIGRATE_ON_START) {
+        await addChangeTriggers(app.db, tables.keys(), (reason) =>
+          app.log.warn(`the trigger of a cache waits for ${reason}`)
+        )
+      }
       const [untold] = await tablesWithoutTrigger(app.db, tables.keys())
       if (untold !== undefined) throw untoldError(tables.get(untold) as string, untold)
       await watch.start()

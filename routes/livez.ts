@@ -10,6 +10,9 @@ export default (async (app) => {
       logLevel: 'warn',
       schema: { operationId: 'readLiveness', tags: ['meta'], summary: 'The process is up', response: { 200: Health } }
     },
-    async () => ({ status: 'ok' })
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
+      return { status: 'ok' }
+    }
   )
 }) satisfies FastifyPluginAsyncTypebox

@@ -1,28 +1,46 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { onRequestHookHandler } from 'fastify'
 import { Registry } from 'prom-client'
+import { unauthenticated } from '#src/identity/access.ts'
 
 const Exposition = Type.String({
   description: 'Metrics in the text format of Prometheus. No label holds a value of a caller.'
 })
 
-/** For Prometheus. */
+/** For Prometheus: for anybody, or with `METRICS_TOKEN` for its bearer alone. */
 export default (async (app) => {
+  const token = app.config.METRICS_TOKEN
   app.get(
     '/metrics',
     {
-      config: { access: 'public', priority: 'health' },
+      // It is no credential of a user: the hook that finds out who is asking would refuse it.
+      config: { access: token ? 'client' : 'public', priority: 'health' },
+      ...(token && { onRequest: requireBearer(token) }),
       logLevel: 'warn',
       schema: {
         operationId: 'readMetrics',
         tags: ['meta'],
         summary: 'Metrics for Prometheus',
+        ...(token && { security: [{ bearer: [] }] }),
         response: { 200: { description: 'Metrics.', content: { 'text/plain': { schema: Exposition } } } }
       }
     },
     async (_request, reply) => {
-      reply.type(Registry.PROMETHEUS_CONTENT_TYPE).serializer(String)
+      reply.header('cache-control', 'no-store').type(Registry.PROMETHEUS_CONTENT_TYPE).serializer(String)
       return app.renderMetrics()
     }
   )
 }) satisfies FastifyPluginAsyncTypebox
+
+function requireBearer(token: string): onRequestHookHandler {
+  const wanted = digest(`Bearer ${token}`)
+  return (request, _reply, done) => {
+    // Digests are of one length, which is what a comparison in constant time takes.
+    const isBearer = timingSafeEqual(digest(request.headers.authorization ?? ''), wanted)
+    done(isBearer ? undefined : unauthenticated('This needs METRICS_TOKEN as a bearer token.'))
+  }
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest()

@@ -18,7 +18,8 @@ export default (async (app) => {
         response: { 200: Health }
       }
     },
-    async () => {
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
       const isReady = !app.stopping.isStopping && (await answersInTime(app.pingDatabase()))
       if (!isReady) throw new ApiError('UNAVAILABLE')
       return { status: 'ok' }

@@ -56,7 +56,7 @@ export async function buildApp(
     pluginTimeout: 0,
     // Fastify leaves the first off; together they end what a slow or silent client keeps open.
     requestTimeout: 30_000,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
     clientErrorHandler: (error, socket): void => answerClientError(error, socket as Socket, nextId(), origins, app.log),
     forceCloseConnections: 'idle',

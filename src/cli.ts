@@ -1,25 +1,77 @@
-import { currentDocument } from './cli/document.ts'
-import { diffReleased } from './cli/openapi-diff.ts'
-import { writeReleased } from './cli/openapi-write.ts'
+import { explainFailure } from './process/explain-failure.ts'
 
 const RELEASED = 'openapi.json'
-const say = (line: string) => process.stdout.write(`${line}\n`)
+const [FINDING, MISUSE] = [1, 2]
 
-const commands: Record<string, () => Promise<void>> = {
-  async 'openapi:write'() {
-    say(writeReleased(RELEASED, await currentDocument()))
+const say = (line: string) => process.stdout.write(`${line}\n`)
+const complain = (line: string) => process.stderr.write(`tenon: ${line}\n`)
+
+interface Command {
+  /** What follows the name. */
+  takes: string[]
+  /** @returns the exit code. */
+  run(...given: string[]): Promise<number>
+}
+
+// What a command needs is loaded with it: the whole application for a document, the database alone for a migration.
+const commands: Record<string, Command> = {
+  migrate: {
+    takes: [],
+    async run() {
+      const { migrate } = await import('./cli/migrate.ts')
+      say(await migrate(process.env, say))
+      return 0
+    }
   },
-  async 'openapi:diff'() {
-    const { isHonest, text } = diffReleased(RELEASED, await currentDocument())
-    say(text)
-    if (!isHonest) process.exitCode = 1
+  'users password': {
+    takes: ['email'],
+    async run(email) {
+      const { replacePassword } = await import('./cli/users-password.ts')
+      const password = await replacePassword(process.env, email as string)
+      if (password === undefined) complain('there is no user with this e-mail')
+      else say(`password: ${password}  (shown once; every login of the user has ended)`)
+      return password === undefined ? FINDING : 0
+    }
+  },
+  'openapi:write': {
+    takes: [],
+    async run() {
+      const { currentDocument } = await import('./cli/document.ts')
+      const { writeReleased } = await import('./cli/openapi-write.ts')
+      say(writeReleased(RELEASED, await currentDocument()))
+      return 0
+    }
+  },
+  'openapi:diff': {
+    takes: [],
+    async run() {
+      const { currentDocument } = await import('./cli/document.ts')
+      const { diffReleased } = await import('./cli/openapi-diff.ts')
+      const { isHonest, text } = diffReleased(RELEASED, await currentDocument())
+      say(text)
+      return isHonest ? 0 : FINDING
+    }
   }
 }
 
-const [name = ''] = process.argv.slice(2)
-const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-if (command) await command()
-else {
-  process.stderr.write(`tenon: there is no command '${name}'; there is ${Object.keys(commands).join(', ')}\n`)
-  process.exitCode = 1
+async function main(args: string[]): Promise<number> {
+  const name = [args.slice(0, 2).join(' '), args[0] ?? ''].find((one) => Object.hasOwn(commands, one))
+  const command = name === undefined ? undefined : commands[name]
+  if (!command) {
+    complain(`there is no command '${args.join(' ')}'; there is ${Object.keys(commands).join(', ')}`)
+    return MISUSE
+  }
+  const given = args.slice((name as string).split(' ').length)
+  if (given.length !== command.takes.length) {
+    complain(`usage: ${[name, ...command.takes.map((one) => `<${one}>`)].join(' ')}`)
+    return MISUSE
+  }
+  try {
+    return await command.run(...given)
+  } catch (error) {
+    complain(explainFailure(error as Error))
+    return FINDING
+  }
 }
+
+process.exitCode = await main(process.argv.slice(2))

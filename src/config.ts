@@ -3,44 +3,69 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { closest, distance } from 'fastest-levenshtein'
+import { readDatabaseUrl } from './db/postgres/url.ts'
 import { parseOrigins } from './http/cors.ts'
 import { parseTrustedIssuers } from './identity/external/trusted-issuers.ts'
 import { parseTiers } from './limits/tiers.ts'
 
+const words = (text: string) => ({ expected: text })
+
+// `expected` says in words what a value must be; a number, a choice and a yes or no say it by themselves.
 const Environment = Type.Object({
   NODE_ENV: Type.Union([Type.Literal('development'), Type.Literal('production'), Type.Literal('test')], {
     default: 'development'
   }),
-  HOST: Type.String({ minLength: 1, default: '127.0.0.1' }),
+  HOST: Type.String({
+    pattern: '^[A-Za-z0-9.:_-]+$',
+    default: '127.0.0.1',
+    ...words('must be a name or an IP address')
+  }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info' }
   ),
-  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
-  DATABASE_REPLICA_URLS: Type.String({
-    pattern: '^$|^postgres(ql)?://[^,\\s]+(,postgres(ql)?://[^,\\s]+)*$',
-    default: ''
-  }),
+  DATABASE_URL: Type.Optional(Type.String()),
+  DATABASE_REPLICA_URLS: Type.String({ default: '' }),
   DATABASE_POOL_MAX: Type.Integer({ minimum: 1, maximum: 1000, default: 10 }),
-  DATA_DIR: Type.String({ minLength: 1, default: '.data' }),
-  ADMIN_EMAIL: Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254, default: 'admin@example.com' }),
-  ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128 })),
+  DATA_DIR: Type.String({ default: '.data' }),
+  ADMIN_EMAIL: Type.String({
+    pattern: '^[^@\\s]+@[^@\\s]+$',
+    maxLength: 254,
+    default: 'admin@example.com',
+    ...words('must be an e-mail address')
+  }),
+  ADMIN_PASSWORD: Type.Optional(
+    Type.String({ minLength: 8, maxLength: 128, ...words('must have 8 to 128 characters') })
+  ),
   REGISTRATION: Type.Union([Type.Literal('open'), Type.Literal('closed')], { default: 'closed' }),
-  JWT_PRIVATE_KEY: Type.Optional(Type.String({ pattern: '^-----BEGIN PRIVATE KEY-----' })),
-  JWT_ISSUER: Type.Optional(Type.String({ pattern: '^https?://' })),
-  JWT_AUDIENCE: Type.String({ minLength: 1, default: 'tenon' }),
+  JWT_PRIVATE_KEY: Type.Optional(Type.String()),
+  JWT_ISSUER: Type.Optional(
+    Type.String({ pattern: '^https?://[^\\s]+$', ...words('must be a URL that begins with https:// or http://') })
+  ),
+  JWT_AUDIENCE: Type.String({ default: 'tenon' }),
   TRUSTED_ISSUERS: Type.String({ default: '' }),
   OAUTH_PASSWORD_GRANT: Type.Boolean({ default: false }),
   RATE_LIMIT_ENABLED: Type.Boolean({ default: true }),
   RATE_LIMIT_TIERS: Type.Optional(Type.String()),
-  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://' })),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', ...words('must begin with redis:// or rediss://') })),
   CORS_ORIGINS: Type.String({ default: '' }),
-  TRUST_PROXY: Type.String({ pattern: '^([0-9a-fA-F.:]+(/[0-9]{1,3})?(,(?!$)|$))*$', default: '' }),
-  WORKERS: Type.String({ pattern: '^(auto|[1-9][0-9]{0,2})$', default: '1' }),
+  TRUST_PROXY: Type.String({ default: '' }),
+  WORKERS: Type.String({
+    pattern: '^(auto|[1-9][0-9]{0,2})$',
+    default: '1',
+    ...words('must be auto or a number from 1 to 999')
+  }),
   SHUTDOWN_GRACE_MS: Type.Integer({ minimum: 0, maximum: 600_000, default: 10_000 }),
+  KEEP_ALIVE_TIMEOUT_MS: Type.Integer({ minimum: 1000, maximum: 3_600_000, default: 72_000 }),
+  METRICS_TOKEN: Type.Optional(
+    Type.String({ pattern: '^[!-~]{16,512}$', ...words('must have 16 to 512 characters, without spaces') })
+  ),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })
+
+type Name = keyof typeof Environment.properties
 
 /** The whole configuration: every environment variable, typed, with its default filled in. */
 export type Config = Omit<Static<typeof Environment>, 'WORKERS'> & {
@@ -51,58 +76,103 @@ export type Config = Omit<Static<typeof Environment>, 'WORKERS'> & {
 
 const PLACEHOLDER = /^(change[-_ ]?me|placeholder|secret|password|example|your[-_ ].*|x+)$/i
 
-/** A variable that stops the start. Its message is one line for a person, without the value. */
+/** Variables that stop the start. The message is for a person: a line for each fault, without the values. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
+
+  constructor(faults: string[]) {
+    const list = faults.map((fault) => `\n  ${fault}`).join('')
+    super(faults.length === 1 ? (faults[0] as string) : `${faults.length} settings are wrong:${list}`)
+  }
 }
 
 /**
  * Reads the configuration from an environment.
  * An empty variable counts as not set, so that `DATABASE_URL=` in a `.env` file means the embedded database.
- * @throws ConfigError naming the first variable that is missing, of an unknown value, or weak.
+ * @throws ConfigError naming every variable that is missing, of an unknown value, weak, or of a mistyped name.
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const given: Record<string, unknown> = {}
-  for (const name of Object.keys(Environment.properties)) {
+  for (const name of Object.keys(Environment.properties) as Name[]) {
     const text = env[name]?.trim()
-    if (text) given[name] = fromText(name as keyof typeof Environment.properties, text)
+    if (text) given[name] = fromText(name, text)
   }
-  const filled = Value.Default(Environment, given)
-  const fault = Value.Errors(Environment, filled).First()
-  if (fault) throw new ConfigError(`${fault.path.slice(1)} ${explain(fault.schema as Explained, fault.message)}`)
-  const { WORKERS, ...others } = filled as Static<typeof Environment>
-  const config = { ...others, WORKERS: WORKERS === 'auto' ? availableParallelism() : Number(WORKERS) } as Config
-  if (WORKERS !== '1' && !config.DATABASE_URL) {
-    throw new ConfigError('WORKERS other than 1 needs DATABASE_URL: one process owns the embedded database')
+  const filled = Value.Default(Environment, given) as Static<typeof Environment>
+  const faults = new Map<string, string>()
+  for (const { path } of Value.Errors(Environment, filled)) {
+    const name = path.slice(1) as Name
+    faults.set(name, explain(Environment.properties[name]))
   }
-  if (config.DATABASE_REPLICA_URLS && !config.DATABASE_URL) {
-    throw new ConfigError('DATABASE_REPLICA_URLS needs DATABASE_URL: the primary of the replicas')
+  for (const [name, check] of Object.entries(CHECKS)) {
+    if (!faults.has(name) && filled[name as Name] !== undefined) findFault(faults, name, () => check(filled))
   }
-  if (config.ADMIN_PASSWORD && PLACEHOLDER.test(config.ADMIN_PASSWORD)) {
-    throw new ConfigError('ADMIN_PASSWORD is a placeholder: choose a real one')
+  for (const [name, meant] of mistyped(env)) faults.set(name, `is unknown: is ${meant} meant?`)
+  if (faults.size > 0) throw new ConfigError([...faults].map(([name, fault]) => `${name} ${fault}`))
+  const { WORKERS, JWT_ISSUER, ...others } = filled
+  return {
+    ...others,
+    WORKERS: WORKERS === 'auto' ? availableParallelism() : Number(WORKERS),
+    JWT_ISSUER: JWT_ISSUER ?? `http://${isIP(others.HOST) === 6 ? `[${others.HOST}]` : others.HOST}:${others.PORT}`
   }
-  if (config.JWT_PRIVATE_KEY && !isSigningKey(config.JWT_PRIVATE_KEY)) {
-    throw new ConfigError('JWT_PRIVATE_KEY is not an Ed25519 private key (PKCS #8, PEM)')
-  }
-  if (config.TRUST_PROXY && !config.TRUST_PROXY.split(',').every(isNetwork)) {
-    throw new ConfigError('TRUST_PROXY must be addresses or CIDRs, comma-separated')
-  }
-  checkPart('CORS_ORIGINS', () => parseOrigins(config.CORS_ORIGINS))
-  checkPart('TRUSTED_ISSUERS', () => parseTrustedIssuers(config.TRUSTED_ISSUERS, config.JWT_AUDIENCE))
-  checkPart('RATE_LIMIT_TIERS', () => parseTiers(config.RATE_LIMIT_TIERS))
-  config.JWT_ISSUER ??= `http://${config.HOST}:${config.PORT}`
-  return config
 }
 
-function checkPart(name: string, parse: () => unknown): void {
+type Given = Static<typeof Environment>
+
+// What a schema cannot say: each throws an error whose message goes on after the name of the variable.
+const CHECKS: Partial<Record<Name, (config: Given) => unknown>> = {
+  DATABASE_URL: ({ DATABASE_URL }) => readDatabaseUrl(DATABASE_URL as string),
+  DATABASE_REPLICA_URLS({ DATABASE_REPLICA_URLS, DATABASE_URL }) {
+    if (!DATABASE_REPLICA_URLS) return
+    if (!DATABASE_URL) throw new Error('needs DATABASE_URL: the primary of the replicas')
+    for (const url of DATABASE_REPLICA_URLS.split(',')) readDatabaseUrl(url)
+  },
+  ADMIN_PASSWORD({ ADMIN_PASSWORD }) {
+    if (PLACEHOLDER.test(ADMIN_PASSWORD as string)) throw new Error('is a placeholder: choose a real one')
+  },
+  METRICS_TOKEN({ METRICS_TOKEN }) {
+    if (PLACEHOLDER.test(METRICS_TOKEN as string)) throw new Error('is a placeholder: choose a real one')
+  },
+  JWT_PRIVATE_KEY({ JWT_PRIVATE_KEY }) {
+    if (!isSigningKey(JWT_PRIVATE_KEY as string)) throw new Error('must be an Ed25519 private key (PKCS #8, PEM)')
+  },
+  CORS_ORIGINS: ({ CORS_ORIGINS }) => parseOrigins(CORS_ORIGINS),
+  TRUSTED_ISSUERS: ({ TRUSTED_ISSUERS, JWT_AUDIENCE }) => parseTrustedIssuers(TRUSTED_ISSUERS, JWT_AUDIENCE),
+  RATE_LIMIT_TIERS: ({ RATE_LIMIT_TIERS }) => parseTiers(RATE_LIMIT_TIERS),
+  TRUST_PROXY({ TRUST_PROXY }) {
+    const areNetworks = TRUST_PROXY === '' || TRUST_PROXY.split(',').every(isNetwork)
+    if (!areNetworks) throw new Error('must be IP addresses or CIDRs such as 10.0.0.0/8, comma-separated')
+  },
+  WORKERS({ WORKERS, DATABASE_URL }) {
+    if (WORKERS !== '1' && !DATABASE_URL) {
+      throw new Error('other than 1 needs DATABASE_URL: one process owns the embedded database')
+    }
+  }
+}
+
+function findFault(faults: Map<string, string>, name: string, check: () => unknown): void {
   try {
-    parse()
+    check()
   } catch (error) {
-    throw new ConfigError(`${name} ${(error as Error).message}`)
+    faults.set(name, (error as Error).message)
   }
 }
 
-function fromText(name: keyof typeof Environment.properties, text: string): unknown {
+// Short names are near to too many that mean something else.
+const MIN_TYPED_LENGTH = 6
+const MAX_DISTANCE = 2
+
+/** The variables that no program reads, but for a letter or two: with the name that is meant. */
+function mistyped(env: Record<string, string | undefined>): [name: string, meant: string][] {
+  const known = Object.keys(Environment.properties)
+  const unknown = Object.keys(env).filter((name) => name.length >= MIN_TYPED_LENGTH && !known.includes(name))
+  return unknown.flatMap((name) => {
+    const meant = closest(name.toUpperCase(), known)
+    const most = meant.length < 10 ? 1 : MAX_DISTANCE
+    return distance(name.toUpperCase(), meant) <= most ? [[name, meant] as [string, string]] : []
+  })
+}
+
+function fromText(name: Name, text: string): unknown {
   const { type } = Environment.properties[name] as { type?: string }
   if (type === 'integer' && /^\d+$/.test(text)) return Number(text)
   if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
@@ -118,20 +188,22 @@ function isSigningKey(pem: string): boolean {
 }
 
 function isNetwork(text: string): boolean {
-  const [address, prefix = '0'] = text.split('/') as [string, string?]
-  const version = isIP(address)
+  const [, address, prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const version = isIP(address ?? '')
   return version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128)
 }
 
 interface Explained {
   anyOf?: { const: string }[]
   type?: string
-  pattern?: string
+  minimum?: number
+  maximum?: number
+  expected?: string
 }
 
-function explain(schema: Explained, message: string): string {
-  if (schema.anyOf) return `must be one of ${schema.anyOf.map((one) => one.const).join(', ')}`
-  if (schema.type === 'boolean') return 'must be true or false'
-  if (schema.pattern) return `must match ${schema.pattern}`
-  return `is refused: ${message.toLowerCase()}`
+function explain({ anyOf, type, minimum, maximum, expected }: Explained): string {
+  if (anyOf) return `must be one of ${anyOf.map((one) => one.const).join(', ')}`
+  if (type === 'boolean') return 'must be true or false'
+  if (type === 'integer') return `must be a whole number from ${minimum} to ${maximum}`
+  return expected as string
 }

@@ -1,20 +1,21 @@
 import cluster from 'node:cluster'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import type { AppOptions } from './app.ts'
-import { type Config, ConfigError, loadConfig } from './config.ts'
+import { type Config, loadConfig } from './config.ts'
 import type { Database } from './db/database.ts'
-import { DirectoryInUseError } from './db/embedded/lock.ts'
+import { assertTablesExist } from './db/declared-tables.ts'
+import { reportTo } from './db/migrate.ts'
 import { openDatabase } from './db/open.ts'
 import { readDatabaseUrl } from './db/postgres/url.ts'
-import { describeFailure, whenReachable } from './db/postgres/wait-until-reachable.ts'
-import { RouteError } from './http/route-checks.ts'
+import { whenReachable } from './db/postgres/wait-until-reachable.ts'
 import { createFirstAdmin } from './identity/users.ts'
-import { describeForLog } from './observe/error-for-log.ts'
 import { gatherMetrics } from './observe/worker-metrics.ts'
+import { explainFailure } from './process/explain-failure.ts'
 import { shutDownOn } from './process/shutdown.ts'
-import { leadWorkers, tellListening } from './process/workers.ts'
-import { DeclarationError } from './resource/model.ts'
+import { isOwnWorker, leadWorkers, tellListening } from './process/workers.ts'
 
 const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
 
@@ -25,27 +26,15 @@ setFlagsFromString('--heap-growing-percent=50')
 try {
   await start()
 } catch (error) {
-  process.stderr.write(`tenon: ${explain(error as Error)}\n`)
+  process.stderr.write(`tenon: ${explainFailure(error as Error)}\n`)
   process.exit(1)
-}
-
-// What the operator can mend is one line; anything else is a fault of ours and comes with its stack.
-function explain(error: Error): string {
-  const isExpected = [ConfigError, DirectoryInUseError, DeclarationError, RouteError].some(
-    (kind) => error instanceof kind
-  )
-  // A worker is told by its primary, which could not bind.
-  if (isExpected || /^(listen|bind)$/.test((error as NodeJS.ErrnoException).syscall ?? '')) return error.message
-  const failure = describeFailure(error)
-  if (failure) return `the database cannot be used: ${failure}`
-  const { message, stack } = describeForLog(error)
-  return `${message}\n${stack}`
 }
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
   // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
   const log = pino.destination({ sync: false, maxWrite: 65_536, maxLength: 16_777_216 })
+  if (!isOwnWorker) nameDatabase(config)
   return config.WORKERS > 1 && cluster.isPrimary ? lead(config, log) : serve(config, log)
 }
 
@@ -55,14 +44,14 @@ async function serve(config: Config, log: Log): Promise<void> {
   const { app, admin } = await whenThere(config, () => prepare(config, { log }))
   shutDownOn(SIGNALS, app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
   const address = await app.listen({ host: config.HOST, port: config.PORT })
-  if (cluster.isWorker) return tellListening(address)
+  if (isOwnWorker) return tellListening(address)
   introduce(admin)
   announce(address)
 }
 
 async function lead(config: Config, stream: Log): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, stream)
-  introduce(await whenThere(config, () => prepareForWorkers(config)))
+  introduce(await whenThere(config, () => prepareForWorkers(config, log)))
   const { WORKERS: count, SHUTDOWN_GRACE_MS: graceMs } = config
   if (config.RATE_LIMIT_ENABLED && !config.REDIS_URL) {
     log.warn(`each of ${count} workers counts rate limits by itself: set REDIS_URL to have them counted together`)
@@ -89,7 +78,7 @@ async function prepare(config: Config, options: AppOptions) {
   const { buildApp } = await import('./app.ts')
   const app = await buildApp(config, options)
   try {
-    return { app, admin: cluster.isWorker ? undefined : await makeAdmin(app.db, config) }
+    return { app, admin: isOwnWorker ? undefined : await makeAdmin(app.db, config) }
     /* c8 ignore next 4 -- the database went away in the moment between the two */
   } catch (error) {
     await app.close()
@@ -98,11 +87,12 @@ async function prepare(config: Config, options: AppOptions) {
 }
 
 // What has to be done once is done before there are workers.
-async function prepareForWorkers(config: Config) {
+async function prepareForWorkers(config: Config, log: Logger) {
   const { DATABASE_URL: url, DATA_DIR: dataDir } = config
   const database = await openDatabase({ url, dataDir, poolMax: 1 })
   try {
-    if (config.MIGRATE_ON_START) await database.migrate()
+    if (config.MIGRATE_ON_START) await database.migrate(reportTo(log))
+    await assertTablesExist(database.db)
     return await makeAdmin(database.db, config)
   } finally {
     await database.close()
@@ -115,6 +105,12 @@ function makeAdmin(db: Database, { ADMIN_EMAIL, ADMIN_PASSWORD }: Config) {
 
 function introduce(admin: Awaited<ReturnType<typeof createFirstAdmin>>): void {
   if (admin?.isGenerated) say(`First start. Administrator: ${admin.email}  password: ${admin.password}  (shown once)`)
+}
+
+function nameDatabase({ DATABASE_URL, DATA_DIR }: Config): void {
+  if (DATABASE_URL) say(`Database: PostgreSQL at ${readDatabaseUrl(DATABASE_URL).place}`)
+  else if (existsSync(join(DATA_DIR, 'pglite'))) say(`Database: embedded, in ${DATA_DIR}`)
+  else say(`Database: embedded, made in ${DATA_DIR} now, which takes some seconds; DATABASE_URL names a PostgreSQL`)
 }
 
 function announce(address: string): void {

@@ -34,6 +34,7 @@ t.test('an empty environment is a complete configuration', async (t) => {
     CORS_ORIGINS: '',
     TRUST_PROXY: '',
     SHUTDOWN_GRACE_MS: 10_000,
+    KEEP_ALIVE_TIMEOUT_MS: 72_000,
     MIGRATE_ON_START: true,
     WORKERS: 1
   })
@@ -46,14 +47,19 @@ t.test('.env.example lists every setting with its default', async (t) => {
   const given = Object.fromEntries(lines.map((line) => line.split(/=(.*)/).slice(0, 2)))
   t.same(loadConfig(given), loadConfig({}))
   const names = Object.keys(
-    loadConfig({ ...given, DATABASE_URL: 'postgres://h/d', ADMIN_PASSWORD: 'eight characters' })
+    loadConfig({
+      ...given,
+      DATABASE_URL: 'postgres://h/d',
+      ADMIN_PASSWORD: 'eight characters',
+      METRICS_TOKEN: '0123456789abcdef'
+    })
   )
   for (const name of names) t.ok(name in given, name)
 })
 
 t.test('text becomes numbers and booleans; space around it and empty variables do not count', async (t) => {
   const config = loadConfig({ PORT: ' 0 ', MIGRATE_ON_START: 'false', DATABASE_URL: '  ', UNKNOWN: 'x', HOST: '::1' })
-  t.match(config, { PORT: 0, MIGRATE_ON_START: false, JWT_ISSUER: 'http://::1:0' })
+  t.match(config, { PORT: 0, MIGRATE_ON_START: false, JWT_ISSUER: 'http://[::1]:0' })
   t.notOk(config.DATABASE_URL)
   t.notOk('UNKNOWN' in config)
   t.equal(loadConfig({ JWT_ISSUER: 'https://api.example.com' }).JWT_ISSUER, 'https://api.example.com')
@@ -68,40 +74,74 @@ t.test('what is wrong stops the start with one line that names the variable and 
   const refused: [Record<string, string>, RegExp][] = [
     [{ NODE_ENV: 'canary' }, /^NODE_ENV must be one of development, production, test$/],
     [{ LOG_LEVEL: 'canary' }, /^LOG_LEVEL must be one of fatal, /],
-    [{ PORT: '0x1F' }, /^PORT is refused: expected integer$/],
-    [{ PORT: '-1' }, /^PORT /],
-    [{ PORT: '65536' }, /^PORT is refused: /],
-    [{ DATABASE_POOL_MAX: '0' }, /^DATABASE_POOL_MAX is refused: /],
+    [{ HOST: 'canary canary' }, /^HOST must be a name or an IP address$/],
+    [{ PORT: '0x1F' }, /^PORT must be a whole number from 0 to 65535$/],
+    [{ PORT: '-1' }, /^PORT must be a whole number/],
+    [{ PORT: '65536' }, /^PORT must be a whole number/],
+    [{ DATABASE_POOL_MAX: '0' }, /^DATABASE_POOL_MAX must be a whole number from 1 to 1000$/],
+    [{ KEEP_ALIVE_TIMEOUT_MS: '1' }, /^KEEP_ALIVE_TIMEOUT_MS must be a whole number from 1000 to 3600000$/],
     [{ MIGRATE_ON_START: 'canary' }, /^MIGRATE_ON_START must be true or false$/],
-    [{ DATABASE_URL: 'mysql://root:canary@host/db' }, /^DATABASE_URL must match /],
-    [{ WORKERS: '0' }, /^WORKERS must match /],
-    [{ WORKERS: 'all' }, /^WORKERS must match /],
+    [{ DATABASE_URL: 'mysql://root:canary@host/db' }, /^DATABASE_URL must begin with postgres:\/\/$/],
+    [{ DATABASE_URL: 'postgres://root:canary/x@host/db' }, /^DATABASE_URL cannot be read\. In a user name or password/],
+    [{ WORKERS: '0' }, /^WORKERS must be auto or a number from 1 to 999$/],
+    [{ WORKERS: 'all' }, /^WORKERS must be auto/],
     [{ WORKERS: '2' }, /^WORKERS other than 1 needs DATABASE_URL/],
     [{ WORKERS: 'auto', DATABASE_URL: '' }, /^WORKERS other than 1 needs DATABASE_URL/],
-    [{ DATABASE_REPLICA_URLS: 'mysql://root:canary@host/db' }, /^DATABASE_REPLICA_URLS must match /],
-    [{ DATABASE_REPLICA_URLS: 'postgres://canary/db,' }, /^DATABASE_REPLICA_URLS must match /],
+    [
+      { DATABASE_URL: 'postgres://h/d', DATABASE_REPLICA_URLS: 'mysql://root:canary@host/db' },
+      /^DATABASE_REPLICA_URLS must begin with postgres:\/\/$/
+    ],
+    [
+      { DATABASE_URL: 'postgres://h/d', DATABASE_REPLICA_URLS: 'postgres://canary/db,' },
+      /^DATABASE_REPLICA_URLS must begin with/
+    ],
     [{ DATABASE_REPLICA_URLS: 'postgres://canary/db' }, /^DATABASE_REPLICA_URLS needs DATABASE_URL/],
-    [{ ADMIN_EMAIL: 'canary' }, /^ADMIN_EMAIL must match /],
-    [{ ADMIN_PASSWORD: 'canary' }, /^ADMIN_PASSWORD is refused: /],
+    [{ ADMIN_EMAIL: 'canary' }, /^ADMIN_EMAIL must be an e-mail address$/],
+    [{ ADMIN_PASSWORD: 'canary' }, /^ADMIN_PASSWORD must have 8 to 128 characters$/],
     [{ ADMIN_PASSWORD: 'change-me' }, /^ADMIN_PASSWORD is a placeholder/],
     [{ ADMIN_PASSWORD: 'xxxxxxxxxx' }, /^ADMIN_PASSWORD is a placeholder/],
-    [{ JWT_PRIVATE_KEY: 'canary' }, /^JWT_PRIVATE_KEY must match /],
-    [{ JWT_PRIVATE_KEY: '-----BEGIN PRIVATE KEY-----\ncanary' }, /^JWT_PRIVATE_KEY is not an Ed25519 private key/],
-    [{ JWT_PRIVATE_KEY: pem('x25519') }, /^JWT_PRIVATE_KEY is not an Ed25519 private key/],
-    [{ JWT_ISSUER: 'canary' }, /^JWT_ISSUER must match /],
-    [{ CORS_ORIGINS: 'https://a.example/canary' }, /^CORS_ORIGINS must be \* or origins /],
+    [{ METRICS_TOKEN: 'canary' }, /^METRICS_TOKEN must have 16 to 512 characters, without spaces$/],
+    [{ METRICS_TOKEN: 'x'.repeat(16) }, /^METRICS_TOKEN is a placeholder/],
+    [{ JWT_PRIVATE_KEY: 'canary' }, /^JWT_PRIVATE_KEY must be an Ed25519 private key/],
+    [{ JWT_PRIVATE_KEY: '-----BEGIN PRIVATE KEY-----\ncanary' }, /^JWT_PRIVATE_KEY must be an Ed25519 private key/],
+    [{ JWT_PRIVATE_KEY: pem('x25519') }, /^JWT_PRIVATE_KEY must be an Ed25519 private key/],
+    [{ JWT_ISSUER: 'canary' }, /^JWT_ISSUER must be a URL that begins with https:\/\/ or http:\/\/$/],
+    [{ REDIS_URL: 'canary' }, /^REDIS_URL must begin with redis:\/\/ or rediss:\/\/$/],
+    [{ CORS_ORIGINS: 'https://a.example/canary' }, /^CORS_ORIGINS must be \* or origins/],
     [{ TRUSTED_ISSUERS: '[canary' }, /^TRUSTED_ISSUERS is not a JSON list$/],
-    [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY must match /],
-    [{ TRUST_PROXY: '10.0.0.1,' }, /^TRUST_PROXY must match /],
-    [{ TRUST_PROXY: '10.0.0.256' }, /^TRUST_PROXY must be addresses or CIDRs/],
-    [{ TRUST_PROXY: '10.0.0.0/8,10.0.0.0/33' }, /^TRUST_PROXY must be addresses or CIDRs/],
-    [{ TRUST_PROXY: 'fd00::/129' }, /^TRUST_PROXY must be addresses or CIDRs/]
+    [{ RATE_LIMIT_TIERS: '{canary' }, /^RATE_LIMIT_TIERS is not JSON$/],
+    [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY must be IP addresses or CIDRs/],
+    [{ TRUST_PROXY: '10.0.0.1,' }, /^TRUST_PROXY must be/],
+    [{ TRUST_PROXY: '10.0.0.256' }, /^TRUST_PROXY must be/],
+    [{ TRUST_PROXY: '10.0.0.0/8,10.0.0.0/33' }, /^TRUST_PROXY must be/],
+    [{ TRUST_PROXY: 'fd00::/129' }, /^TRUST_PROXY must be/],
+    [{ DATABSE_URL: 'canary' }, /^DATABSE_URL is unknown: is DATABASE_URL meant\?$/],
+    [{ database_url: 'canary' }, /^database_url is unknown: is DATABASE_URL meant\?$/],
+    [{ REDIS_URI: 'canary' }, /^REDIS_URI is unknown: is REDIS_URL meant\?$/],
+    [{ JWT_ISSUERS: 'canary' }, /^JWT_ISSUERS is unknown: is JWT_ISSUER meant\?$/]
   ]
   for (const [env, message] of refused) {
     const said = refusal(env)
     t.match(said, message)
     t.notMatch(said, /canary|\n/)
   }
+})
+
+t.test('all faults are told at once', async (t) => {
+  t.equal(
+    refusal({ PORT: 'x', WORKERS: '0', DATABSE_URL: 'x' }),
+    [
+      '3 settings are wrong:',
+      'PORT must be a whole number from 0 to 65535',
+      'WORKERS must be auto or a number from 1 to 999',
+      'DATABSE_URL is unknown: is DATABASE_URL meant?'
+    ].join('\n  ')
+  )
+})
+
+t.test('variables of other programs are none of ours', async (t) => {
+  const others = ['HOSTS', 'PGHOST', 'NODE_PATH', 'NODE_OPTIONS', 'REDIS_PORT', 'REDIS_HOST', 'DATABASE_HOST', 'POSTS']
+  t.ok(loadConfig(Object.fromEntries(others.map((name) => [name, 'x']))))
 })
 
 t.test('workers are counted, or one for each core', async (t) => {

@@ -76,6 +76,7 @@ t.test('the first start prints the administrator’s password once, and it works
   const address = await first.listens()
   const [, email, password] = /Administrator: (\S+) {2}password: (\S+)/.exec(first.printed()) ?? []
   t.equal(email, 'root@example.com')
+  t.match(first.printed(), /^Database: (PostgreSQL at \S+|embedded, in \S+)\n/)
   t.match(first.printed(), `Tenon listens on ${address}\nDocumentation: ${address}/docs\n`)
   t.equal(await startLogin(address, { email, password }), 200)
   t.equal((await fetch(`${address}/docs/`)).status, 200)
@@ -97,7 +98,7 @@ t.test('a password that is given is not printed', async (t) => {
 t.test('a setting that is wrong ends the start with exit code 1 and one line', async (t) => {
   const server = startServerProcess(t, { PORT: 'canary' })
   t.equal(await server.ended, 1)
-  t.equal(server.complained(), 'tenon: PORT is refused: expected integer\n')
+  t.equal(server.complained(), 'tenon: PORT must be a whole number from 0 to 65535\n')
   t.equal(server.printed(), '')
 })
 
@@ -112,7 +113,7 @@ t.test(
       await once(server.child.stderr as NodeJS.ReadableStream, 'data')
       t.match(
         server.complained(),
-        /^tenon: waiting for the database at 127\.0\.0\.1:\d+: ECONNREFUSED, connect ECONNREFUSED [^\n]*\n$/
+        /^tenon: waiting for the database at 127\.0\.0\.1:\d+\/postgres: ECONNREFUSED, connect ECONNREFUSED [^\n]*\n$/
       )
       t.equal(await stopped(server), 0)
       t.notMatch(server.complained() + server.printed(), 'canary')
@@ -201,8 +202,7 @@ t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and
   await idle.closed
   t.equal(await silent.closed, '')
   t.ok(await isFree(address))
-  // A second signal changes nothing.
-  server.child.kill('SIGTERM')
+  // One that comes together with the first is the first.
   busy.socket.write(request.slice(-1))
   const answers = await busy.closed
   const [head, body] = answers.slice(answers.lastIndexOf('HTTP/1.1')).split('\r\n\r\n')
@@ -228,6 +228,18 @@ t.test('SIGTERM: what comes right after it is served, and half a head does not h
   t.match(answers.slice(answers.lastIndexOf('HTTP/1.1')), /^HTTP\/1\.1 (200|503) /)
   t.equal(await half.closed, '')
   t.equal(await server.ended, 0)
+})
+
+t.test('a second signal ends the server at once', async (t) => {
+  const env = await createDatabase(t)
+  const server = startServerProcess(t, { ...env, SHUTDOWN_GRACE_MS: '600000' })
+  const busy = await dial(t, await server.listens())
+  busy.socket.write(`GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n${login(admin).slice(0, -1)}`)
+  await busy.answered()
+  // Signals of the first half second are one.
+  const signals = setInterval(() => server.child.kill('SIGINT'), 100)
+  t.equal(await server.ended, 1)
+  clearInterval(signals)
 })
 
 t.test('what is not done within the grace is cut off, and the exit is 0 all the same', async (t) => {

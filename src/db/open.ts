@@ -8,9 +8,10 @@ import { runUncancellable } from '../concurrency/request-scope.ts'
 import { ApiError } from '../errors.ts'
 import type { Database, Listen, Listener } from './database.ts'
 import { lockDirectory } from './embedded/lock.ts'
-import { migrateEmbedded, migratePostgres } from './migrate.ts'
+import { type MigrationReport, migrateEmbedded, migratePostgres } from './migrate.ts'
 import { WriteTracker } from './notifications/write-tracker.ts'
 import { createResilientClient, type GuardedPostgres, guardEmbedded, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
+import { Primary } from './postgres/primary.ts'
 import { textArray } from './postgres/text-array.ts'
 import { readDatabaseUrl } from './postgres/url.ts'
 
@@ -18,8 +19,8 @@ export interface OpenDatabase {
   db: Database
   kind: 'postgres' | 'embedded'
   gate: Limiter
-  /** Applies pending migrations. Instances that do so at once take turns. */
-  migrate(): Promise<void>
+  /** Applies pending migrations. Instances that do so at once take turns. @returns their names. */
+  migrate(report?: MigrationReport): Promise<string[]>
   /** Settles when a statement was answered. */
   ping(): Promise<void>
   listen: Listen
@@ -55,14 +56,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 }
 
 /** Opens a pool of connections, guarded. @param timeoutMs how long a statement may stay without an answer. */
-export function openPool(text: string, poolMax: number, gate: Limiter, timeoutMs?: number): GuardedPostgres {
-  const { url, isPooled } = readDatabaseUrl(text)
-  const connect = () =>
-    postgres(url, {
+export function openPool(primary: Primary, poolMax: number, gate: Limiter, timeoutMs?: number): GuardedPostgres {
+  const { isPooled } = primary.url
+  const connect = () => {
+    const { connection, ...options } = primary.options
+    return postgres({
+      ...options,
       max: poolMax,
       // Its own back-off lets queries wait for up to 15 s, and 11 s after the database is back.
       backoff: () => 0.05,
-      connect_timeout: 2,
       idle_timeout: 60,
       // A connection that is cut while it asks for the types ends in a rejection that nobody can catch.
       fetch_types: false,
@@ -71,24 +73,34 @@ export function openPool(text: string, poolMax: number, gate: Limiter, timeoutMs
       // A prepared statement belongs to a connection, and behind a pooler the next transaction has another one.
       prepare: !isPooled,
       connection: {
+        ...connection,
         TimeZone: 'UTC',
-        application_name: 'tenon',
         // PgBouncer refuses connections that set what it does not know.
         ...(!isPooled && { statement_timeout: STATEMENT_TIMEOUT_MS })
       }
     })
-  return createResilientClient(connect, gate, {
+  }
+  const { client, end } = createResilientClient(connect, gate, {
+    onLost: () => primary.follow(),
     ...(timeoutMs !== undefined && { timeoutMs }),
     // Behind a pooler a probe would wait for a connection like any statement, and tell nothing.
     ...(isPooled ? { cancelMs: STATEMENT_TIMEOUT_MS } : { lookMs: LOOK_MS })
   })
+  return {
+    client,
+    end() {
+      primary.close()
+      return end()
+    }
+  }
 }
 
 async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase> {
-  const { url, isPooled } = readDatabaseUrl(text)
+  const primary = new Primary(readDatabaseUrl(text))
+  await primary.find()
   const gate = new Limiter({ inFlight: poolMax, ...WAITING })
   const { drizzle } = await import('drizzle-orm/postgres-js')
-  const { client, end } = openPool(text, poolMax, gate)
+  const { client, end } = openPool(primary, poolMax, gate)
   const writes = new WriteTracker()
   const db = drizzle({ client: writes.wrap(client) }) as unknown as Database
   return {
@@ -96,9 +108,9 @@ async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase
     kind: 'postgres',
     gate,
     writes,
-    migrate: () => migratePostgres(url, isPooled),
+    migrate: (report) => migratePostgres(primary, report),
     ping: pingOnce(db),
-    listen: isPooled ? listenNowhere : (...heard) => listenPostgres(url, ...heard),
+    listen: primary.url.isPooled ? listenNowhere : (...heard) => listenPostgres(primary, ...heard),
     close: end
   }
 }
@@ -118,7 +130,7 @@ async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
     kind: 'embedded',
     gate,
     writes,
-    migrate: () => migrateEmbedded(client),
+    migrate: (report) => migrateEmbedded(client, report),
     ping: pingOnce(db),
     async listen(channel, onMessage, onListening) {
       const unlisten = await client.listen(channel, onMessage)
@@ -145,14 +157,15 @@ async function listenNowhere(): Promise<Listener> {
 }
 
 // Statements of the pool would have to wait for it, so it has a connection of its own; postgres.js opens it again.
-async function listenPostgres(url: string, ...heard: Parameters<Listen>): Promise<Listener> {
-  const client = postgres(url, {
+async function listenPostgres(primary: Primary, ...heard: Parameters<Listen>): Promise<Listener> {
+  const { connection, ...options } = primary.options
+  const client = postgres({
+    ...options,
     max: 1,
     backoff: () => 0.05,
-    connect_timeout: 2,
     fetch_types: false,
     onnotice: ignoreNotice,
-    connection: { application_name: 'tenon listen' }
+    connection: { ...connection, application_name: `${connection.application_name} listen` }
   })
   const end = () => client.end({ timeout: 1 })
   const listening = client.listen(...heard).then(() => true)

@@ -10,7 +10,8 @@ export const FAILURES = new Set<ErrorCode>(['INTERNAL', 'UNAVAILABLE'])
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toKnown(error, request)
   request.refusal = known
-  if (FAILURES.has(known.code)) request.log.error({ err: error, code: known.code }, known.message)
+  if (FAILURES.has(known.code) && !isPlanned(request))
+    request.log.error({ err: error, code: known.code }, known.message)
   return reply
     .code(known.statusCode)
     .headers(known.headers)
@@ -18,6 +19,9 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     .serializer(JSON.stringify)
     .send(toProblem(known, request.id))
 }
+
+// While the server stops, every probe is told that it is not ready: that is no failure.
+const isPlanned = ({ server, route }: FastifyRequest) => server.stopping?.isStopping && route.config.isProbe
 
 // What Fastify refuses by itself, by status. Its messages are for developers of the server, so ours replace them.
 export const BY_STATUS: Record<number, ErrorCode> = {

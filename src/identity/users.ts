@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { and, eq, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords/passwords.ts'
-import { endOtherSessions, isLiveSession } from './sessions/sessions.ts'
+import { endAllSessions, endOtherSessions, isLiveSession } from './sessions/sessions.ts'
 import { users } from './tables/users.ts'
 
 /** An e-mail address in the spelling that is stored and compared. */
@@ -76,6 +76,26 @@ async function replaceHash(db: Database, id: string, passwordHash: string, expec
   return changed.length > 0
 }
 
+/**
+ * Gives a user a new password that nobody knew before, and ends every login.
+ * @returns the password, or undefined when there is no such user.
+ */
+export async function resetPassword(db: Database, email: string): Promise<string | undefined> {
+  const password = generatePassword()
+  const passwordHash = await hashPassword(password)
+  return db.transaction(async (tx) => {
+    const [user] = await tx
+      .update(users)
+      .set({ passwordHash })
+      .where(eq(users.email, normalizeEmail(email)))
+      .returning({ id: users.id })
+    if (user) await endAllSessions(tx, user.id)
+    return user && password
+  })
+}
+
+const generatePassword = () => randomBytes(15).toString('base64url')
+
 /** Creates a user who registers: a member. @throws the database's error when the e-mail is taken. */
 export async function registerUser(db: Database, { email, passwordHash, name }: Registration): Promise<VerifiedUser> {
   const [user] = await db
@@ -98,7 +118,7 @@ interface Registration {
 export async function createFirstAdmin(db: Database, email: string, given: string | undefined) {
   const [anyone] = await db.select({ id: users.id }).from(users).limit(1)
   if (anyone) return undefined
-  const password = given ?? randomBytes(15).toString('base64url')
+  const password = given ?? generatePassword()
   const created = await db
     .insert(users)
     .values({

@@ -8,6 +8,8 @@ export type Described = Omit<FastifySchema, 'response'> & { response?: unknown }
 
 /** Says who may use a route: the security requirements, of which one is enough, with the scope. */
 export function describeSecurity(schema: Described, route: RouteOptions): Described {
+  // What a route says itself is right: it may have a way of its own.
+  if (schema.security) return schema
   const access = route.config?.access as Access | undefined
   if (!access || access === 'public') return { ...schema, security: [] }
   if (access === 'client') return { ...schema, security: [{ client: [] }, {}] }

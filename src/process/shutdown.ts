@@ -9,11 +9,13 @@ const SWEEP_MS = 100
 const DRAIN_MS = 1000
 // A request whose head has not arrived by then is none.
 const HEAD_MS = 500
+/** npm passes on what the terminal sent to both of us: signals so close together are one. */
+export const SAME_SIGNAL_MS = 500
 
 /**
  * Ends the server in order on a signal: not ready at once, requests that come within a second (or a quarter of the grace)
  * after SIGTERM are served, those under way finish, the rest is closed, exit 0. What is not done within the grace is cut
- * off.
+ * off, and so is everything on a second signal.
  */
 export function shutDownOn(
   signals: NodeJS.Signals[],
@@ -21,7 +23,7 @@ export function shutDownOn(
   graceMs: number,
   exit: (code: number) => void
 ): void {
-  let isStopping = false
+  let stoppingSince = Infinity
   const sockets = new Set<Socket>()
   const underWay = new WeakMap<Socket, number>()
   const count = (socket: Socket, more: number) => underWay.set(socket, (underWay.get(socket) ?? 0) + more)
@@ -45,8 +47,10 @@ export function shutDownOn(
     }
   }
   async function stop(signal: NodeJS.Signals): Promise<void> {
-    if (isStopping) return
-    isStopping = true
+    const sinceMs = performance.now() - stoppingSince
+    if (sinceMs >= SAME_SIGNAL_MS) return exit(1)
+    if (sinceMs >= 0) return
+    stoppingSince = performance.now()
     app.log.info({ signal }, 'stopping')
     app.stopping.isStopping = true
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from 'pino'
+import { SAME_SIGNAL_MS } from './shutdown.ts'
 
 /** How workers are led. */
 export interface Lead {
@@ -14,13 +15,16 @@ export interface Lead {
   exit(code: number): void
 }
 
+// Process managers such as PM2 make workers of the same cluster module, which have no primary of ours.
+const MARK = '--tenon-worker'
+/** Whether this process is a worker that `leadWorkers` forked. */
+export const isOwnWorker = cluster.isWorker && process.argv.includes(MARK)
+
 const LISTENS = 'tenon:listens'
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
 // What a worker needs besides, to end its connections to the database.
 const LATE_MS = 1000
-// npm passes on what the terminal sent to both of us: that is one signal.
-const SAME_SIGNAL_MS = 500
 
 /** Tells the primary that this worker listens. */
 export function tellListening(address: string): void {
@@ -75,6 +79,7 @@ export function leadWorkers({ count, graceMs, log, onListening, exit }: Lead): v
     })
   }
 
+  cluster.setupPrimary({ args: [MARK] })
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   fork()

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { diffReleased } from '#src/cli/openapi-diff.ts'
 import { writeReleased } from '#src/cli/openapi-write.ts'
+import { tenon as runTenon } from '#test/support/tenon.ts'
 import about from '../../package.json' with { type: 'json' }
 
 const { version } = about
@@ -13,15 +11,7 @@ const { version } = about
 const folder = t.testdir()
 const file = join(folder, 'openapi.json')
 
-async function tenon(...args: string[]): Promise<{ code: number; said: string }> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/cli.ts', import.meta.url)), ...args], {
-    cwd: folder
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
-  const [code] = await once(child, 'close')
-  return { code, said }
-}
+const tenon = (...args: string[]) => runTenon(args, { cwd: folder })
 
 t.test('the version must say what changed in the document', async (t) => {
   t.match(await tenon('openapi:write'), { code: 0, said: /openapi.json is the document of version \d/ })
@@ -48,7 +38,7 @@ t.test('what is no command is refused, and those there are named', async (t) => 
   for (const name of ['', 'constructor']) {
     t.match(
       await tenon(name),
-      { code: 1, said: /there is no command '.*'; there is openapi:write, openapi:diff/ },
+      { code: 2, said: /there is no command '.*'; there is migrate, users password, openapi:write, openapi:diff/ },
       name
     )
   }

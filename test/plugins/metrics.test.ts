@@ -24,6 +24,26 @@ t.test('counts requests by route and status, with no value of a caller in a labe
   t.notMatch(text, /canary|cafe/)
 })
 
+t.test('nobody keeps metrics or the answers to probes', async (t) => {
+  for (const path of ['/metrics', '/livez', '/readyz']) {
+    t.match(await send('GET', path), { status: 200, headers: { 'cache-control': 'no-store' } })
+  }
+})
+
+t.test('with METRICS_TOKEN only its bearer reads metrics', async (t) => {
+  const token = 'a-token-of-sixteen-characters'
+  const { app } = await startApp(t, { METRICS_TOKEN: token })
+  const get = (authorization?: string) =>
+    app.inject({ url: '/metrics', headers: authorization ? { authorization } : {} })
+  t.match(await get(`Bearer ${token}`), { statusCode: 200, body: /http_request_duration/ })
+  for (const wrong of [undefined, 'Bearer', `Bearer ${token}x`, `Basic ${token}`]) {
+    const refused = await get(wrong)
+    t.match(refused, { statusCode: 401, headers: { 'www-authenticate': 'Bearer realm="tenon"' } })
+    t.notMatch(refused.body, 'http_request')
+  }
+  t.match(app.swagger().paths?.['/metrics'], { get: { security: [{ bearer: [] }] } })
+})
+
 t.test('buckets count everything up to their bound', async (t) => {
   const { text } = await send('GET', '/metrics')
   const counts = [...text.matchAll(/_bucket\{[^}]*route="\/api\/v1\/products",[^}]*\} (\d+)/g)].map(([, count]) =>

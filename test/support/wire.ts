@@ -48,9 +48,10 @@ export interface WireServer extends TestServer {
 /**
  * PGlite behind PostgreSQL's wire protocol, so that what speaks to a server is tested where there is none.
  * It has one session: tests of more than one connection at a time need a real server.
+ * @param dataDir of a database that there is; a new one is made when left out, which takes seconds.
  */
-export async function startWire(t: Teardown): Promise<WireServer> {
-  const database = await PGlite.create()
+export async function startWire(t: Teardown, dataDir?: string): Promise<WireServer> {
+  const database = await PGlite.create(dataDir)
   t.teardown(() => database.close())
   let isSilent = false
   let silentAt: string | undefined

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
+import { alterTables, type OnWait } from '../alter-tables.ts'
 import type { Database, Listen } from '../database.ts'
-import { lockMigrations } from '../migrate.ts'
 import { Watch, type WatchTimes } from './watch.ts'
 
 const CHANNEL = 'tenon_tables'
@@ -28,10 +28,15 @@ const tellTable = (table: string) => sql`
   create trigger tenon_table_changed after insert or update or delete or truncate on ${sql.identifier(table)}
   for each statement execute function tenon_table_changed()`
 
-/** Makes the writes of tables known. Instances that do so at once take turns. */
-export async function addChangeTriggers(db: Database, tables: Iterable<string>): Promise<void> {
-  await db.transaction(async (tx) => {
-    await lockMigrations(tx)
-    for (const table of await tablesWithoutTrigger(tx, tables)) await tx.execute(tellTable(table))
-  })
+/** Makes the writes of tables known. Instances that do so at once take turns. @param onWait told what it waits for. */
+export async function addChangeTriggers(db: Database, tables: Iterable<string>, onWait: OnWait): Promise<void> {
+  const untold = await tablesWithoutTrigger(db, tables)
+  if (untold.length === 0) return
+  await alterTables(
+    db,
+    async (tx) => {
+      for (const table of await tablesWithoutTrigger(tx, untold)) await tx.execute(tellTable(table))
+    },
+    onWait
+  )
 }

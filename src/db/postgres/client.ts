@@ -47,6 +47,8 @@ interface GuardTimes {
   cancelMs?: number
   /** How often to look whether the database answers at all; never when left out. */
   lookMs?: number
+  /** Told when the server is lost or takes no writes. Settles with whether connections must be made anew. */
+  onLost?: () => Promise<boolean>
 }
 
 /**
@@ -59,7 +61,7 @@ interface GuardTimes {
 export function createResilientClient(
   connect: () => Sql,
   gate: Limiter,
-  { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs, lookMs }: GuardTimes = {}
+  { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs, lookMs, onLost = async () => false }: GuardTimes = {}
 ): GuardedPostgres {
   let pool = connect()
   const { options } = pool
@@ -84,9 +86,17 @@ export function createResilientClient(
       })
       return { answer, hasBegun: () => hasBegun, end: () => void own.end({ timeout: 0 }) }
     },
-    () => replace(pool),
+    () => {
+      replace(pool)
+      move(pool)
+    },
     lookMs
   )
+
+  // Another server may have taken over.
+  function move(from: Sql): void {
+    onLost().then((hasMoved) => hasMoved && replace(from))
+  }
 
   async function answered<T>(from: Sql, answer: PromiseLike<T>): Promise<T> {
     try {
@@ -94,6 +104,7 @@ export function createResilientClient(
     } catch (error) {
       // postgres.js: a connection that closed with something left to write never writes again, and keeps its place.
       if ((error as { code?: unknown }).code === 'CONNECT_TIMEOUT') replace(from)
+      if (isServerLost(error)) move(pool)
       throw error
     }
   }
@@ -173,6 +184,10 @@ function isForeign(error: unknown, text: string | undefined): boolean {
   const { severity, query } = error as { severity?: string; query?: string }
   return severity !== undefined && query !== undefined && query !== text
 }
+
+// Gone, shutting down or starting up, or a standby.
+const isServerLost = (error: unknown) =>
+  isLostConnection(error) || /^(57P0|25006|55000)/.test(String((error as { code?: unknown }).code))
 
 const connectionLost = () => new ApiError('UNAVAILABLE', 'The connection to the database was lost.')
 

@@ -6,6 +6,7 @@ import type { Database } from '../database.ts'
 import { isLostConnection } from '../errors.ts'
 import { openPool, WAITING } from '../open.ts'
 import type { GuardedPostgres } from '../postgres/client.ts'
+import { Primary } from '../postgres/primary.ts'
 import { readDatabaseUrl } from '../postgres/url.ts'
 import { selectRaw } from '../rows.ts'
 
@@ -141,7 +142,7 @@ class Replica {
     this.#times = times
     this.#log = log
     this.#probe = openProbe(url, drizzle)
-    this.#pool = openPool(url, poolMax, new Limiter({ inFlight: poolMax, ...WAITING }))
+    this.#pool = openPool(new Primary(readDatabaseUrl(url)), poolMax, new Limiter({ inFlight: poolMax, ...WAITING }))
     // It sets how values are read and written.
     drizzle({ client: this.#pool.client })
   }
@@ -211,7 +212,7 @@ interface Probe {
 // On a connection of its own: behind the statements of a busy pool an answer would come too late to prove anything.
 function openProbe(url: string, drizzle: typeof Drizzle): Probe {
   const gate = new Limiter({ inFlight: 1, ...WAITING })
-  const { client, end } = openPool(url, 1, gate, TOLERATED_LAG_MS)
+  const { client, end } = openPool(new Primary(readDatabaseUrl(url)), 1, gate, TOLERATED_LAG_MS)
   const db = drizzle({ client }) as unknown as Database
   return {
     async ask(position) {

@@ -135,6 +135,11 @@ export async function endOtherSessions(db: Database, userId: string, kept: strin
   await endSessions(db, and(eq(sessions.userId, userId), ne(sessions.id, kept)) as SQL)
 }
 
+/** Ends every login of a user. */
+export async function endAllSessions(db: Database, userId: string): Promise<void> {
+  await endSessions(db, eq(sessions.userId, userId))
+}
+
 /** Ends an access token that belongs to no login. @param expiresAt in seconds since 1970. */
 export async function revokeToken(db: Database, jti: string, expiresAt: number): Promise<void> {
   await db

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { desc, gt, isNull, or, sql } from 'drizzle-orm'
 import { calculateJwkThumbprint, type JWK } from 'jose'
+import { lockUntilCommit } from '#src/db/advisory-locks.ts'
 import type { Database } from '#src/db/database.ts'
 import { signingKeys } from '../tables/signing-keys.ts'
 
@@ -16,8 +17,6 @@ export interface SigningKey {
 }
 
 const READ_AGAIN_MS = 1000
-// Any number that nobody else uses; all instances must use the same one.
-const ROTATION_LOCK = 7_236_002
 
 /** The keys that sign and verify access tokens: those of the configuration, or else those that all instances share. */
 export class KeyRing {
@@ -115,7 +114,7 @@ const inSeconds = (seconds: number) => sql<string>`now() + make_interval(secs =>
 
 function inTurn<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
   return db.transaction(async (tx) => {
-    await tx.select({ locked: sql`pg_advisory_xact_lock(${ROTATION_LOCK})::text` }).from(sql`(values (1)) as once`)
+    await lockUntilCommit(tx, 'signingKeys')
     return work(tx)
   })
 }

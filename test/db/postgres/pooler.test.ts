@@ -5,7 +5,6 @@ import { categories } from '#routes/api/v1/categories/table.ts'
 import { buildApp } from '#src/app.ts'
 import { runInScope } from '#src/concurrency/request-scope.ts'
 import { openDatabase } from '#src/db/open.ts'
-import { readDatabaseUrl } from '#src/db/postgres/url.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { makeSend, makeUser, testConfig } from '#test/support/app.ts'
 import { createDatabase, createEmptyDatabase } from '#test/support/database.ts'
@@ -13,25 +12,6 @@ import { missingPooler, startPooler } from '#test/support/pooler.ts'
 import { startWire } from '#test/support/wire.ts'
 
 const skip = missingPooler()
-
-t.test('a URL says whether a pooler stands between, and its place has no secret', async (t) => {
-  const read: [text: string, url: string, place: string, isPooled: boolean][] = [
-    ['postgres://a:b@c:1/d', 'postgres://a:b@c:1/d', 'c:1', false],
-    ['postgres://a:b@c/d?pgbouncer=true', 'postgres://a:b@c/d', 'c', true],
-    ['postgres://a:b@c/d?pgbouncer=true&ssl=require', 'postgres://a:b@c/d?ssl=require', 'c', true],
-    ['postgres://a:b@c/d?ssl=require&pgbouncer=true', 'postgres://a:b@c/d?ssl=require', 'c', true],
-    ['postgres://a:b@c/d?pgbouncer=false', 'postgres://a:b@c/d', 'c', false],
-    ['postgres://a:p@ss@c,e:2/d', 'postgres://a:p@ss@c,e:2/d', 'c,e:2', false],
-    ['postgres://c', 'postgres://c', 'c', false],
-    [
-      'postgresql://a@ep-x-pooler.eu.neon.tech/d',
-      'postgresql://a@ep-x-pooler.eu.neon.tech/d',
-      'ep-x-pooler.eu.neon.tech',
-      true
-    ]
-  ]
-  for (const [text, url, place, isPooled] of read) t.same(readDatabaseUrl(text), { url, place, isPooled }, text)
-})
 
 t.test('behind a pooler statements work as elsewhere, and nothing is heard', async (t) => {
   const { url } = await startWire(t)

@@ -1,0 +1,10 @@
+import { reportTo } from '../db/migrate.ts'
+import { withDatabase } from './open.ts'
+
+/** Applies pending migrations. @param say told each step. @returns what was done, for a person. */
+export function migrate(env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<string> {
+  return withDatabase(env, async ({ migrate: apply }) => {
+    const applied = await apply(reportTo({ info: say, warn: say }))
+    return applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.length} migrations.`
+  })
+}

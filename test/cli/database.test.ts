@@ -1,0 +1,52 @@
+import t from 'tap'
+import { openDatabase } from '#src/db/open.ts'
+import { findLive, startSession } from '#src/identity/sessions/sessions.ts'
+import { RefreshTokens } from '#src/identity/tokens/refresh-tokens.ts'
+import { authenticate, createFirstAdmin, type VerifiedUser } from '#src/identity/users.ts'
+import { explainFailure } from '#src/process/explain-failure.ts'
+import { createDatabase } from '#test/support/database.ts'
+import { tenon } from '#test/support/tenon.ts'
+
+const { DATABASE_URL = '', DATA_DIR } = await createDatabase(t)
+const env = { DATABASE_URL, DATA_DIR }
+const open = () => openDatabase({ url: DATABASE_URL, dataDir: DATA_DIR, poolMax: 2 })
+const LOST = 'a forgotten password'
+
+t.test('a lost password is replaced, and every login of the user ends', async (t) => {
+  const first = await open()
+  await createFirstAdmin(first.db, 'root@example.com', LOST)
+  const user = await authenticate(first.db, 'root@example.com', LOST)
+  const origin = { userAgent: null, ip: null, clientId: null }
+  const login = await startSession(first.db, new RefreshTokens(Buffer.alloc(32)), user as VerifiedUser, origin)
+  await first.close()
+
+  t.match(await tenon(['users', 'password', 'nobody@example.com'], { env }), {
+    code: 1,
+    said: 'tenon: there is no user with this e-mail\n'
+  })
+  const { code, said } = await tenon(['users', 'password', ' Root@Example.com '], { env })
+  t.equal(code, 0)
+  const [, password] = /^password: (\S{20}) {2}\(shown once; every login of the user has ended\)\n$/.exec(said) ?? []
+  const second = await open()
+  t.teardown(() => second.close())
+  t.ok(await authenticate(second.db, 'root@example.com', password as string))
+  t.notOk(await authenticate(second.db, 'root@example.com', LOST))
+  t.notOk(await findLive(second.db, login?.id as string))
+})
+
+t.test('migrate is done when nothing is pending; what stops it is one line, and misuse is another code', async (t) => {
+  t.same(await tenon(['migrate'], { env: { ...env, DATA_DIR: t.testdir() } }).then(({ code }) => code), 0)
+  t.same(await tenon(['migrate'], { env: { ...env, PORT: 'x' } }), {
+    code: 1,
+    said: 'tenon: PORT must be a whole number from 0 to 65535\n'
+  })
+  t.same(await tenon(['users', 'password']), { code: 2, said: 'tenon: usage: users password <email>\n' })
+})
+
+t.test('a failure is told in one line where an operator can mend it, or else with its stack', async (t) => {
+  const fromServer = Object.assign(new Error('column x does not exist'), { code: '42703', severity: 'ERROR' })
+  const failed = Object.assign(new Error('migration 0001_x failed', { cause: fromServer }), { name: 'MigrationError' })
+  t.equal(explainFailure(failed), 'migration 0001_x failed: 42703, column x does not exist')
+  t.equal(explainFailure(fromServer), 'the database cannot be used: 42703, column x does not exist')
+  t.match(explainFailure(new Error('ours')), /^ours\n.*at /s)
+})
