@@ -1,0 +1,57 @@
+import { globSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import tap, { type Test } from 'tap'
+
+/** The files of each suite, as globs from the root of the repository. `rest` has those that no other suite has. */
+const SUITES = {
+  database: ['test/{db,concurrency}/**/*.test.ts'],
+  http: ['test/{plugins,limits,observe,openapi,schema}/**/*.test.ts'],
+  identity: ['test/identity/**/*.test.ts'],
+  resource: ['test/resource/**/*.test.ts']
+}
+// Run by commands of their own.
+const APART = ['test/{long,suite}/**']
+const FILE_TIMEOUT_MS = 300_000
+
+const root = join(import.meta.dirname, '../..')
+let running: Test | undefined
+
+/** The test of the file that is being run: what `import t from 'tap'` gives in it. */
+export const runningFile = (): Test => running as Test
+
+/**
+ * Runs the files of a suite one after another in this process. Modules are loaded and compiled once for all of them,
+ * which is most of what a file costs that runs alone: 6 s of CPU before its first request, and 1 s here. Each file stays
+ * a test with a name, a time and teardowns of its own.
+ */
+export async function runSuite(name: keyof typeof SUITES | 'rest'): Promise<void> {
+  const files = filesOf(name)
+  const urls = new Set(files.map(urlOf))
+  const shared = new URL('running-file.ts', import.meta.url)
+  const hooks = registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier !== 'tap' || !urls.has(context.parentURL ?? '')) return next(specifier, context)
+      // An address of its own for each file, so that it is evaluated for each.
+      return { url: `${shared}?${encodeURIComponent(context.parentURL as string)}`, shortCircuit: true }
+    }
+  })
+  for (const file of files) {
+    await tap.test(file, { timeout: FILE_TIMEOUT_MS }, async (t) => {
+      running = t
+      await import(urlOf(file))
+    })
+  }
+  hooks.deregister()
+}
+
+const urlOf = (file: string) => pathToFileURL(join(root, file)).href
+
+function filesOf(name: keyof typeof SUITES | 'rest'): string[] {
+  const found =
+    name === 'rest'
+      ? globSync('test/**/*.test.ts', { cwd: root, exclude: [...APART, ...Object.values(SUITES).flat()] })
+      : globSync(SUITES[name], { cwd: root })
+  return found.map((file) => relative(root, join(root, file))).sort()
+}
