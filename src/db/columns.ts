@@ -8,14 +8,32 @@ const ENDS: Record<number, string> = { 19: '.000Z', 21: '00Z', 22: '0Z', 23: 'Z'
 /**
  * A moment, as RFC 3339 text in UTC with milliseconds.
  * No Date in between: the connection's time zone is UTC, so "2026-01-31 09:30:00.5+00" only needs rewriting.
+ * What other programs store beyond RFC 3339 is told as PostgreSQL reads it: `infinity`, `0044-03-15T00:00:00.000Z BC`,
+ * `10000-01-01T00:00:00.000Z`.
  */
 export const timestamp = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
+  toDriver: cutToMilliseconds,
   fromDriver(text) {
     const zoneAt = text.length - 3
+    if (text[10] !== ' ' || text[zoneAt] !== '+') return rareMoment(text)
     return `${text.slice(0, 10)}T${text.slice(11, zoneAt)}${ENDS[zoneAt]}`
   }
 })
+
+/** Cuts a moment to the milliseconds that are stored: PostgreSQL would round it, into the next year if need be. */
+export function cutToMilliseconds(text: string): string {
+  return text.replace(MORE_THAN_MILLISECONDS, '$1')
+}
+
+const MORE_THAN_MILLISECONDS = /(\.\d{3})\d+/
+
+function rareMoment(text: string): string {
+  const parts = /^(\d+-\d\d-\d\d) ([\d:]+)(?:\.(\d+))?\+00( BC)?$/.exec(text)
+  if (!parts) return text
+  const [, date, time, fraction = '', era = ''] = parts
+  return `${date}T${time}.${fraction.padEnd(3, '0')}Z${era}`
+}
 
 /** The columns that every resource has: a UUIDv7 made here (PostgreSQL makes them from 18 on), times, and a version. */
 export const resourceColumns = () => ({

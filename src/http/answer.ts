@@ -8,6 +8,8 @@ export interface Answer {
   headers: Record<string, string>
   /** Serialized by the route's schema for the status, except a string, which is sent as it is. */
   body?: unknown
+  /** What `Prefer: return=minimal` leaves of the body; nothing where this is left out. */
+  minimalBody?: unknown
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { runUncancellable } from '../concurrency/request-scope.ts'
 import type { Transaction } from '../db/database.ts'
+import { canonicalJson } from '../schema/canonical-json.ts'
 import { type Answer, send } from './answer.ts'
 import { type ChangeContext, inTransaction } from './change-context.ts'
 import { keyUseOf } from './idempotency/key.ts'
@@ -44,9 +45,10 @@ export function changeHandler<C extends ChangeContext>(context: C, change: Chang
   }
 }
 
-// Of the body its meaning counts: what validation made of it, not the white space that a client put in.
+// The meaning of the body counts: what validation made of it, with the members in one order. White space and the
+// spelling of numbers (1.0 and 1) are gone once it is parsed.
 function onceOf(request: FastifyRequest) {
-  const content = JSON.stringify(request.body) ?? ''
+  const content = canonicalJson(request.body)
   const use = keyUseOf(request, content)
   return { use, fingerprint: use.fingerprint().update(content).digest('base64url') }
 }

@@ -37,14 +37,14 @@ export function parsePrefer(header: string | string[] | undefined): Preferences 
 }
 
 /** An answer as it is preferred, and what of that was done in `Preference-Applied`. */
-export function applyPreferences({ status, headers, body }: Answer, preferences: Preferences): Answer {
+export function applyPreferences({ status, headers, body, minimalBody }: Answer, preferences: Preferences): Answer {
   const applied = Object.entries(preferences).map(([name, value]) => `${name}=${value}`)
   if (applied.length === 0) return { status, headers, body }
   const isMinimal = preferences.return === 'minimal'
   return {
     // 201 says where the new row is, also without its body; any other success has nothing left to say.
-    status: isMinimal && status === 200 ? 204 : status,
+    status: isMinimal && status === 200 && minimalBody === undefined ? 204 : status,
     headers: { ...headers, 'preference-applied': applied.join(', ') },
-    body: isMinimal ? undefined : body
+    body: isMinimal ? minimalBody : body
   }
 }

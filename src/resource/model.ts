@@ -16,6 +16,11 @@ export interface Field {
   /** The name of the column in the table object. */
   key: string
   isNullable: boolean
+  /**
+   * Makes of a value what its column can hold, where that is not the value itself.
+   * @throws ApiError VALIDATION_FAILED naming the field, where the column cannot hold it.
+   */
+  store?: ((value: unknown) => unknown) | undefined
 }
 
 /** A drizzle selection in the shape of the wire. */

@@ -1,4 +1,4 @@
-import { type Static, type TSchema, type TString, type TUnsafe, Type } from '@sinclair/typebox'
+import { type Static, type StringOptions, type TSchema, type TString, type TUnsafe, Type } from '@sinclair/typebox'
 
 declare const nullable: unique symbol
 
@@ -6,6 +6,13 @@ export type TReadOnly<T extends TSchema> = T & { readOnly: true }
 export type TWriteOnly<T extends TSchema> = T & { writeOnly: true }
 export type TDefault<T extends TSchema> = T & { default: Static<T> }
 export type TNullable<T extends TSchema> = TUnsafe<Static<T> | null> & { [nullable]: true }
+
+/** A name: a text that is not only blanks. */
+export const Name = (options: StringOptions = {}): TString =>
+  Type.String({ minLength: 1, pattern: NOT_BLANK, ...options })
+
+/** The pattern of a text that has something to see in it. */
+export const NOT_BLANK = '\\S'
 
 /** The resource's own id: a UUIDv7 that the server makes. */
 export const Id = () => ReadOnly(Reference())
@@ -18,8 +25,8 @@ export const Reference = (): TString =>
 export const Timestamp = (): TString =>
   Type.String({ format: 'date-time', maxLength: 40, examples: ['2026-01-31T09:30:00.000Z'] })
 
-/** An ISO 4217 currency code. */
-export const Currency = (): TString => Type.String({ pattern: '^[A-Z]{3}$', examples: ['USD'] })
+/** An ISO 4217 currency code that is in use. */
+export const Currency = (): TString => Type.String({ format: 'iso-4217', pattern: '^[A-Z]{3}$', examples: ['USD'] })
 
 /** Only the server writes it; sent by a caller it is refused as an unknown field. */
 export function ReadOnly<T extends TSchema>(schema: T): TReadOnly<T> {

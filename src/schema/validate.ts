@@ -3,6 +3,8 @@ import addFormats from 'ajv-formats'
 import { type ApiError, type Fault, validationFailed } from '../errors.ts'
 import { coerce } from './coerce.ts'
 import { contentOf } from './content.ts'
+import { CURRENCIES } from './currencies.ts'
+import { NOT_BLANK } from './fields.ts'
 import { pointer } from './pointer.ts'
 
 /** The parts of a request as Fastify names them. */
@@ -99,6 +101,8 @@ function describe(error: ErrorObject): Omit<Fault, 'in'> {
         code: 'enum',
         message: `must be one of ${params.allowedValues.map(String).join(', ')}`
       }
+    case 'pattern':
+      return { path: instancePath, code: keyword, message: params.pattern === NOT_BLANK ? BLANK : (message as string) }
     case 'type':
       return { path: instancePath, code: 'type', message: `must be ${[params.type].flat().join(' or ')}` }
     default:
@@ -106,11 +110,14 @@ function describe(error: ErrorObject): Omit<Fault, 'in'> {
   }
 }
 
+const BLANK = 'must have more in it than blanks'
+
 function withVocabulary(ajv: Ajv): Ajv {
   addFormats.default(ajv, ['date', 'email', 'uri'])
   // ajv-formats takes `urn:uuid:…` and upper case, which come back from PostgreSQL in another spelling.
   ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
   ajv.addFormat('date-time', { type: 'string', validate: isTimestamp })
+  ajv.addFormat('iso-4217', { type: 'string', validate: (text: string) => CURRENCIES.has(text) })
   return ajv
 }
 

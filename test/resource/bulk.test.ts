@@ -135,6 +135,27 @@ t.test('what is taken is skipped or updated where that is asked for', async (t) 
   t.match(twice.body.results[1].error.details, [{ code: 'repeated' }])
 })
 
+t.test('return=minimal leaves out what succeeded, and never what failed', async (t) => {
+  const post = (items: object[], mode = 'partial') =>
+    send('POST', `/api/v1/products/bulk?mode=${mode}`, {
+      as: admin.token,
+      body: { items },
+      headers: { prefer: 'return=minimal' }
+    })
+  t.match(await post([desk('m1'), desk('m2')]), { status: 204, text: '' })
+  const { status, headers, body } = await post([desk('m3'), desk('m2'), desk('m4', { stock: -1 })])
+  t.match({ status, applied: headers['preference-applied'] }, { status: 200, applied: 'return=minimal' })
+  t.match(body, {
+    created: 1,
+    failed: 2,
+    results: [
+      { index: 1, status: 'failed' },
+      { index: 2, status: 'failed' }
+    ]
+  })
+  t.equal(body.results.length, 2)
+})
+
 t.test('v2 takes the same by its own fields', async (t) => {
   const items = [{ sku: 'V2', name: 'Desk', price: { amount: 5 } }]
   const { body } = await bulk('POST', { items, onConflict: 'update' }, '', '/api/v2/products')

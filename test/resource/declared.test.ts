@@ -3,11 +3,13 @@ import { Type } from '@sinclair/typebox'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { v7 } from 'uuid'
+import { ApiError } from '#src/errors.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { keysOf } from '#src/resource/bulk/constraints.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
+import { storeOf } from '#src/resource/compile/stored-value.ts'
 import { ReadOnly } from '#src/schema/fields.ts'
-import { Slot, slotsResource } from '#test/fixtures/routes/api/v1/slots/index.ts'
+import { Slot, slots, slotsResource } from '#test/fixtures/routes/api/v1/slots/index.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 
@@ -99,6 +101,19 @@ t.test('rules between fields hold for create, replace, patch, bulk and import', 
     headers: { 'content-type': 'application/x-ndjson' }
   })
   t.match(imported.body.errors, [{ line: 1, details: [{ path: '/endsAt', code: 'order' }] }])
+})
+
+t.test('a number that is too large for its column is refused by its name, one or many', async (t) => {
+  const refused = (path: string, code = 'maximum') => ({ status: 422, body: { details: [{ path, code }] } })
+  t.match(await send('POST', path, { as: ada, body: slot('n', 2 ** 31, 2 ** 31) }), refused('/startsAt'))
+  const { body } = await send('POST', path, { as: ada, body: slot('n', 2 ** 31 - 1, 2 ** 31 - 1) })
+  t.match(await send('PATCH', `${path}/${body.id}`, { as: ada, body: { endsAt: 2 ** 40 } }), refused('/endsAt'))
+  t.match(await bulk('PATCH', { items: [{ id: body.id, endsAt: 2 ** 40 }] }, ada, ''), refused('/items/0/endsAt'))
+  await send('DELETE', `${path}/${body.id}`, { as: ada })
+  t.throws(
+    () => storeOf(slots.startsAt, ['a', 'b'], Type.Integer())?.(-(2 ** 31) - 1),
+    new ApiError('VALIDATION_FAILED', '1 field was refused.')
+  )
 })
 
 t.test('what a transform refuses is the fault of its item; what fails in it fails the request', async (t) => {

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
+import { CURRENCIES } from '#src/schema/currencies.ts'
 import {
   bare,
   Currency,
@@ -59,4 +60,19 @@ t.test('a bare schema has no null and no marks', async (t) => {
   t.equal(takes(bare(Nullable(Letters)), null), false)
   t.equal(takes(bare(Nullable(Letters)), 'a'), true)
   t.same(bare(Letters), Letters)
+})
+
+t.test('a currency is one of ISO 4217 that is in use and has minor units', (t) => {
+  const known = new Set(Intl.supportedValuesOf('currency'))
+  // Newer than what Node knows, or units of account that it leaves out.
+  const others = ['BOV', 'CHE', 'CHW', 'CLF', 'COU', 'MXV', 'USN', 'UYI', 'UYW', 'VED', 'XAD', 'XCG']
+  t.same(
+    [...CURRENCIES].filter((code) => !known.has(code) && !others.includes(code)),
+    []
+  )
+  const check = compileValidator(Type.Object({ currency: Currency() }) as never, 'body')
+  for (const currency of CURRENCIES) t.equal(check({ currency }), true, currency)
+  for (const currency of ['ZZZ', 'usd', 'US', 'USDX', 'DEM', 'HRK', 'XXX', 'XTS', 'XAU', ''])
+    t.match(check({ currency }), { error: { faults: [{ path: '/currency' }] } }, currency)
+  t.end()
 })

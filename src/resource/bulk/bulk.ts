@@ -92,7 +92,10 @@ export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): P
     const written = await (mode === 'atomic' ? settleWhole(on, values, write, refuse) : settle(on, values, write))
     for (const [at, outcome] of written.entries()) outcomes[(items[at] as { index: number }).index] = outcome
     const results = outcomes.map((outcome, index) => resultOf(outcome, index, path))
-    return { status: 200, headers: {}, body: { ...countOutcomes(outcomes), results } }
+    const counts = countOutcomes(outcomes)
+    const failures = results.filter(({ status }) => status === 'failed')
+    const minimal = failures.length > 0 && { minimalBody: { ...counts, results: failures } }
+    return { status: 200, headers: {}, body: { ...counts, results }, ...minimal }
   }
 }
 

@@ -9,6 +9,7 @@ import type { Computed, Declaration } from '../declaration.ts'
 import { DeclarationError, type Field, OWN_KEY, type Resource, select, VERSION } from '../model.ts'
 import { compileIncludes, includedFields, pointers } from './includes.ts'
 import { compileStored, type Leaf } from './row-reader.ts'
+import { storeOf } from './stored-value.ts'
 
 /**
  * Checks a declaration and works out its fields, columns and schemas.
@@ -27,7 +28,7 @@ export function compileResource(name: string, declaration: Declaration): Resourc
       const column = columns[field.key]
       if (!column)
         throw new DeclarationError(`${name}: field '${field.name}' has no column '${field.key}' in its table`)
-      fields.set(field.name, { ...field, column })
+      fields.set(field.name, { ...field, column, store: storeOf(column, field.path, field.schema) })
     }
   }
   const { filter = [], sort = [], search = [] } = declaration.list ?? {}

@@ -1,4 +1,6 @@
 import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { toKnown } from '#src/http/send-error.ts'
 import { ApiError } from '../../errors.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { keysOf } from '../bulk/constraints.ts'
@@ -58,7 +60,7 @@ export const importRoute: MakeRoute = (context) => {
         }
         await loader.end()
       } catch (error) {
-        throw await interrupted(error, loader, report)
+        throw await interrupted(error, loader, report, request)
       }
       return { status: 200, headers: {}, body: report.toAnswer() }
     }
@@ -72,9 +74,8 @@ function without(names: string[], body: unknown): unknown {
 }
 
 // Says how far it came. What is under way is waited for, so that nothing is written after the answer.
-async function interrupted(error: unknown, loader: Loader, report: Report): Promise<unknown> {
+async function interrupted(error: unknown, loader: Loader, report: Report, request: FastifyRequest): Promise<unknown> {
   await loader.settled()
-  if (!(error instanceof ApiError)) return error
-  const { code, message, faults, headers } = error
-  return new ApiError(code, message, { faults, headers, facts: { ...error.facts, ...report.counts() }, cause: error })
+  const { code, message, faults, headers, facts } = toKnown(error, request)
+  return new ApiError(code, message, { faults, headers, facts: { ...facts, ...report.counts() }, cause: error })
 }

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { SCOPE_PATTERN } from '#src/identity/scopes.ts'
-import { Default, Id, Nullable, ReadOnly, Timestamp } from '#src/schema/fields.ts'
+import { Default, Id, Name, Nullable, ReadOnly, Timestamp } from '#src/schema/fields.ts'
 import { variants, variantsOf } from '#src/schema/variants.ts'
 
 const IPV4 = '(25[0-5]|2[0-4]\\d|1?\\d?\\d)(\\.(25[0-5]|2[0-4]\\d|1?\\d?\\d)){3}(/(3[0-2]|[12]?\\d))?'
@@ -19,7 +19,7 @@ const Metadata = Type.Unsafe<Record<string, string>>({
 export const ApiKey = Type.Object(
   {
     id: Id(),
-    name: Type.String({ minLength: 1, maxLength: 200, examples: ['Nightly import'] }),
+    name: Name({ maxLength: 200, examples: ['Nightly import'] }),
     scopes: Type.Array(Type.String({ pattern: SCOPE_PATTERN, maxLength: 80, examples: ['products:write'] }), {
       description: 'What the key may do: never more than its maker may.',
       maxItems: 200,

@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
-import { Id, Nullable, ReadOnly, Timestamp } from '#src/schema/fields.ts'
+import { Id, Name, Nullable, ReadOnly, Timestamp } from '#src/schema/fields.ts'
 import { variants } from '#src/schema/variants.ts'
 
 export const Category = Type.Object(
   {
     id: Id(),
-    name: Type.String({ minLength: 1, maxLength: 100, examples: ['Beverages'] }),
+    name: Name({ maxLength: 100, examples: ['Beverages'] }),
     description: Nullable(Type.String({ maxLength: 2000, examples: ['Soft drinks, coffees, teas, beers, and ales'] })),
     createdAt: ReadOnly(Timestamp()),
     updatedAt: ReadOnly(Timestamp())

@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
-import { Id, Nullable, ReadOnly, Reference, Timestamp } from '#src/schema/fields.ts'
+import { Id, Name, Nullable, ReadOnly, Reference, Timestamp } from '#src/schema/fields.ts'
 import { variants } from '#src/schema/variants.ts'
 
 export const Item = Type.Object(
   {
     id: Id(),
-    title: Type.String({ minLength: 1, maxLength: 200, examples: ['Water the plants'] }),
+    title: Name({ maxLength: 200, examples: ['Water the plants'] }),
     description: Nullable(Type.String({ maxLength: 5000, examples: ['The ones on the balcony too.'] })),
     ownerId: ReadOnly(Reference()),
     createdAt: ReadOnly(Timestamp()),

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { Default, Id, Personal, ReadOnly, Timestamp, WriteOnly } from '#src/schema/fields.ts'
+import { Default, Id, Name, Personal, ReadOnly, Timestamp, WriteOnly } from '#src/schema/fields.ts'
 import { variants } from '#src/schema/variants.ts'
 
 export const User = Type.Object(
@@ -14,8 +14,8 @@ export const User = Type.Object(
         examples: ['correct horse battery staple']
       })
     ),
-    name: Personal(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada Lovelace'] })),
-    role: Default(Type.String({ minLength: 1, maxLength: 50, examples: ['member'] }), 'member'),
+    name: Personal(Name({ maxLength: 200, examples: ['Ada Lovelace'] })),
+    role: Default(Name({ maxLength: 50, examples: ['member'] }), 'member'),
     active: Default(Type.Boolean(), true),
     createdAt: ReadOnly(Timestamp()),
     updatedAt: ReadOnly(Timestamp())
