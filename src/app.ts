@@ -5,13 +5,11 @@ import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
 import Fastify, { type FastifyInstance, LogController, type RawRequestDefaultExpression } from 'fastify'
 import type { Config } from './config.ts'
-import { ApiError } from './errors.ts'
 import { answerClientError } from './http/client-error.ts'
 import { parseOrigins } from './http/cors.ts'
 import { refuseUrl } from './http/refuse-url.ts'
 import { describeForLog } from './observe/error-for-log.ts'
 import { Lines } from './observe/lines.ts'
-import { parseJson } from './schema/json.ts'
 import { parseQuery } from './schema/query-string.ts'
 import { compileSerializer } from './schema/serialize.ts'
 import { compileValidator, type HttpPart } from './schema/validate.ts'
@@ -78,7 +76,6 @@ export async function buildApp(
   app.decorate('config', config)
   app.decorate('batches', batches)
   app.decorate('logLines', new Lines(log))
-  acceptJsonOnly(app)
 
   app.register(autoload, { dir: folder('plugins'), forceESM: true })
   app.register(autoload, { dir: routes, forceESM: true })
@@ -97,22 +94,6 @@ const folder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta
 interface CompiledPart {
   schema: Record<string, unknown>
   httpPart: HttpPart
-}
-
-function acceptJsonOnly(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    ['application/json', 'application/merge-patch+json'],
-    { parseAs: 'buffer' },
-    (_request, body, done) => {
-      try {
-        if (body.length === 0) throw new ApiError('INVALID_JSON', 'The body is empty.')
-        done(null, parseJson(body as Buffer))
-      } catch (error) {
-        done(error as Error)
-      }
-    }
-  )
 }
 
 // What a caller sends is kept when it is harmless in a header and a log.

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import { ApiError, type ErrorCode } from '../errors.ts'
+import { isDraining } from './body/drain.ts'
 import { type AllowedOrigins, corsHeaders } from './cors.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
 
@@ -28,7 +29,7 @@ export function answerClientError(
   log: Pick<FastifyBaseLogger, 'info'>
 ): void {
   // Nobody is left to read it.
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  if (error.code === 'ECONNRESET' || !socket.writable || isDraining(socket)) return void socket.destroy()
   const known = new ApiError(CODES[error.code as string] ?? 'BAD_REQUEST')
   const { remoteAddress: ip } = socket
   log.info(

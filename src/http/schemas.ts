@@ -1,5 +1,4 @@
 import { Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
 
 export const IdParams = Type.Object({ id: Type.String({ format: 'uuid', description: 'The id of the resource.' }) })
 
@@ -17,8 +16,3 @@ export const IfNoneMatch = Type.Object({
 export const NoContent = Type.Null({ description: 'Done.' })
 
 export const NotModified = Type.Null({ description: 'The caller has the current version.' })
-
-/** For a route whose body may be left out: no body is an empty object. JSON's null is still refused. */
-export async function bodyIsOptional(request: FastifyRequest): Promise<void> {
-  if (request.body === undefined) request.body = {}
-}

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { toApiError } from '../db/errors.ts'
 import { ApiError, catalogue, type ErrorCode } from '../errors.ts'
+import { drainBody } from './body/drain.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
 
 // What is refused for want of time or room is no failure, and a line for each would cost more than the refusal.
@@ -12,6 +13,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   request.refusal = known
   if (FAILURES.has(known.code) && !isPlanned(request))
     request.log.error({ err: error, code: known.code }, known.message)
+  drainBody(request, reply)
   return reply
     .code(known.statusCode)
     .headers(known.headers)
@@ -36,6 +38,8 @@ export const BY_STATUS: Record<number, ErrorCode> = {
 
 export function toKnown(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error
+  // The connection that was reset is the caller's, not the database's.
+  if (request.raw.errored === error) return new ApiError('BAD_REQUEST', 'The body ended early.', { cause: error })
   const fromDatabase = toApiError(error, (constraint) => request.route.config.faultOf?.(constraint))
   if (fromDatabase) return fromDatabase
   const { statusCode = 500, code = '' } = error as FastifyError

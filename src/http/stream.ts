@@ -27,8 +27,6 @@ export function streamHandler(context: ChangeContext, types: string[], stream: S
       const once = async (readable: Readable) => asSent(await run(readable), serialize)
       return send(reply, await streamOnce(context.db, request, body, once))
     } catch (error) {
-      // The rest of the body is not read any more.
-      reply.header('connection', 'close')
       throw request.raw.aborted ? new ApiError('BAD_REQUEST', 'The body ended early.', { cause: error }) : error
     }
   }

@@ -30,7 +30,8 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
     ...(schema.params ? [404, 414] : []),
     ...(isChange ? [409] : []),
     ...(isChange && schema.headers && 'properties' in (schema.headers as object) ? [412] : []),
-    ...(schema.body ? [413, 415] : []),
+    // Also of a change that takes no body: one that is sent all the same.
+    ...(isChange ? [413, 415] : []),
     // Also of a route without parameters: Request-Timeout.
     422,
     429,

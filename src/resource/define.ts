@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
+import { otherParser, streamParser } from '../http/body/parsers.ts'
 import { changeHandler } from '../http/change.ts'
 import { announce, type Deprecation } from '../http/deprecation.ts'
 import { streamHandler } from '../http/stream.ts'
@@ -165,7 +166,8 @@ function has({ operations = {}, bulk, rules }: Declaration, verb: Verb): boolean
 // In a context of its own, so that all other routes go on taking JSON only, and this one none.
 function acceptStreams(app: FastifyInstance, types: string[]): FastifyInstance {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(types, (_request, body, done) => done(null, body))
+  app.addContentTypeParser(types, streamParser)
+  app.addContentTypeParser('*', otherParser(types.join(' or ')))
   return app
 }
 

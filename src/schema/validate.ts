@@ -5,7 +5,7 @@ import { coerce } from './coerce.ts'
 import { contentOf } from './content.ts'
 import { CURRENCIES } from './currencies.ts'
 import { NOT_BLANK } from './fields.ts'
-import { pointer } from './pointer.ts'
+import { pointer, shorten } from './pointer.ts'
 
 /** The parts of a request as Fastify names them. */
 export type HttpPart = 'body' | 'querystring' | 'params' | 'headers'
@@ -17,7 +17,7 @@ type Validator = (data: unknown) => true | { error: ApiError }
 const PART_NAMES = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const
 const MAX_FAULTS = 100
 // The second pass visits every value, so a body made to be slow is told its first fault only.
-const MAX_NODES = 20_000
+const MAX_NODES = 10_000
 
 const RULES = {
   useDefaults: true,
@@ -26,7 +26,8 @@ const RULES = {
   strictTypes: false,
   strictRequired: false,
   ownProperties: true,
-  validateSchema: false
+  validateSchema: false,
+  code: { regExp: boundedPattern }
 } as const
 const first = withVocabulary(new Ajv({ ...RULES, allErrors: false }))
 const every = withVocabulary(new Ajv({ ...RULES, allErrors: true }))
@@ -47,7 +48,7 @@ export function compileValidator(schema: Schema, part: HttpPart): Validator {
     const textFaults = isText ? coerce(data as Record<string, unknown>, schema, names) : []
     if (textFaults.length === 0 && known.check(data)) return true
     const errors = textFaults.length === 0 ? allErrors(known, data) : []
-    const faults = [...textFaults, ...errors.slice(0, MAX_FAULTS).map(describe)].slice(0, MAX_FAULTS)
+    const faults = [...textFaults, ...errors.slice(0, MAX_FAULTS).map(describeShortly)].slice(0, MAX_FAULTS)
     return { error: validationFailed(faults.map((fault) => ({ in: PART_NAMES[part], ...fault }))) }
   }
 }
@@ -69,8 +70,11 @@ function allErrors(known: Compiled, data: unknown): ErrorObject[] {
   known.checkAll(data)
   // A union reports each of its branches and itself: the branch errors are noise unless they are all there is.
   const errors = known.checkAll.errors as ErrorObject[]
-  const unions = errors.filter((error) => error.keyword === 'anyOf')
-  return errors.filter((error) => !unions.some((union) => error.schemaPath.startsWith(`${union.schemaPath}/`)))
+  const unions = new Set<string>()
+  for (const { keyword, schemaPath } of errors) if (keyword === 'anyOf') unions.add(`${schemaPath}/`)
+  // A list of many values that fit no branch has one union, and many errors.
+  const inUnions = [...unions]
+  return errors.filter(({ schemaPath }) => !inUnions.some((union) => schemaPath.startsWith(union)))
 }
 
 function isSmall(data: unknown): boolean {
@@ -82,6 +86,12 @@ function isSmall(data: unknown): boolean {
     if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) pending.push(inner)
   }
   return count <= MAX_NODES
+}
+
+// A name that is not known may be as long as the body.
+function describeShortly(error: ErrorObject): Omit<Fault, 'in'> {
+  const fault = describe(error)
+  return { ...fault, path: shorten(fault.path) }
 }
 
 function describe(error: ErrorObject): Omit<Fault, 'in'> {
@@ -111,6 +121,23 @@ function describe(error: ErrorObject): Omit<Fault, 'in'> {
 }
 
 const BLANK = 'must have more in it than blanks'
+
+// The longest text that a `pattern` is tried on.
+const MAX_MATCHED = 10_000
+
+/**
+ * A `pattern` that no text can make slow by its length: one with repetitions may take the square of it, and where all faults
+ * are listed it is tried on what is too long already. For such a pattern a longer text does not match.
+ */
+function boundedPattern(pattern: string, flags: string): RegExp {
+  const expression = new RegExp(pattern, flags)
+  if (!/[*+{]/.test(pattern)) return expression
+  return {
+    test: (text: string) => text.length <= MAX_MATCHED && expression.test(text),
+    toString: () => String(expression)
+  } as RegExp
+}
+boundedPattern.code = 'boundedPattern'
 
 function withVocabulary(ajv: Ajv): Ajv {
   addFormats.default(ajv, ['date', 'email', 'uri'])

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { ApiError } from '../../errors.ts'
-import { parseJson } from '../../schema/json.ts'
+import { parseJson } from '../../schema/json/parse.ts'
 import { type Line, type Lines, MAX_LINE_BYTES } from './lines.ts'
 
 const NEWLINE = 0x0a

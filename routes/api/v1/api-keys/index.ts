@@ -4,7 +4,7 @@ import { apiKeysResource } from '#routes/api/v1/api-keys/resource.ts'
 import { ApiKeyCreate, ApiKeyWithSecret, KeyRotation } from '#routes/api/v1/api-keys/schema.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { inTransaction } from '#src/http/change-context.ts'
-import { bodyIsOptional, IdParams } from '#src/http/schemas.ts'
+import { IdParams } from '#src/http/schemas.ts'
 import { assertCanGrant } from '#src/identity/access.ts'
 import { createKey, type KeyValues, type NewKey, rotateKey } from '#src/identity/api-keys/api-keys.ts'
 import type { Principal } from '#src/identity/principal.ts'
@@ -55,8 +55,7 @@ export default (async (app) => {
   app.post(
     '/:id/rotate',
     {
-      config,
-      preValidation: bodyIsOptional,
+      config: { ...config, hasOptionalBody: true },
       schema: {
         operationId: 'rotateApiKey',
         tags: ['api-keys'],

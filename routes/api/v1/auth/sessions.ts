@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { Logout, PasswordChange, SessionList } from '#routes/api/v1/auth/schema.ts'
 import { ApiError, validationFailed } from '#src/errors.ts'
 import { changeHandler } from '#src/http/change.ts'
-import { bodyIsOptional, IdParams, NoContent } from '#src/http/schemas.ts'
+import { IdParams, NoContent } from '#src/http/schemas.ts'
 import { sessionOf, unauthenticated } from '#src/identity/access.ts'
 import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
 import type { Principal } from '#src/identity/principal.ts'
@@ -18,8 +18,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
   app.post(
     '/logout',
     {
-      config: { access: 'public', idempotent: true },
-      preValidation: bodyIsOptional,
+      config: { access: 'public', idempotent: true, hasOptionalBody: true },
       schema: {
         operationId: 'logout',
         tags: ['auth'],

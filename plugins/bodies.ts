@@ -1,0 +1,36 @@
+import type { preValidationHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import { jsonParser, otherParser } from '#src/http/body/parsers.ts'
+import { maxValuesOf } from '#src/schema/bounds.ts'
+
+const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+const NO_PARAMETERS = { type: 'object', properties: {}, additionalProperties: false }
+
+/**
+ * Takes JSON bodies, and no others where a route does not say so. Every body has a bound of values from its schema, and a
+ * change that declares no query takes none: what is sent by mistake is not passed over.
+ */
+export default fp(
+  async (app) => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser(['application/json', 'application/merge-patch+json'], jsonParser)
+    app.addContentTypeParser('*', otherParser('application/json'))
+
+    app.addHook('onRoute', (route) => {
+      if (![route.method].flat().some((method) => CHANGES.has(method))) return
+      const { body, querystring } = route.schema ?? {}
+      route.config = { ...route.config, maxValues: maxValuesOf(body ?? {}) }
+      // OAuth passes over what it does not know (RFC 6749, section 3.2).
+      if (querystring === undefined && route.config.access !== 'client')
+        route.schema = { ...route.schema, querystring: NO_PARAMETERS }
+      if (route.config.hasOptionalBody) route.preValidation = emptyIfNone
+    })
+  },
+  { name: 'bodies', dependencies: ['routes'] }
+)
+
+// JSON's null is still refused.
+const emptyIfNone: preValidationHookHandler = (request, _reply, done) => {
+  if (request.body === undefined) request.body = {}
+  done()
+}
