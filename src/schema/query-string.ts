@@ -11,9 +11,24 @@ const MARK = '\ud800'
  * value, and do not separate two (RFC 6570).
  */
 export function parseQuery(text: string): Record<string, unknown> {
-  const query = parse(text) as Record<string | symbol, unknown>
+  const query = read(text)
   // Few queries have one, so most are parsed once.
-  if (/%2c/i.test(text)) query[MARKED] = parse(text.replaceAll(/%2c/gi, MARK))
+  if (/%2c/i.test(text)) query[MARKED] = read(text.replaceAll(/%2c/gi, MARK))
+  return query
+}
+
+// The form in which axios and Stripe's clients repeat a parameter: `a[]=1&a[]=2`.
+const BRACKETS = /\[\]|%5b%5d/i
+
+function read(text: string): Record<string | symbol, unknown> {
+  const query = parse(text) as Record<string, unknown>
+  if (!BRACKETS.test(text)) return query
+  for (const name of Object.keys(query)) {
+    if (!name.endsWith('[]')) continue
+    const plain = name.slice(0, -2)
+    query[plain] = [query[plain] ?? [], query[name]].flat()
+    delete query[name]
+  }
   return query
 }
 
