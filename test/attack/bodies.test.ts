@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type OutgoingHttpHeaders, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
@@ -71,7 +71,14 @@ t.test('no bytes are no body, whatever type they are said to have', async (t) =>
 
 t.test('a connection goes on after a refused body that was read, and after one that was not', async (t) => {
   const head = (path: string, body: string) =>
-    [`POST ${path} HTTP/1.1`, 'Host: a', 'Content-Type: application/json', `Content-Length: ${body.length}`, '', body].join('\r\n')
+    [
+      `POST ${path} HTTP/1.1`,
+      'Host: a',
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+      '',
+      body
+    ].join('\r\n')
   const answers = await raw(
     `${head('/api/v1/auth/login', '{')}${head('/nothing', '{"a":1}')}${head('/api/v1/products', '{}')}GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`
   )
@@ -149,7 +156,11 @@ t.test('bodies come compressed, and their bound counts what they decode to', asy
     const one = await sent('/api/v1/items', encoding, encode(JSON.stringify({ title: encoding })))
     t.match(one, { status: 201, body: { title: encoding } }, encoding)
     const rows = encode('{"title":"a"}\n{"title":"b"}\n')
-    t.match(await sent('/api/v1/items/import', encoding, rows, 'application/x-ndjson'), { body: { created: 2 } }, encoding)
+    t.match(
+      await sent('/api/v1/items/import', encoding, rows, 'application/x-ndjson'),
+      { body: { created: 2 } },
+      encoding
+    )
     const form = encode('grant_type=nothing')
     const token = await sent('/oauth/token', encoding, form, 'application/x-www-form-urlencoded')
     t.match(token, { status: 400, body: { error: 'unsupported_grant_type' } }, encoding)
@@ -173,7 +184,12 @@ t.test('a client that hangs up in the middle of a body is no failure of the data
     ['POST /api/v1/auth/login', 'Content-Type: text/plain', 'X-Wait: for bytes'],
     ['POST /oauth/token', 'Content-Type: application/x-www-form-urlencoded'],
     ['POST /api/v1/items/import', 'Content-Type: application/x-ndjson', `Authorization: Bearer ${ada.token}`],
-    ['POST /api/v1/items/import', 'Content-Type: text/csv', 'Content-Encoding: gzip', `Authorization: Bearer ${ada.token}`]
+    [
+      'POST /api/v1/items/import',
+      'Content-Type: text/csv',
+      'Content-Encoding: gzip',
+      `Authorization: Bearer ${ada.token}`
+    ]
   ]) {
     const [line, ...headers] = lines
     const arrived = new Promise((done) => app.server.once('request', (request) => request.once('close', done)))
