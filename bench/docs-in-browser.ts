@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { buildApp } from '#src/app.ts'
-import { loadConfig } from '#src/config.ts'
+import { buildApp } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tenon-browser-'))
 const app = await buildApp(loadConfig({ LOG_LEVEL: 'silent', DATA_DIR: join(folder, 'data') }))

@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildApp } from '#src/app.ts'
-import { loadConfig } from '#src/config.ts'
-import { createFirstAdmin } from '#src/identity/users.ts'
+import { buildApp } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { createFirstAdmin } from '../src/identity/users.ts'
 
 const tries = Number(process.argv[2] ?? 500)
 const folder = mkdtempSync(join(tmpdir(), 'tenon-bench-'))

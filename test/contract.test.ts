@@ -59,13 +59,11 @@ t.test('components have the names of the schemas', async (t) => {
   }
 })
 
-t.test('Redocly and Spectral find no error in the document', async (t) => {
-  const folder = t.testdir({ 'rules.json': JSON.stringify({ extends: ['spectral:oas'] }) })
-  const file = join(folder, 'openapi.json')
+t.test('Redocly finds no error in the document', async (t) => {
+  const file = join(t.testdir(), 'openapi.json')
   writeFileSync(file, JSON.stringify(document, null, 1))
-  const tool = (name: string) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url))
-  await t.resolves(run(tool('redocly'), ['lint', file]))
-  await t.resolves(run(tool('spectral'), ['lint', '-r', join(folder, 'rules.json'), '--fail-severity', 'error', file]))
+  const redocly = fileURLToPath(new URL('../node_modules/.bin/redocly', import.meta.url))
+  await t.resolves(run(redocly, ['lint', file]))
 })
 
 t.test('silly bodies are refused, place by place, and nothing is silently changed', async (t) => {

@@ -1,6 +1,6 @@
 // Starts Tenon with another folder of routes, asks it once, and writes how many seconds passed since its process began.
-import { buildApp } from '#src/app.ts'
-import { loadConfig } from '#src/config.ts'
+import { buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
 
 const [routes, path] = process.argv.slice(2) as [string, string]
 const app = await buildApp(loadConfig(process.env), { routes })
