@@ -1,24 +1,13 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type AnyPgColumn, customType, index, integer, type PgTable, uuid } from 'drizzle-orm/pg-core'
 import { v7 } from 'uuid'
+import { toRfc3339 } from './moments.ts'
 
-// What is missing of the text of a moment, by where its zone begins: PostgreSQL leaves out zeros at the end of a fraction.
-const ENDS: Record<number, string> = { 19: '.000Z', 21: '00Z', 22: '0Z', 23: 'Z' }
-
-/**
- * A moment, as RFC 3339 text in UTC with milliseconds.
- * No Date in between: the connection's time zone is UTC, so "2026-01-31 09:30:00.5+00" only needs rewriting.
- * What other programs store beyond RFC 3339 is told as PostgreSQL reads it: `infinity`, `0044-03-15T00:00:00.000Z BC`,
- * `10000-01-01T00:00:00.000Z`.
- */
+/** A moment, as RFC 3339 text in UTC with milliseconds. */
 export const timestamp = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
   toDriver: cutToMilliseconds,
-  fromDriver(text) {
-    const zoneAt = text.length - 3
-    if (text[10] !== ' ' || text[zoneAt] !== '+') return rareMoment(text)
-    return `${text.slice(0, 10)}T${text.slice(11, zoneAt)}${ENDS[zoneAt]}`
-  }
+  fromDriver: toRfc3339
 })
 
 /** Cuts a moment to the milliseconds that are stored: PostgreSQL would round it, into the next year if need be. */
@@ -27,13 +16,6 @@ export function cutToMilliseconds(text: string): string {
 }
 
 const MORE_THAN_MILLISECONDS = /(\.\d{3})\d+/
-
-function rareMoment(text: string): string {
-  const parts = /^(\d+-\d\d-\d\d) ([\d:]+)(?:\.(\d+))?\+00( BC)?$/.exec(text)
-  if (!parts) return text
-  const [, date, time, fraction = '', era = ''] = parts
-  return `${date}T${time}.${fraction.padEnd(3, '0')}Z${era}`
-}
 
 /** The columns that every resource has: a UUIDv7 made here (PostgreSQL makes them from 18 on), times, and a version. */
 export const resourceColumns = () => ({

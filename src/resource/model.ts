@@ -5,6 +5,7 @@ import type { Fault } from '../errors.ts'
 import type { Precondition } from '../http/conditional.ts'
 import type { Variants } from '../schema/variants.ts'
 import type { Declaration, Include } from './declaration.ts'
+import type { ColumnType } from './types/column-type.ts'
 
 /** One value of the wire and the column that holds it. */
 export interface Field {
@@ -16,12 +17,17 @@ export interface Field {
   /** The name of the column in the table object. */
   key: string
   isNullable: boolean
+  /** What its column's type means. */
+  type: ColumnType
   /**
    * Makes of a value what its column can hold, where that is not the value itself.
    * @throws ApiError VALIDATION_FAILED naming the field, where the column cannot hold it.
    */
   store?: ((value: unknown) => unknown) | undefined
 }
+
+/** Where a value is selected from. */
+export type Source = AnyPgColumn | SQL
 
 /** A drizzle selection in the shape of the wire. */
 export type Selection = { [name: string]: AnyPgColumn | SQL | Selection }
@@ -71,16 +77,19 @@ export const VERSION = '@version'
 
 export const OWN_KEY = '@key'
 
+/** The name under which it carries what an include is looked up by: apart from those above, whatever the include is called. */
+export const pointerName = (include: string) => `@include.${include}`
+
 /** A selection in the shape of the wire, from where each column goes in it. */
-export function select(fields: Iterable<{ path: string[]; column: AnyPgColumn }>): Selection {
+export function select(fields: Iterable<{ path: string[]; source: Source }>): Selection {
   const selection: Selection = {}
-  for (const { path, column } of fields) {
+  for (const { path, source } of fields) {
     let place = selection
     for (const step of path.slice(0, -1)) {
       place[step] ??= {}
       place = place[step] as Selection
     }
-    place[path.at(-1) as string] = column
+    place[path.at(-1) as string] = source
   }
   return selection
 }
@@ -102,10 +111,10 @@ export interface Stored extends Record<string, unknown> {
 /** What is selected of a row, and how it is read. */
 export interface StoredRow {
   /** What the answer has. */
-  wire: Record<string, AnyPgColumn>
+  wire: Record<string, Source>
   readWire: (values: readonly unknown[]) => Wire
   /** The same and after it what only the server needs. */
-  selection: Record<string, AnyPgColumn>
+  selection: Record<string, Source>
   read: (values: readonly unknown[]) => Stored
 }
 

@@ -50,11 +50,13 @@ export function isCleanText(text: string): boolean {
 
 const isClean = (value: unknown) => typeof value !== 'string' || isCleanText(value)
 
+const INTEGER = /^-?(0|[1-9]\d*)(\.\d+)?$/
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i
+
 function fromText(value: unknown, schema: TextSchema): unknown {
   if (typeof value !== 'string') return value
-  if (schema.type === 'integer' || schema.type === 'number') {
-    return /^-?(0|[1-9]\d*)(\.\d+)?$/.test(value) ? Number(value) : value
-  }
+  if (schema.type === 'integer') return INTEGER.test(value) ? Number(value) : value
+  if (schema.type === 'number') return NUMBER.test(value) ? Number(value) : value
   if (schema.type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
   return value
 }

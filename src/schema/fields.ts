@@ -71,7 +71,10 @@ export function isNullable(schema: TSchema): boolean {
 /** The schema without null, and without what only makes sense in a body: default, readOnly and the like. */
 export function bare(schema: TSchema): TSchema {
   const { default: _default, readOnly: _readOnly, writeOnly: _writeOnly, ...rest } = schema
-  if (rest.anyOf && isNullable(schema)) return bare(rest.anyOf[0])
+  if (rest.anyOf && isNullable(schema)) {
+    const branches = rest.anyOf.filter((one: TSchema) => one.type !== 'null')
+    return branches.length === 1 ? bare(branches[0]) : ({ ...rest, anyOf: branches } as TSchema)
+  }
   if (Array.isArray(rest.type)) rest.type = rest.type.find((type: string) => type !== 'null')
   if (Array.isArray(rest.enum)) rest.enum = rest.enum.filter((value: unknown) => value !== null)
   return rest as TSchema

@@ -7,7 +7,7 @@ import { ApiError } from '#src/errors.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { keysOf } from '#src/resource/bulk/constraints.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
-import { storeOf } from '#src/resource/compile/stored-value.ts'
+import { integer } from '#src/resource/types/numbers.ts'
 import { ReadOnly } from '#src/schema/fields.ts'
 import { Slot, slots, slotsResource } from '#test/fixtures/routes/api/v1/slots/index.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
@@ -44,6 +44,8 @@ t.test('computed fields are in every answer, and in no body', async (t) => {
     (await send('GET', `${path}/export`, { as: ada, headers: { accept: 'text/csv' } })).text,
     /length,title\n.*,15,c at 5\n/
   )
+  t.match((await send('GET', `${path}/export?fields=title`, { as: ada })).text, /^\{"title":"c at 5"\}\n$/)
+  t.same((await send('GET', `${one}?fields=title`, { as: ada })).body, { title: 'c at 5' })
   t.match(await send('PATCH', one, { as: ada, body: { length: 1 } }), {
     status: 422,
     body: { details: [{ code: 'unknown' }] }
@@ -111,7 +113,7 @@ t.test('a number that is too large for its column is refused by its name, one or
   t.match(await bulk('PATCH', { items: [{ id: body.id, endsAt: 2 ** 40 }] }, ada, ''), refused('/items/0/endsAt'))
   await send('DELETE', `${path}/${body.id}`, { as: ada })
   t.throws(
-    () => storeOf(slots.startsAt, ['a', 'b'], Type.Integer())?.(-(2 ** 31) - 1),
+    () => integer.store?.(slots.startsAt, ['a', 'b'], Type.Integer())?.(-(2 ** 31) - 1),
     new ApiError('VALIDATION_FAILED', '1 field was refused.')
   )
 })

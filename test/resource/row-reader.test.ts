@@ -4,13 +4,14 @@ import { jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import t from 'tap'
 import { timestamp } from '#src/db/columns.ts'
 import { compileRowReader } from '#src/resource/compile/row-reader.ts'
+import { typeOf } from '#src/resource/types/types.ts'
 import { Nullable, Timestamp } from '#src/schema/fields.ts'
 
 const table = pgTable('things', { name: text(), at: timestamp('at'), facts: jsonb(), x: text(), y: text() })
 
 const read = compileRowReader([
-  { path: ['name'], schema: Type.String(), source: table.name },
-  { path: ['at'], schema: Nullable(Timestamp()), source: table.at },
+  { path: ['name'], schema: Type.String(), source: table.name, type: typeOf(table.name) },
+  { path: ['at'], schema: Nullable(Timestamp()), source: table.at, type: typeOf(table.at) },
   { path: ['facts'], schema: Type.Object({}), source: table.facts },
   { path: ['place', 'x'], schema: Type.Integer(), source: table.x },
   { path: ['place', 'y'], schema: Type.Integer(), source: table.y },

@@ -1,3 +1,5 @@
+import { parseArray } from '../array-text.ts'
+
 // The type text[] of PostgreSQL.
 const TEXT_ARRAY = 1009
 
@@ -11,11 +13,7 @@ function parse(text: string): (string | null)[] {
     const plain = text.slice(1, -1).split(',')
     return text.includes('NULL') ? plain.map(orNull) : plain
   }
-  const elements = text.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|[^,]+/gs)
-  return [...elements].map(([plain, quoted]) => {
-    if (quoted !== undefined) return quoted.replace(/\\(.)/gs, '$1')
-    return orNull(plain)
-  })
+  return parseArray(text, (element) => element) as (string | null)[]
 }
 
 const orNull = (plain: string) => (plain === 'NULL' ? null : plain)

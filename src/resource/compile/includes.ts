@@ -4,7 +4,8 @@ import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { documentedAs, Nullable } from '#src/schema/fields.ts'
 import { variantsOf } from '#src/schema/variants.ts'
 import type { Include } from '../declaration.ts'
-import { type CompiledInclude, DeclarationError, OWN_KEY, type Selection, select } from '../model.ts'
+import { type CompiledInclude, DeclarationError, OWN_KEY, pointerName, type Selection, select } from '../model.ts'
+import { mappedSource } from '../types/types.ts'
 
 const DEEPEST = 3
 
@@ -45,7 +46,10 @@ export function compileIncludes(name: string, { schema, table, include = {} }: I
     const includes = compileIncludes(`${name}.${key}`, one, depth + 1)
     const fields = Object.keys(variantsOf(one.schema).Response.properties)
       .filter((field) => !includes.has(field))
-      .map((field) => ({ path: [field], column: need(there, field) }))
+      .map((field) => {
+        const schema = one.schema.properties[field] as TSchema
+        return { path: [field], source: mappedSource(need(there, field), schema) }
+      })
     const selection: Selection = {
       ...select(fields),
       ...pointers(includes, there),
@@ -60,7 +64,7 @@ export function compileIncludes(name: string, { schema, table, include = {} }: I
 /** The columns that includes are looked up by, also where the wire does not show them. */
 export function pointers(includes: Map<string, CompiledInclude>, columns: Columns): Selection {
   return Object.fromEntries(
-    [...includes].map(([key, include]) => [`@${key}`, columns[include.many ? 'id' : include.by] as AnyPgColumn])
+    [...includes].map(([key, include]) => [pointerName(key), columns[include.many ? 'id' : include.by] as AnyPgColumn])
   )
 }
 

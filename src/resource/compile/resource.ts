@@ -7,9 +7,10 @@ import { isNullable } from '#src/schema/fields.ts'
 import { variantsOf } from '#src/schema/variants.ts'
 import type { Computed, Declaration } from '../declaration.ts'
 import { DeclarationError, type Field, OWN_KEY, type Resource, select, VERSION } from '../model.ts'
+import { mappedSource, sourceOf, typeOf } from '../types/types.ts'
+import { checkType } from './check-types.ts'
 import { compileIncludes, includedFields, pointers } from './includes.ts'
 import { compileStored, type Leaf } from './row-reader.ts'
-import { storeOf } from './stored-value.ts'
 
 /**
  * Checks a declaration and works out its fields, columns and schemas.
@@ -17,6 +18,10 @@ import { storeOf } from './stored-value.ts'
  */
 export function compileResource(name: string, declaration: Declaration): Resource {
   const { schema, table } = declaration
+  for (const verb of ['read', 'write', 'delete'] as const) {
+    if (!declaration.access?.[verb])
+      throw new DeclarationError(`${name}: access.${verb} is missing: say who may, such as '${name}:${verb}'`)
+  }
   if (!schema.$id) throw new DeclarationError(`${name}: the schema needs an $id, such as 'Product'`)
   const columns = getTableColumns(table) as Record<string, AnyPgColumn>
   const includes = compileIncludes(name, declaration)
@@ -28,7 +33,10 @@ export function compileResource(name: string, declaration: Declaration): Resourc
       const column = columns[field.key]
       if (!column)
         throw new DeclarationError(`${name}: field '${field.name}' has no column '${field.key}' in its table`)
-      fields.set(field.name, { ...field, column, store: storeOf(column, field.path, field.schema) })
+      const type = typeOf(column)
+      const where = `${name}: field '${field.name}'`
+      checkType(where, field.schema, column, type)
+      fields.set(field.name, { ...field, column, type, store: type.store?.(column, field.path, field.schema) })
     }
   }
   const { filter = [], sort = [], search = [] } = declaration.list ?? {}
@@ -38,6 +46,26 @@ export function compileResource(name: string, declaration: Declaration): Resourc
     // An order by a secret would tell it, one comparison at a time.
     if (field.schema.writeOnly) throw new DeclarationError(`${name}: list names '${one}', which nobody may read`)
   }
+  for (const one of filter) {
+    const { type, isNullable } = fields.get(one) as Field
+    if (type.operators.length === 0 && !isNullable) {
+      throw new DeclarationError(
+        `${name}: list.filter names '${one}', whose type ${type.name} cannot be compared: leave it out`
+      )
+    }
+  }
+  for (const one of sort) {
+    const { type } = fields.get(one) as Field
+    if (!type.isOrdered)
+      throw new DeclarationError(
+        `${name}: list.sort names '${one}', whose type ${type.name} has no order: leave it out`
+      )
+  }
+  for (const one of search) {
+    const column = columns[one]
+    if (column && !typeOf(column).operators.includes('like'))
+      throw new DeclarationError(`${name}: list.search names '${one}', which is no text: leave it out`)
+  }
   for (const one of [...search, ...(declaration.owner ? [declaration.owner] : [])]) {
     if (!columns[one]) throw new DeclarationError(`${name}: '${one}' is not a column of its table`)
   }
@@ -46,7 +74,7 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   }
   const variants = variantsOf(schema)
   const readable = [...fields.values()].filter((field) => !schema.properties[field.path[0] as string]?.writeOnly)
-  const wire = { ...select(readable), ...computed.selection }
+  const wire = { ...select(readable.map(mapped)), ...computed.selection }
   const server = { [VERSION]: columns.version as AnyPgColumn, ...pointers(includes, columns) } as Record<
     string,
     AnyPgColumn
@@ -78,6 +106,8 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   }
 }
 
+const mapped = ({ path, column, schema }: Field) => ({ path, source: mappedSource(column, schema) })
+
 function nounOf(id: string): string {
   const words = id
     .replace(/V\d+$/, '')
@@ -87,7 +117,12 @@ function nounOf(id: string): string {
 }
 
 function leavesOf(fields: Field[], computed: Record<string, SQL>, { properties }: TObject): Leaf[] {
-  const stored = fields.map(({ path, schema, column }) => ({ path, schema, source: column }))
+  const stored = fields.map(({ path, schema, column, type }) => ({
+    path,
+    schema,
+    type,
+    source: sourceOf(column, type)
+  }))
   const made = Object.entries(computed).map(([name, source]) => ({
     path: [name],
     schema: properties[name] as TSchema,
@@ -113,7 +148,7 @@ function* leaves(
   name: string,
   schema: TSchema,
   target: string | Record<string, string>
-): Iterable<Omit<Field, 'column'>> {
+): Iterable<Omit<Field, 'column' | 'type'>> {
   if (typeof target === 'string') {
     yield { name, path: name.split('.'), schema, key: target, isNullable: isNullable(schema) }
     return

@@ -1,14 +1,15 @@
 import type { TSchema } from '@sinclair/typebox'
-import { is, type SQL } from 'drizzle-orm'
-import { type AnyPgColumn, PgColumn } from 'drizzle-orm/pg-core'
 import { bare } from '#src/schema/fields.ts'
-import type { Stored, StoredRow, Wire } from '../model.ts'
+import type { Source, Stored, StoredRow, Wire } from '../model.ts'
+import type { ColumnType } from '../types/column-type.ts'
 
 /** One value of the wire: where it goes, what it is there, and where it comes from. */
 export interface Leaf {
   path: string[]
   schema: TSchema
-  source: AnyPgColumn | SQL
+  source: Source
+  /** What its column's type means; a computed value has none, and is read by its schema. */
+  type?: ColumnType | undefined
 }
 
 /**
@@ -16,10 +17,10 @@ export interface Leaf {
  * is. It has the fields of the response schema and no other, so no serializer has to look for them.
  */
 export function compileRowReader(leaves: Leaf[]): (values: readonly unknown[]) => Wire {
-  const steps = leaves.map(({ path, schema, source }) => ({
+  const steps = leaves.map(({ path, schema, type }) => ({
     name: path.at(-1) as string,
     above: path.slice(0, -1),
-    read: readOf(schema, source)
+    read: readOf(schema, type)
   }))
   return function readRow(values) {
     const wire: Wire = {}
@@ -43,22 +44,20 @@ function inside(wire: Wire, path: string[]): Wire {
 }
 
 // Undefined where the driver's value is that of the wire already.
-function readOf(schema: TSchema, source: AnyPgColumn | SQL): ((value: unknown) => unknown) | undefined {
-  const { type } = bare(schema)
-  // What is longer than 32 bits comes as text.
-  if (type === 'integer' || type === 'number') return Number
-  if (is(source, PgColumn) && source.getSQLType().startsWith('timestamp'))
-    return (value) => source.mapFromDriverValue(value)
-  // JSON comes as text from one driver, read from the other.
-  if (type === 'object') return (value) => (typeof value === 'string' ? JSON.parse(value) : value)
+function readOf(schema: TSchema, type: ColumnType | undefined): ((value: unknown) => unknown) | undefined {
+  if (type) return type.isNative ? undefined : type.reader(schema)
+  // What SQL computes: more than 32 bits come as text, and JSON as text from one driver, read from the other.
+  const { type: computed } = bare(schema)
+  if (computed === 'integer' || computed === 'number') return Number
+  if (computed === 'object') return (value) => (typeof value === 'string' ? JSON.parse(value) : value)
   return undefined
 }
 
 /** Works out how rows are read. @param server what only the server needs, under its `@…` names. */
-export function compileStored(leaves: Leaf[], server: Record<string, AnyPgColumn>): StoredRow {
+export function compileStored(leaves: Leaf[], server: Record<string, Source>): StoredRow {
   const readWire = compileRowReader(leaves)
   const names = Object.keys(server)
-  const wire = Object.fromEntries(leaves.map(({ path, source }) => [path.join('.'), source as AnyPgColumn]))
+  const wire = Object.fromEntries(leaves.map(({ path, source }) => [path.join('.'), source]))
   return {
     wire,
     readWire,

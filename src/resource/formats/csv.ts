@@ -4,6 +4,7 @@ import { type Fault, validationFailed } from '../../errors.ts'
 import { coerce } from '../../schema/coerce.ts'
 import { bare, isNullable } from '../../schema/fields.ts'
 import { pointer } from '../../schema/pointer.ts'
+import { jsonTypeOf } from '../compile/check-types.ts'
 
 /** One column of a CSV: a field, with a dot into an object. */
 export interface CsvColumn {
@@ -12,11 +13,14 @@ export interface CsvColumn {
   schema: TSchema
 }
 
-/** The columns of an object: one for each field, and for each field of the objects inside. Lists are one column. */
+/** The columns of an object: one for each field, and for each field of the objects inside. Lists, and objects
+ * of any names, are one column. */
 export function csvColumns(properties: Record<string, TSchema>, above: string[] = []): CsvColumn[] {
   return Object.entries(properties).flatMap(([name, schema]) => {
     const path = [...above, name]
-    return schema.type === 'object' ? csvColumns(schema.properties, path) : [{ name: path.join('.'), path, schema }]
+    return schema.type === 'object' && schema.properties
+      ? csvColumns(schema.properties, path)
+      : [{ name: path.join('.'), path, schema }]
   })
 }
 
@@ -25,7 +29,7 @@ export const csvHeader = (columns: CsvColumn[]): string => stringify([columns.ma
 
 /** Rows as CSV (RFC 4180, lines ending in \n). Null is an empty cell, an empty text a quoted one, a list is JSON. */
 export function toCsv(columns: CsvColumn[], rows: object[]): string {
-  const cells = rows.map((row) => columns.map(({ path }) => cellOf(path.reduce<unknown>(step, row))))
+  const cells = rows.map((row) => columns.map(({ path, schema }) => cellOf(path.reduce<unknown>(step, row), schema)))
   return stringify(cells, { cast: { string: quoteEmpty } })
 }
 
@@ -33,9 +37,11 @@ const quoteEmpty = (value: string) => (value === '' ? { value, quoted_empty: tru
 
 const step = (value: unknown, name: string) => (value as Record<string, unknown>)[name]
 
-function cellOf(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null) return JSON.stringify(value)
-  return typeof value === 'string' || value === null ? value : String(value)
+function cellOf(value: unknown, schema: TSchema): unknown {
+  if (value === null) return null
+  // A text that may also be a number or a list is told from them by its quotes.
+  if (typeof value === 'object' || jsonTypeOf(schema) === 'any') return JSON.stringify(value)
+  return typeof value === 'string' ? value : String(value)
 }
 
 /** A cell as it was written: whether it was quoted tells an empty text from null. */
@@ -71,14 +77,17 @@ export function fromCsv(columns: CsvColumn[], cells: Cell[]): Record<string, unk
 type ValueFault = Pick<Fault, 'code' | 'message'>
 
 function readValue(text: string, schema: TSchema): { value?: unknown; fault?: ValueFault } {
-  if (schema.type === 'array' || schema.type === 'object') {
+  const type = jsonTypeOf(schema)
+  if (type === 'array' || type === 'object' || type === 'any') {
     try {
       return { value: JSON.parse(text) }
     } catch {
-      return { fault: { code: 'json', message: 'must be JSON, a list in brackets or an object in braces' } }
+      return {
+        fault: { code: 'json', message: 'must be JSON, a list in brackets, an object in braces or a text in quotes' }
+      }
     }
   }
   const data = { value: text as unknown }
-  const [fault] = coerce(data, { properties: { value: schema as object } })
+  const [fault] = coerce(data, { properties: { value: { type } } })
   return fault ? { fault: { code: fault.code, message: fault.message } } : data
 }

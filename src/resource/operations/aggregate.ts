@@ -3,11 +3,14 @@ import { asc, type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { validationFailed } from '../../errors.ts'
 import { bare, Nullable } from '../../schema/fields.ts'
+import { jsonTypeOf } from '../compile/check-types.ts'
 import type { Field, Resource } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
 import { filterSql } from '../query/filter.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
+import type { ColumnType } from '../types/column-type.ts'
+import { mappedSource } from '../types/types.ts'
 
 const MAX_GROUPS = 1000
 const MAX_GROUP_FIELDS = 4
@@ -15,11 +18,14 @@ const MAX_GROUP_FIELDS = 4
 type Function = 'sum' | 'avg' | 'min' | 'max'
 
 const FUNCTIONS: Record<Function, (field: Field) => SQL> = {
-  sum: ({ column }) => sql`sum(${column})`.mapWith(exact),
-  avg: ({ column }) => sql`avg(${column})`.mapWith(exact),
-  min: ({ column }) => sql`min(${column})`.mapWith(column),
-  max: ({ column }) => sql`max(${column})`.mapWith(column)
+  sum: (field) => sql`sum(${field.column})`.mapWith(field.type.reader(field.schema)),
+  avg: (field) => sql`avg(${field.column})`.mapWith(isText(field) ? String : exact),
+  min: (field) => sql`min(${field.column})`.mapWith(field.type.reader(field.schema)),
+  max: (field) => sql`max(${field.column})`.mapWith(field.type.reader(field.schema))
 }
+
+// What is kept as text since it may have more digits than a number.
+const isText = ({ schema }: Field) => jsonTypeOf(schema) === 'string'
 
 // A number, or its text where a double cannot hold it: adding up is how an integer gets there.
 function exact(value: unknown): number | string {
@@ -27,8 +33,12 @@ function exact(value: unknown): number | string {
   return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : String(value)
 }
 
-const Exact = (description: string) =>
-  Nullable(Type.Unsafe<number | string>({ type: ['number', 'string'], description, examples: [3] }))
+const Exact = (field: Field, description: string) =>
+  Nullable(
+    isText(field)
+      ? Type.String({ description: 'Exact.', examples: ['19.90'] })
+      : Type.Unsafe<number | string>({ type: ['number', 'string'], description, examples: [3] })
+  )
 
 interface AggregateQuery extends ConditionQuery, Partial<Record<Function, string[]>> {
   groupBy?: string[]
@@ -58,7 +68,7 @@ export const aggregateRoute: MakeRoute = (context) => {
       const filter = parseConditions(query, ownerOf(request, resource))
       const groups = fieldsOf(resource, query.groupBy)
       const selection: Record<string, unknown> = { count: sql`count(*)`.mapWith(Number) }
-      if (groups.length > 0) selection.group = Object.fromEntries(groups.map(({ name, column }) => [name, column]))
+      if (groups.length > 0) selection.group = Object.fromEntries(groups.map((field) => [field.name, sourceOf(field)]))
       for (const [name, apply] of Object.entries(FUNCTIONS)) {
         const fields = fieldsOf(resource, query[name as Function])
         if (fields.length > 0) selection[name] = Object.fromEntries(fields.map((field) => [field.name, apply(field)]))
@@ -77,6 +87,8 @@ export const aggregateRoute: MakeRoute = (context) => {
   }
 }
 
+const sourceOf = ({ column, schema }: Field) => mappedSource(column, schema)
+
 const fieldsOf = ({ fields }: Resource, names: string[] = []) => names.map((name) => fields.get(name) as Field)
 
 function tooManyGroups() {
@@ -90,12 +102,10 @@ type Choices = Record<Function | 'groupBy', Field[]>
 function choicesOf({ declaration: { list = {} }, fields }: Resource): Choices {
   const names = new Set([...(list.filter ?? []), ...(list.sort ?? [])])
   const declared = [...names].map((name) => fields.get(name) as Field)
-  const typed = (isKept: (schema: TSchema) => boolean) => declared.filter(({ schema }) => isKept(bare(schema)))
-  const numbers = typed(({ type }) => type === 'integer' || type === 'number')
-  const ordered = typed(
-    ({ type, format }) => (type === 'string' && format !== 'uuid') || type === 'integer' || type === 'number'
-  )
-  return { sum: numbers, avg: numbers, min: ordered, max: ordered, groupBy: typed(({ type }) => type !== 'array') }
+  const typed = (isKept: (type: ColumnType) => boolean) => declared.filter(({ type }) => isKept(type))
+  const numbers = typed(({ isSummable }) => isSummable)
+  const ordered = typed(({ hasExtremes }) => hasExtremes)
+  return { sum: numbers, avg: numbers, min: ordered, max: ordered, groupBy: typed(({ isOrdered }) => isOrdered) }
 }
 
 const DESCRIPTIONS: Record<keyof Choices, string> = {
@@ -129,8 +139,8 @@ function answerSchema(choices: Choices, name: string): TObject {
     {
       ...all('groupBy', own),
       count: Type.Integer({ examples: [3] }),
-      ...all('sum', () => Exact('Exact; a text beyond ±(2^53−1).')),
-      ...all('avg', () => Exact('A text beyond ±(2^53−1).')),
+      ...all('sum', (field) => Exact(field, 'Exact; a text beyond ±(2^53−1).')),
+      ...all('avg', (field) => Exact(field, 'A text beyond ±(2^53−1).')),
       ...all('min', own),
       ...all('max', own)
     },

@@ -7,7 +7,7 @@ import { csvColumns, csvHeader, toCsv } from '../formats/csv.ts'
 import { openRow, type Row, type Wire } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
 import type { Place } from '../query/cursor.ts'
-import { fieldsParameter, SparseSerializers } from '../query/fields.ts'
+import { fieldsParameter, pickFields, SparseSerializers } from '../query/fields.ts'
 import type { ListFilter } from '../query/filter.ts'
 import { type Order, parseSort, sortParameter } from '../query/sort.ts'
 import type { MakeRoute } from '../route.ts'
@@ -58,8 +58,9 @@ export const exportRoute: MakeRoute = (context) => {
       const type = negotiate(request.headers.accept, [NDJSON, CSV])
       const names = query.fields ?? Object.keys(properties)
       const picked = Object.fromEntries(names.map((name) => [name, properties[name] as TSchema]))
-      const isAsItIs = resource.isPlain && !query.fields
-      const serialize = isAsItIs ? JSON.stringify : query.fields ? serializers.get(names) : whole
+      const { fields } = query
+      const asItIs = (row: unknown) => JSON.stringify(fields ? pickFields(row as Wire, fields) : row)
+      const serialize = resource.isPlain ? asItIs : fields ? serializers.get(names) : whole
       const write = type === CSV ? csvWriter(picked) : ndjsonWriter(serialize)
       const batches = readBatches(
         context,

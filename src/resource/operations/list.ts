@@ -11,7 +11,7 @@ import { openRow, type Resource, type Row } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
 import { countExactly, countRoughly } from '../query/count.ts'
 import { decodeCursor, encodeCursor, type Place } from '../query/cursor.ts'
-import { fieldsParameter, includeParameter, SparseSerializers } from '../query/fields.ts'
+import { fieldsParameter, includeParameter, pickFields, SparseSerializers } from '../query/fields.ts'
 import { filterKey, filterSql, filterValues, type ListFilter } from '../query/filter.ts'
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
 import { type MakeRoute, orSparse } from '../route.ts'
@@ -88,9 +88,11 @@ export const listRoute: MakeRoute = (context) => {
     async handler(request, reply) {
       const query = request.query as ListQuery
       const ownerId = ownerOf(request, resource)
-      const isText = resource.isPlain && !query.fields && !query.include
+      const { fields } = query
+      const isText = resource.isPlain && !query.include
       const make = async (): Promise<ListAnswer> => {
         const page = await list(query, ownerId, request.principal)
+        if (isText && fields) page.data = page.data.map((row) => pickFields(row, fields))
         // Whoever shares the answer shares its text.
         return { body: isText ? JSON.stringify(page) : page, links: linksOf(request.url, page.page) }
       }
@@ -99,7 +101,7 @@ export const listRoute: MakeRoute = (context) => {
       const { body, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
       if (links) reply.header('link', links)
       if (typeof body === 'string') return sendText(reply, body)
-      if (query.fields) serializeWith(reply, sparse.get([...query.fields, ...(query.include ?? [])]))
+      if (fields) serializeWith(reply, sparse.get([...fields, ...(query.include ?? [])]))
       return body
     }
   }
@@ -214,7 +216,10 @@ export async function selectRows(
     return asArrays(select.prepare(name))
   })
   const values: Record<string, unknown> = { ...filterValues(filter), offset }
-  for (const [index, value] of (place?.values ?? []).entries()) values[`c${index}`] = value
+  for (const [index, value] of (place?.values ?? []).entries()) {
+    const { parameter } = (walked[index] as Order).field.type
+    values[`c${index}`] = parameter && value !== null ? parameter(value) : value
+  }
   const rows = (await statement.execute(values)) as unknown[][]
   if (rows.length > limit + 1) rows.length = limit + 1
   return rows

@@ -5,7 +5,7 @@ import { sendText, serializeWith } from '../../http/answer.ts'
 import { IdParams, IfNoneMatch, NotModified } from '../../http/schemas.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { openRow, VERSION } from '../model.ts'
-import { fieldsParameter, includeParameter, SparseSerializers } from '../query/fields.ts'
+import { fieldsParameter, includeParameter, pickFields, SparseSerializers } from '../query/fields.ts'
 import { type MakeRoute, orSparse } from '../route.ts'
 import { attachIncludes } from '../rows/includes.ts'
 import { ownerOf } from '../rows/ownership.ts'
@@ -36,7 +36,8 @@ export const readRoute: MakeRoute = (context) => {
       reply.header('etag', etag)
       // What is included may have changed although this row did not.
       if (!include && isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      if (resource.isPlain && !fields && !include) return sendText(reply, JSON.stringify(stored.wire))
+      if (resource.isPlain && !include)
+        return sendText(reply, JSON.stringify(fields ? pickFields(stored.wire, fields) : stored.wire))
       const row = openRow(stored)
       await attachIncludes(context, [row], { include, principal: request.principal })
       if (fields) serializeWith(reply, sparse.get([...fields, ...(include ?? [])]))

@@ -1,5 +1,6 @@
 import type { TObject } from '@sinclair/typebox'
 import { sql } from 'drizzle-orm'
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { asArrays } from '../../db/rows.ts'
 import { inTransaction } from '../../http/change-context.ts'
 import { IdParams, IfMatch } from '../../http/schemas.ts'
@@ -8,6 +9,7 @@ import type { ResourceContext } from '../context.ts'
 import { guarded } from '../guard.ts'
 import { type Columns, type One, openRow, type Stored } from '../model.ts'
 import type { ChangeRoute, MakeRoute } from '../route.ts'
+import { bareName, jsonRows } from '../rows/sql.ts'
 import { isOne, lockOne, oneOf, readUnchanged, refuseOne } from '../rows/target.ts'
 import { assertRules, mergePatch } from '../rules.ts'
 import { toColumns } from '../write.ts'
@@ -72,11 +74,18 @@ export async function updateRow(context: ResourceContext, one: One, values: Colu
   if (Object.keys(values).length === 0) return readUnchanged(context, one)
   const stored = await context.batched?.update({ one, values })
   if (stored) return stored
+  const used = Object.entries(resource.columns).filter(([key]) => key in values)
+  const change = sql`jsonb_populate_recordset(null::${resource.table}, ${jsonRows(resource, [values])}::jsonb)`
   const statement = db
     .update(resource.table)
-    .set({ ...values, updatedAt: sql`now()`, version: sql`${resource.columns.version} + 1` })
+    .set({
+      ...Object.fromEntries(used.map(([key, column]) => [key, sql`"@change".${bareName(column)}`])),
+      updatedAt: sql`now()`,
+      version: sql`${resource.columns.version} + 1`
+    })
+    .from(sql`${change} as "@change"`)
     .where(isOne(context, one))
-    .returning(resource.stored.selection)
+    .returning(resource.stored.selection as Record<string, AnyPgColumn>)
     // Without a name it is not kept: there are as many as there are choices of fields.
     .prepare(undefined as never)
   const [row] = await asArrays(statement).execute()

@@ -14,9 +14,12 @@ const MAC_BYTES = 12
  * @param scope what the cursor belongs to, a resource and an order: it opens nowhere else.
  */
 export function encodeCursor(place: Place, scope: string, key: KeyObject): string {
-  const body = Buffer.from(JSON.stringify([place.direction === 'next' ? 1 : 0, ...place.values]))
+  const body = Buffer.from(JSON.stringify([place.direction === 'next' ? 1 : 0, ...place.values.map(finite)]))
   return Buffer.concat([mac(body, scope, key), body]).toString('base64url')
 }
+
+// JSON has neither infinity nor NaN, which other programs may have stored; their names are what PostgreSQL reads.
+const finite = (value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value)
 
 /**
  * Reads it back.

@@ -2,7 +2,7 @@ import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import { Bounded } from '#src/concurrency/bounded.ts'
 import { compileSerializer } from '../../schema/serialize.ts'
 import { includePaths } from '../compile/includes.ts'
-import type { Resource } from '../model.ts'
+import type { Resource, Wire } from '../model.ts'
 
 type Serializer = (data: unknown) => string
 
@@ -31,6 +31,13 @@ function list(names: string[], description: string): TSchema {
       description
     })
   )
+}
+
+/** Only some fields of a row that is sent as it is. */
+export function pickFields(row: Wire, names: string[]): Wire {
+  const picked: Wire = {}
+  for (const name of names) picked[name] = row[name]
+  return picked
 }
 
 /**

@@ -1,25 +1,11 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import {
-  and,
-  arrayContains,
-  eq,
-  gt,
-  gte,
-  ilike,
-  isNotNull,
-  isNull,
-  like,
-  lt,
-  lte,
-  ne,
-  or,
-  type SQL,
-  sql
-} from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { bare } from '../../schema/fields.ts'
+import { jsonTypeOf } from '../compile/check-types.ts'
 import type { Field, Resource } from '../model.ts'
 import { ownerColumn } from '../rows/ownership.ts'
 import { arrayText } from '../rows/sql.ts'
+import { EQUALITY, type Operator } from '../types/column-type.ts'
 import { searchSql } from './search.ts'
 
 /** One condition of a list: a field, an operator, and the value that was sent. */
@@ -29,27 +15,26 @@ export interface Condition {
   value: unknown
 }
 
-type Operator = keyof typeof operators
-
-const operators = {
-  eq: (field: Field, value: unknown) => eq(field.column, value),
+// No operator names a type: PostgreSQL takes that of a parameter from the column. And no value goes through the encoder of
+// the column, which drizzle has for its own values and not for those of the wire.
+const operators: Record<Operator, (field: Field, value: unknown) => SQL> = {
+  eq: ({ column }, value) => sql`${column} = ${value}`,
   // For a caller, null is a value that differs from every other; for SQL `<>` it is not.
-  ne: (field: Field, value: unknown) =>
-    field.isNullable ? or(ne(field.column, value), isNull(field.column)) : ne(field.column, value),
-  gt: (field: Field, value: unknown) => gt(field.column, value),
-  gte: (field: Field, value: unknown) => gte(field.column, value),
-  lt: (field: Field, value: unknown) => lt(field.column, value),
-  lte: (field: Field, value: unknown) => lte(field.column, value),
-  in: (field: Field, value: unknown) => sql`${field.column} = any(${value}::${columnType(field)}[])`,
-  nin: (field: Field, value: unknown) => {
-    const isOther = sql`${field.column} <> all(${value}::${columnType(field)}[])`
-    return field.isNullable ? or(isOther, isNull(field.column)) : isOther
-  },
-  like: (field: Field, value: unknown) => like(field.column, value as string),
-  ilike: (field: Field, value: unknown) => ilike(field.column, value as string),
-  has: (field: Field, value: unknown) => arrayContains(field.column, sql`${value}::${columnType(field)}`),
-  isNull: (field: Field) => isNull(field.column)
+  ne: (field, value) => orNull(field, sql`${field.column} <> ${value}`),
+  gt: ({ column }, value) => sql`${column} > ${value}`,
+  gte: ({ column }, value) => sql`${column} >= ${value}`,
+  lt: ({ column }, value) => sql`${column} < ${value}`,
+  lte: ({ column }, value) => sql`${column} <= ${value}`,
+  in: ({ column }, value) => sql`${column} = any(${value})`,
+  nin: (field, value) => orNull(field, sql`${field.column} <> all(${value})`),
+  like: ({ column }, value) => sql`${column} like ${value}`,
+  ilike: ({ column }, value) => sql`${column} ilike ${value}`,
+  has: ({ column }, value) => sql`${column} @> ${value}`,
+  isNull: ({ column }) => isNull(column)
 }
+
+const orNull = ({ column, isNullable }: Field, condition: SQL) =>
+  isNullable ? (or(condition, isNull(column)) as SQL) : condition
 
 const MEANINGS: Record<Operator, string> = {
   eq: 'equal to',
@@ -67,6 +52,7 @@ const MEANINGS: Record<Operator, string> = {
 }
 
 const MAX_LISTED = 100
+const MAX_PATTERN = 1000
 
 /** The query parameters of the filters that a resource declares: `field` and `field[operator]`, one by one. */
 export function filterParameters(resource: Resource): Record<string, TSchema> {
@@ -146,49 +132,40 @@ function conditionSql({ field, operator, value }: Condition, bound: unknown): SQ
 }
 
 // Lists go as the text of an array, which both drivers pass on as it is.
-function conditionValue({ operator, value }: Condition): unknown {
-  return operator === 'in' || operator === 'nin' || operator === 'has' ? arrayText(value as unknown[]) : value
+function conditionValue({ field, operator, value }: Condition): unknown {
+  if (operator === 'like' || operator === 'ilike' || operator === 'isNull') return value
+  const { parameter = (one: unknown) => one } = field.type
+  if (operator === 'has') return arrayText(parameter(value) as unknown[])
+  return isOfMany(operator) ? arrayText((value as unknown[]).map(parameter)) : parameter(value)
 }
 
-function operatorsOf(field: Field): Operator[] {
-  const { type, format, enum: values, anyOf } = bare(field.schema)
-  const some: Operator[] = ['eq', 'ne', 'in', 'nin']
-  const nullable: Operator[] = field.isNullable ? ['isNull'] : []
-  if (type === 'array') return ['has', ...nullable]
-  if (type === 'boolean') return ['eq', 'ne', ...nullable]
-  if (format === 'uuid' || values || anyOf) return [...some, ...nullable]
-  if (type === 'string' && format !== 'date-time') return [...some, 'like', 'ilike', ...nullable]
-  return ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin', ...nullable]
+const isOfMany = (operator: Operator) => operator === 'in' || operator === 'nin' || operator === 'has'
+
+function operatorsOf({ schema, type, isNullable }: Field): Operator[] {
+  // One of a few values has no pattern and no range.
+  const some = choicesOf(schema) ? type.operators.filter((one) => EQUALITY.includes(one)) : type.operators
+  return isNullable ? [...some, 'isNull'] : some
+}
+
+// The values of an enum, or of a union of literals.
+function choicesOf(schema: TSchema): unknown[] | undefined {
+  const { enum: values, anyOf, const: value } = bare(schema)
+  if (values) return values
+  if (value !== undefined) return [value]
+  const branches = (anyOf as TSchema[] | undefined)?.map(choicesOf)
+  return branches?.every((some) => some !== undefined) ? branches.flat() : undefined
 }
 
 function valueSchema(field: Field, operator: Operator): TSchema {
   if (operator === 'isNull') return Type.Boolean()
+  if (operator === 'like' || operator === 'ilike') return Type.String({ maxLength: MAX_PATTERN })
   const { minLength: _shortest, minimum: _least, maximum: _most, pattern: _pattern, ...value } = bare(field.schema)
-  const one = (value.type === 'array' ? value.items : value) as TSchema
-  // What the column can hold: a bound of the schema would refuse `stock[lt]=2000000`, which has a right answer.
-  if (one.type === 'integer') Object.assign(one, integerRange(field))
-  const isList = operator === 'in' || operator === 'nin' || operator === 'has'
-  if (!isList) return one
-  return Type.Array(one, { minItems: 1, maxItems: MAX_LISTED })
+  const choices = choicesOf(field.schema)
+  const type = jsonTypeOf(field.schema)
+  const one = choices
+    ? Type.Unsafe({ type, enum: choices })
+    : withExamples(field.type.filter(value as TSchema, field.column), value.items ?? value)
+  return isOfMany(operator) ? Type.Array(one, { minItems: 1, maxItems: MAX_LISTED }) : one
 }
 
-function integerRange(field: Field): { minimum: number; maximum: number } {
-  return field.column.getSQLType() === 'integer'
-    ? { minimum: -2_147_483_648, maximum: 2_147_483_647 }
-    : { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
-}
-
-const COLUMN_TYPES = new Map([
-  ['uuid', sql`uuid`],
-  ['integer', sql`integer`],
-  ['bigint', sql`bigint`],
-  ['text', sql`text`],
-  ['text[]', sql`text[]`],
-  ['boolean', sql`boolean`],
-  ['timestamp (3) with time zone', sql`timestamptz`]
-])
-
-function columnType({ column }: Field): SQL {
-  /* c8 ignore next -- no table of ours has a filter on a column of another type yet */
-  return COLUMN_TYPES.get(column.getSQLType()) ?? sql`text`
-}
+const withExamples = (schema: TSchema, { examples }: TSchema): TSchema => ({ ...schema, ...(examples && { examples }) })

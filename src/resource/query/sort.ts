@@ -1,20 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  gt,
-  gte,
-  isNotNull,
-  isNull,
-  lt,
-  lte,
-  or,
-  type Placeholder,
-  type SQL,
-  sql
-} from 'drizzle-orm'
+import { and, asc, desc, isNotNull, isNull, or, type Placeholder, type SQL, sql } from 'drizzle-orm'
 import type { Field, Resource } from '../model.ts'
 
 /** One step of an order. The last is always the id, so that no two rows are equal. */
@@ -93,17 +78,18 @@ function rowComparison(orders: Order[], placeholders: Placeholder[]): SQL {
 
 // Implied by the branches; said once more because an index can start from it and not from a disjunction.
 function bound({ field, isDescending }: Order, value: unknown, placeholder: Placeholder): SQL | undefined {
-  if (isDescending) return value === null ? undefined : lte(field.column, placeholder)
+  if (isDescending) return value === null ? undefined : sql`${field.column} <= ${placeholder}`
   if (value === null) return isNull(field.column)
-  return field.isNullable ? undefined : gte(field.column, placeholder)
+  return field.isNullable ? undefined : sql`${field.column} >= ${placeholder}`
 }
 
 function isEqual({ field }: Order, value: unknown, placeholder: Placeholder): SQL {
-  return value === null ? isNull(field.column) : eq(field.column, placeholder)
+  return value === null ? isNull(field.column) : sql`${field.column} = ${placeholder}`
 }
 
 function isAfter({ field, isDescending }: Order, value: unknown, placeholder: Placeholder): SQL | undefined {
-  if (isDescending) return value === null ? isNotNull(field.column) : lt(field.column, placeholder)
+  if (isDescending) return value === null ? isNotNull(field.column) : sql`${field.column} < ${placeholder}`
   if (value === null) return undefined
-  return field.isNullable ? or(gt(field.column, placeholder), isNull(field.column)) : gt(field.column, placeholder)
+  const isGreater = sql`${field.column} > ${placeholder}`
+  return field.isNullable ? or(isGreater, isNull(field.column)) : isGreater
 }

@@ -3,7 +3,7 @@ import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { constraintsOf } from '#src/db/constraints.ts'
 import { asArrays } from '#src/db/rows.ts'
 import type { ResourceContext } from '../context.ts'
-import { type Change, type One, OWN_KEY, type Resource, type Stored } from '../model.ts'
+import { type Change, type One, OWN_KEY, type Resource, type Source, type Stored } from '../model.ts'
 import { ownerColumn } from './ownership.ts'
 import { bareName, commaList, jsonRows, usedColumns } from './sql.ts'
 import type { Statement } from './statements.ts'
@@ -76,7 +76,7 @@ function prepareShared(
   { resource, db }: ResourceContext,
   name: string,
   change: SQL,
-  selection: Record<string, AnyPgColumn>,
+  selection: Record<string, Source>,
   lock: SQL
 ) {
   const { table, columns, declaration } = resource

@@ -3,7 +3,7 @@ import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { authorize } from '#src/identity/access.ts'
 import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
 import type { ResourceContext } from '../context.ts'
-import { type CompiledInclude, OWN_KEY, type Resource, type Row } from '../model.ts'
+import { type CompiledInclude, OWN_KEY, pointerName, type Resource, type Row } from '../model.ts'
 import { arrayText } from './sql.ts'
 
 /** What a request wants to be included, `lines.product` for what is in what is included, and who asks. */
@@ -67,7 +67,7 @@ interface One {
 }
 
 async function attach(context: ResourceContext, rows: Row[], { name, include, path, asked }: One): Promise<void> {
-  const pointer = `@${name}`
+  const pointer = pointerName(name)
   const keys = [...new Set(rows.map((row) => row[pointer]).filter((key) => key !== null))]
   const ownerId = ownerOfIncluded(include, asked.principal)
   const found = keys.length === 0 ? [] : await find(context, path, include, { keys: keys as string[], ownerId })
