@@ -1,18 +1,28 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 
 import fp from 'fastify-plugin'
 import { untilEnd } from '#src/concurrency/request-scope.ts'
+import { ApiError } from '#src/errors.ts'
 import { endOf } from '#src/http/request-deadline.ts'
 import { authorize, unauthenticated } from '#src/identity/access.ts'
+import { isKeyText } from '#src/identity/api-keys/key-format.ts'
 import { type Identity, openIdentity } from '#src/identity/identity.ts'
+import type { AttemptWindows } from '#src/identity/passwords/login-throttle.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import { readCredential } from '#src/identity/requests/credential.ts'
 import type { Access } from '#src/identity/scopes.ts'
+import { RedisWindowStore } from '#src/limits/redis-store.ts'
+import { WindowStore } from '#src/limits/window-store.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may use the route. Every route says it; one that does not stops the start. */
     access?: Access
+    /**
+     * What a credential is to a route that judges its body: it is not looked at (`ignored`), or counts only where it is
+     * valid (`optional`). A client that sends its old token along is not refused for it.
+     */
+    credential?: 'ignored' | 'optional'
   }
   interface FastifyRequest {
     /** Who sends this request; null where the route is public and no credential came. */
@@ -28,7 +38,8 @@ declare module 'fastify' {
 /** Finds out who is asking, and whether the route is theirs to use. */
 export default fp(
   async (app) => {
-    const identity = await openIdentity(app.db, app.listenToDatabase, app.config)
+    const attempts = app.config.RATE_LIMIT_ENABLED ? attemptWindows(app) : undefined
+    const identity = await openIdentity(app.db, app.listenToDatabase, app.config, attempts)
     app.addHook('onClose', () => identity.close())
     app.decorate('identity', identity)
     app.decorateRequest('principal', null)
@@ -36,9 +47,9 @@ export default fp(
 
     // With a callback, because what was seen before is answered without waiting, and a promise costs more than that.
     app.addHook('onRequest', (request, reply: FastifyReply, done) => {
-      const { access, timeoutSeconds } = request.route.config
+      const { access, credential: use, timeoutSeconds } = request.route.config
       // An OAuth client says who it is in its own way, to the routes that are for it.
-      if (!access || access === 'client') return done()
+      if (!access || access === 'client' || use === 'ignored') return done()
       const credential = readCredential(request.headers, request.raw.rawHeaders)
       const known = credential ? identity.authenticator.recall(credential, request.ip, request.raw.socket) : undefined
       const admit = (principal: Principal | null) => {
@@ -53,7 +64,8 @@ export default fp(
       const { headers, socket } = request.raw
       const endsAt = endOf(headers['request-timeout'] as string | undefined, timeoutSeconds, reply)
       // What is looked up goes on: other requests may wait for it as well.
-      untilEnd({ socket, endsAt }, verify(credential, request.ip))
+      const verified = verify(credential, request.ip)
+      untilEnd({ socket, endsAt }, use === 'optional' ? verified.catch(asNobody) : verified)
         .then(admit)
         .then(() => done(), done)
     })
@@ -61,12 +73,23 @@ export default fp(
     async function verify(credential: string | null, address: string): Promise<Principal> {
       const { authenticator, failures } = identity
       const isLimited = app.config.RATE_LIMIT_ENABLED
-      if (isLimited) failures.check(address)
+      if (isLimited && credential !== null && !isKeyText(credential)) failures.admitSignature(address)
       const principal = credential === null ? undefined : await authenticator.verify(credential, address)
       if (principal) return principal
       if (isLimited) failures.count(address)
       throw unauthenticated('The credential is malformed, expired, revoked or not ours.', 'error="invalid_token"')
     }
   },
-  { name: 'auth', dependencies: ['db', 'errors', 'http', 'overload', 'routes'] }
+  { name: 'auth', dependencies: ['db', 'errors', 'http', 'overload', 'redis', 'routes'] }
 )
+
+function asNobody(error: unknown): null {
+  if (error instanceof ApiError && error.statusCode < 500) return null
+  throw error
+}
+
+// Counted by all instances together where they share a Redis, or each would have its own tries.
+function attemptWindows({ redis, log }: FastifyInstance): AttemptWindows {
+  if (!redis) return new WindowStore()
+  return new RedisWindowStore(redis, (err) => log.error({ err }, 'login attempts are counted locally: Redis fails'))
+}

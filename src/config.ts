@@ -7,6 +7,7 @@ import { closest, distance } from 'fastest-levenshtein'
 import { readDatabaseUrl } from './db/postgres/url.ts'
 import { parseOrigins } from './http/cors.ts'
 import { parseTrustedIssuers } from './identity/external/trusted-issuers.ts'
+import { passwordFault } from './identity/passwords/policy.ts'
 import { parseTiers } from './limits/tiers.ts'
 
 const words = (text: string) => ({ expected: text })
@@ -126,8 +127,10 @@ const CHECKS: Partial<Record<Name, (config: Given) => unknown>> = {
     if (!DATABASE_URL) throw new Error('needs DATABASE_URL: the primary of the replicas')
     for (const url of DATABASE_REPLICA_URLS.split(',')) readDatabaseUrl(url)
   },
-  ADMIN_PASSWORD({ ADMIN_PASSWORD }) {
+  ADMIN_PASSWORD({ ADMIN_PASSWORD, ADMIN_EMAIL }) {
     if (PLACEHOLDER.test(ADMIN_PASSWORD as string)) throw new Error('is a placeholder: choose a real one')
+    const fault = passwordFault(ADMIN_PASSWORD as string, ADMIN_EMAIL)
+    if (fault) throw new Error(fault.message)
   },
   METRICS_TOKEN({ METRICS_TOKEN }) {
     if (PLACEHOLDER.test(METRICS_TOKEN as string)) throw new Error('is a placeholder: choose a real one')

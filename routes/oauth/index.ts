@@ -20,13 +20,9 @@ export default (async (app) => {
   app.addHook('onSend', async (_request, reply) => {
     reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
   })
-  app.addHook('preHandler', async ({ ip }) => {
-    if (app.config.RATE_LIMIT_ENABLED) app.identity.failures.check(ip)
-  })
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body, headers } = answerOf(error, request)
     if (status >= 500) request.log.error({ err: error }, body.error_description)
-    if (status === 401) app.identity.failures.count(request.ip)
     drainBody(request, reply)
     return reply.code(status).headers(headers).type('application/json').send(body)
   })

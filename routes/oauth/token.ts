@@ -64,7 +64,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     const mayUse = (clientId: string | null) => clientId === null || clientId === client?.keyId
     const asked = form.scope === undefined ? undefined : await scopesWithin(form.scope, token?.sessionId)
     const given = token && (await refreshLogin(identity, db, token, mayUse, asked))
-    if (!given) await principals.catchUp()
+    if (token && !given) await principals.catchUp()
     if (!given) throw new OAuthFailure('invalid_grant', 'The refresh token is not valid, or it was used before.')
     return given
   }
@@ -75,14 +75,9 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     if (username === undefined || password === undefined) {
       throw new OAuthFailure('invalid_request', 'username and password are required.')
     }
-    const account = normalizeEmail(username)
-    if (config.RATE_LIMIT_ENABLED) await guesses.admit(account, request.ip)
-    const user = await authenticate(db, username, password)
-    if (!user) {
-      guesses.failed(account, request.ip)
-      throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
-    }
-    guesses.succeeded(account, request.ip)
+    const check = () => authenticate(db, username, password)
+    const user = await guesses.attempt(normalizeEmail(username), request.ip, check)
+    if (!user) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
     /* c8 ignore next -- the role was deleted since the line above */
     const had = (await principals.roleScopes(user.role)) ?? new Set()
     const asked = askedScopes(form.scope, had)

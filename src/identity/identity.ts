@@ -5,11 +5,12 @@ import { ExternalIssuer } from './external/issuer.ts'
 import { parseTrustedIssuers } from './external/trusted-issuers.ts'
 import { ExternalUsers } from './external/users.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { LoginThrottle } from './passwords/login-throttle.ts'
+import { type AttemptWindows, LOGIN_LIMITS, LoginThrottle } from './passwords/login-throttle.ts'
 import { dummyHash } from './passwords/passwords.ts'
 import { Authenticator, type Issuer } from './requests/authenticator.ts'
 import { FailureThrottle } from './requests/failure-throttle.ts'
 import { PrincipalResolver } from './requests/principal-resolver.ts'
+import { loginNetworks } from './sessions/sessions.ts'
 import { AccessTokens } from './tokens/access-tokens.ts'
 import { RefreshTokens } from './tokens/refresh-tokens.ts'
 import { configuredKeys, KeyRing, sharedKeys } from './tokens/signing-keys.ts'
@@ -35,8 +36,17 @@ export interface Identity {
   close(): Promise<void>
 }
 
-/** Puts identity to work on a database. @throws when a configured signing key or issuer is not usable. */
-export async function openIdentity(db: Database, listen: Listen, config: IdentityConfig): Promise<Identity> {
+/**
+ * Puts identity to work on a database.
+ * @param attempts where wrong passwords are counted; left out, they are not limited.
+ * @throws when a configured signing key or issuer is not usable.
+ */
+export async function openIdentity(
+  db: Database,
+  listen: Listen,
+  config: IdentityConfig,
+  attempts?: AttemptWindows
+): Promise<Identity> {
   const { JWT_PRIVATE_KEY, JWT_ISSUER, JWT_AUDIENCE } = config
   const keys = new KeyRing(() => (JWT_PRIVATE_KEY ? configuredKeys(JWT_PRIVATE_KEY) : sharedKeys(db)))
   await keys.refresh()
@@ -62,7 +72,7 @@ export async function openIdentity(db: Database, listen: Listen, config: Identit
     refreshTokens: new RefreshTokens(await sharedKey(db, 'refresh-tokens')),
     keys,
     usage,
-    guesses: new LoginThrottle(),
+    guesses: new LoginThrottle(attempts, 'login', LOGIN_LIMITS, (account) => loginNetworks(db, account)),
     failures: new FailureThrottle(),
     async close() {
       stopHousekeeping()

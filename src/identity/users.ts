@@ -1,12 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import { and, eq, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
+import { validationFailed } from '../errors.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords/passwords.ts'
+import { assertNotEmail } from './passwords/policy.ts'
 import { endAllSessions, endOtherSessions, isLiveSession } from './sessions/sessions.ts'
 import { users } from './tables/users.ts'
 
 /** An e-mail address in the spelling that is stored and compared. */
 export const normalizeEmail = (email: string): string => email.trim().toLowerCase()
+
+/** The domain of users that stand for subjects of outside issuers. It is no real one (RFC 2606). */
+export const EXTERNAL_DOMAIN = 'external.invalid'
+
+/** @throws ApiError VALIDATION_FAILED for an e-mail that only this server gives. */
+export function assertNotReserved(email: string): void {
+  const domain = normalizeEmail(email.normalize('NFKC')).split('@').at(-1)?.replace(/\.$/, '')
+  if (domain !== EXTERNAL_DOMAIN && !domain?.endsWith(`.${EXTERNAL_DOMAIN}`)) return
+  throw validationFailed([{ in: 'body', path: '/email', code: 'reserved', message: 'is of a domain that is reserved' }])
+}
 
 /** A user whose password was right, and the hash that it was compared with. */
 export interface VerifiedUser {
@@ -33,14 +45,19 @@ export async function authenticate(db: Database, email: string, password: string
   return isReplaced ? { ...user, passwordHash: renewed } : user
 }
 
-/** A change of a user's own password, with what takes long done: undefined when the current one is another. */
+/**
+ * A change of a user's own password, with what takes long done: undefined when the current one is another.
+ * @throws ApiError VALIDATION_FAILED when the new one is the user's e-mail.
+ */
 export async function preparePassword(
   db: Database,
   { userId, current, wanted }: { userId: string; current: string; wanted: string }
 ): Promise<NewPassword | undefined> {
-  const [user] = await db.select({ passwordHash: users.passwordHash }).from(users).where(eq(users.id, userId))
-  if (!(await verifyPassword(current, user?.passwordHash))) return undefined
-  return { passwordHash: await hashPassword(wanted), expected: user?.passwordHash as string }
+  const { email, passwordHash } = users
+  const [user] = await db.select({ email, passwordHash }).from(users).where(eq(users.id, userId))
+  if (!(await verifyPassword(current, user?.passwordHash)) || !user) return undefined
+  assertNotEmail(wanted, '/newPassword', user.email)
+  return { passwordHash: await hashPassword(wanted), expected: user.passwordHash }
 }
 
 /** A password that is to replace another. */

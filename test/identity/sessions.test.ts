@@ -1,6 +1,8 @@
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
 import { guardUsers } from '#routes/api/v1/users/guard.ts'
+import { idempotencyKeys } from '#src/http/idempotency/table.ts'
+import { LOGIN_LIMITS } from '#src/identity/passwords/login-throttle.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import { currentPrincipal } from '#src/identity/requests/current-principal.ts'
 import { rotateSession } from '#src/identity/sessions/sessions.ts'
@@ -10,6 +12,7 @@ import { sessions } from '#src/identity/tables/sessions.ts'
 import { users } from '#src/identity/tables/users.ts'
 import { authenticate, changePassword, preparePassword } from '#src/identity/users.ts'
 import { PASSWORD, startApp } from '#test/support/app.ts'
+import { noteStatements } from '#test/support/statements.ts'
 
 const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })
 
@@ -268,6 +271,72 @@ t.test('an administrator who lost the rights while a password was hashed changes
   await app.db.delete(apiKeys).where(eq(apiKeys.id, key.body.id))
   await app.db.delete(sessions).where(eq(sessions.id, sidOf(admin.token)))
   for (const principal of principals) await t.rejects(judged(principal), { code: 'UNAUTHENTICATED' } as never)
+})
+
+t.test('a stale credential does not break what judges its body', async (t) => {
+  const { email, token: ended } = await someone()
+  await send('POST', '/api/v1/auth/logout', { as: ended })
+  for (const headers of [
+    { authorization: `Bearer ${ended}` },
+    { authorization: 'Bearer tn_live_x', 'x-api-key': 'tn_live_y' },
+    { authorization: 'Basic eDp5' }
+  ] as Record<string, string>[]) {
+    const post = (path: string, body: object) => send('POST', `/api/v1/auth/${path}`, { body, headers })
+    const login = await post('login', { email, password: PASSWORD })
+    t.equal(login.status, 200)
+    const next = await post('refresh', { refreshToken: login.body.refreshToken })
+    t.equal(next.status, 200)
+    if (headers['x-api-key']) continue
+    t.equal((await post('logout', {})).status, 401)
+    t.equal((await post('logout', { refreshToken: next.body.refreshToken })).status, 204)
+    t.equal(await me(login.body.accessToken), 401)
+  }
+})
+
+t.test('what is refused of an anonymous caller is not stored, and garbage needs no database', async (t) => {
+  const { email } = await someone()
+  const { refreshToken } = (await startLogin(email)).body
+  await send('POST', '/api/v1/auth/logout', { body: { refreshToken } })
+  const rows = await app.db.$count(idempotencyKeys)
+  const tries: [string, object, number][] = [
+    ['refresh', { refreshToken: `${refreshToken.slice(0, -1)}!` }, 401],
+    ['refresh', { refreshToken }, 401],
+    ['logout', { refreshToken: 'tnr_x' }, 401],
+    ['login', { email, password: 'not the password' }, 401],
+    ['register', { email, password: 'a long enough one' }, 409]
+  ]
+  for (const [path, body, status] of tries) {
+    const headers = { 'idempotency-key': `anonymous-${path}` }
+    t.equal((await send('POST', `/api/v1/auth/${path}`, { body, headers })).status, status, path)
+    t.equal((await send('POST', `/api/v1/auth/${path}`, { body, headers })).status, status, path)
+  }
+  t.equal(await app.db.$count(idempotencyKeys), rows)
+
+  const statements = await noteStatements(app).of(async () => {
+    const garbage = { 'idempotency-key': 'garbage' }
+    for (const path of ['refresh', 'logout'])
+      await send('POST', `/api/v1/auth/${path}`, { body: { refreshToken: 'tnr_x' }, headers: garbage })
+    for (const token of ['tnr_x', 'a.b.c'])
+      await app.inject({
+        method: 'POST',
+        url: '/oauth/revoke',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        payload: `token=${token}`
+      })
+  })
+  t.same(statements, [])
+})
+
+t.test('of wrong passwords at once only as many are checked as one after the other', async (t) => {
+  const { email } = await someone()
+  const tryFrom = async (remoteAddress: string, password = 'not the password') =>
+    (await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password }, remoteAddress }))
+      .statusCode
+  const statuses = await Promise.all(Array.from({ length: 24 }, (_, index) => tryFrom(`2001:db8::${index}`)))
+  t.equal(statuses.filter((status) => status === 401).length, LOGIN_LIMITS.pair.tries)
+  t.equal(statuses.filter((status) => status === 429).length, 14)
+  t.equal(await tryFrom('2001:db8::ffff', PASSWORD), 429, 'the same /64')
+  t.equal(await tryFrom('127.0.0.1', PASSWORD), 200, 'its user is elsewhere')
 })
 
 t.test('weaker hashes are replaced at login, also by several at once', async (t) => {

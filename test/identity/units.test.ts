@@ -5,7 +5,9 @@ import { LoginThrottle } from '#src/identity/passwords/login-throttle.ts'
 import { ChangeWatch } from '#src/identity/requests/change-watch.ts'
 import { FailureThrottle } from '#src/identity/requests/failure-throttle.ts'
 import { InvalidatedCache } from '#src/identity/requests/invalidated-cache.ts'
+import { addressOf, networkOf } from '#src/identity/requests/network.ts'
 import { configuredKeys, KeyRing, rotateKeys, sharedKeys } from '#src/identity/tokens/signing-keys.ts'
+import { WindowStore } from '#src/limits/window-store.ts'
 import { startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t)
@@ -112,64 +114,96 @@ t.test('the changes of long ago are forgotten', async (t) => {
   await watch.close()
 })
 
-t.test('who guesses must wait longer each time, and who knows the password gets in', async (t) => {
+t.test('a try is counted when it begins and given back when it was right or not made', async (t) => {
   let now = 0
-  const held: number[] = []
-  const brake = new LoginThrottle(
-    () => now,
-    async (ms) => void held.push(ms)
-  )
-  const fail = (account: string, address: string) => brake.failed(account, address)
-  for (let count = 0; count < 9; count += 1) fail('ada', 'a')
-  await brake.admit('ada', 'a')
-  const waits: number[] = []
-  for (let count = 0; count < 8; count += 1) {
-    fail('ada', 'a')
-    const error = await brake.admit('ada', 'a').catch((error) => error)
-    waits.push(Number(error.headers['retry-after']))
-    t.equal(error.statusCode, 429)
+  const limits = {
+    pair: { tries: 3, seconds: 60 },
+    network: { tries: 5, seconds: 60 },
+    account: { tries: 5, seconds: 60 }
   }
-  t.same(waits, [1, 2, 4, 8, 16, 30, 30, 30])
-  await brake.admit('ada', 'b')
-  now += 30_000
-  await brake.admit('ada', 'a')
-  brake.succeeded('ada', 'a')
+  const asked: string[] = []
+  const find = async (account: string) => {
+    asked.push(account)
+    return new Set(['9.9.9.9'])
+  }
+  const throttle = new LoginThrottle(new WindowStore(() => now), 'x', limits, find)
+  let checks = 0
+  const attempt = (account: string, address: string, result?: string | Error) =>
+    throttle.attempt(account, address, async () => {
+      checks += 1
+      await new Promise(setImmediate)
+      if (result instanceof Error) throw result
+      return result
+    })
+  const refused = { code: 'TOO_MANY_REQUESTS', headers: { 'retry-after': '60' } } as never
+  const flood = (make: (index: number) => Promise<unknown>) =>
+    Promise.allSettled(Array.from({ length: 120 }, (_, i) => make(i)))
 
-  for (let count = 0; count < 40; count += 1) fail('ada', `many-${count}`)
-  await brake.admit('ada', 'a')
-  t.same(held, [], 'a known address is not held up')
-  await brake.admit('ada', 'new')
-  t.same(held, [1000], 'a new one a little')
+  await flood(() => attempt('ada', '1.1.1.1'))
+  t.equal(checks, 3, 'of many at once as many are checked as one after the other')
+  await t.rejects(attempt('ada', '1.1.1.1', 'right'), refused)
+  await flood((index) => attempt('ada', `2.2.2.${index}`))
+  t.equal(checks, 5, 'of one account from many addresses')
+  await t.rejects(attempt('ada', '3.3.3.3', 'right'), refused)
+  t.equal(await attempt('ada', '9.9.9.9', 'right'), 'right', 'its user gets in from where they logged in before')
+  t.same(new Set(asked), new Set(['ada']))
+  const looks = asked.length
+  await t.rejects(attempt('ada', '3.3.3.3', 'right'), refused)
+  t.equal(asked.length, looks, 'a refusal needs no second look')
 
-  for (let count = 0; count < 100; count += 1) fail(`user-${count}`, 'z')
-  await t.rejects(brake.admit('somebody', 'z'), { code: 'TOO_MANY_REQUESTS' } as never)
-  brake.succeeded('eve', 'z')
-  await brake.admit('eve', 'z')
+  checks = 0
+  await flood((index) => attempt(`user-${index}`, `2001:db8:0:1:${index}::1`))
+  t.equal(checks, 5, 'of a whole /64')
+  now += 60_000
+  checks = 0
+  for (let count = 0; count < 10; count += 1) await attempt('eve', '1.1.1.1', 'right')
+  for (let count = 0; count < 10; count += 1) await t.rejects(attempt('eve', '1.1.1.1', new Error('full')), /full/)
+  for (let count = 0; count < 2; count += 1) await attempt('eve', '1.1.1.1')
+  await attempt('eve', '1.1.1.1', 'right')
+  for (let count = 0; count < 2; count += 1) await attempt('eve', '1.1.1.1')
+  t.equal(checks, 25, 'who knows the password is forgiven')
+  const off = new LoginThrottle(undefined, 'x', limits, find)
+  for (let count = 0; count < 10; count += 1) t.equal(await off.attempt('a', '1.1.1.1', async () => 'in'), 'in')
 })
 
-t.test('what is counted of strangers is bounded', async (t) => {
-  const brake = new LoginThrottle(() => 0)
-  const failures = new FailureThrottle(() => 0)
-  for (let count = 0; count < 50_010; count += 1) {
-    brake.failed(`u${count}`, `a${count}`)
-    failures.count(`a${count}`)
-  }
-  for (let count = 0; count < 600; count += 1) failures.count('x')
-  t.throws(() => failures.check('x'), { code: 'TOO_MANY_REQUESTS' } as never)
-  failures.check('a1')
+t.test('an address has one spelling, and of IPv6 a caller has all of a /64', async (t) => {
+  const networks: [string, string | undefined, string][] = [
+    ['203.0.113.7', '203.0.113.7', '203.0.113.7'],
+    [' 203.0.113.7:4711', '203.0.113.7', '203.0.113.7'],
+    ['::ffff:203.0.113.7', '203.0.113.7', '203.0.113.7'],
+    ['::FFFF:cb00:7107', '203.0.113.7', '203.0.113.7'],
+    ['[2001:DB8::1]:443', '2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::', '2001:db8:1:2::', '2001:db8:1:2::/64'],
+    ['fe80::1%eth0', 'fe80::1', 'fe80:0:0:0::/64'],
+    ['::1', '::1', '0:0:0:0::/64'],
+    ['"} {"level":60', undefined, 'unknown'],
+    ['', undefined, 'unknown']
+  ]
+  for (const [text, address, network] of networks) t.same([addressOf(text), networkOf(text)], [address, network], text)
 })
 
-t.test('failures are forgotten after a minute', async (t) => {
+t.test('beyond 600 refused credentials of a network signatures are checked at a bounded rate', async (t) => {
   let now = 0
   const failures = new FailureThrottle(() => now)
-  for (let count = 0; count < 600; count += 1) failures.count('x')
-  t.throws(() => failures.check('x'), { code: 'TOO_MANY_REQUESTS' } as never)
-  now = 60_000
-  failures.check('x')
-  failures.count('x')
-  now = 130_000
-  failures.count('x')
-  failures.check('x')
+  for (let count = 0; count < 600; count += 1) failures.count(`2001:db8::${count}`)
+  const admitted = () => {
+    let count = 0
+    try {
+      for (; count < 1000; count += 1) failures.admitSignature('2001:db8::1')
+    } catch (error) {
+      t.match(error, { code: 'TOO_MANY_REQUESTS', headers: { 'retry-after': '1' } })
+    }
+    return count
+  }
+  t.equal(admitted(), 100)
+  failures.admitSignature('2001:db8:0:1::1')
+  now += 1000
+  t.equal(admitted(), 100)
+  now += 60_000
+  t.equal(admitted(), 1000, 'forgotten after a minute')
+  failures.count('2001:db8::1')
+  t.equal(admitted(), 1000)
 })
 
 t.test('a signing key is replaced with an overlap, once for all instances', async (t) => {

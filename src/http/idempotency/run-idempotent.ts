@@ -4,7 +4,7 @@ import { toApiError } from '#src/db/errors.ts'
 import { ApiError } from '#src/errors.ts'
 import { type Answer, JSON_TYPE, refusal } from '../answer.ts'
 import type { KeyUse } from './key.ts'
-import { type CachedResponse, claimKey, findAnswer, keepAnswer } from './store.ts'
+import { type CachedResponse, claimKey, findAnswer, keepAnswer, releaseClaim } from './store.ts'
 
 /**
  * The answer that a key was given before; undefined where there is none yet.
@@ -31,7 +31,7 @@ export async function findReplay(
  * Has an effect once for each key: in one transaction the key is taken, the effect had and the answer kept, so that a
  * process that dies in the middle leaves all of it or nothing. Repetitions get the first answer.
  *
- * A refusal (4xx) of the operation itself is an answer too, and kept; its effects are not. What was refused before (401,
+ * A refusal (4xx) of the operation itself is an answer too, and kept for a caller who is known; its effects are not. What was refused before (401,
  * 403, 422 for the schema) and what failed (5xx) is not kept, so the same key can be tried again.
  * @param serialize the text of an answer's body.
  * @throws ApiError IDEMPOTENCY_IN_PROGRESS while the first is under way, IDEMPOTENCY_KEY_REUSED for another request.
@@ -51,7 +51,10 @@ export async function runIdempotent(
     return repeated
   }
   const answer = await attempt(tx, request, async (inner) => asSent(await run(inner), serialize))
-  await keepAnswer(tx, { key: use.stored, claimedAt }, fingerprint, encrypted(answer, use))
+  const claim = { key: use.stored, claimedAt }
+  // A caller without a valid credential who is refused leaves no row: anybody could fill the table.
+  if (request.principal === null && answer.status >= 400) await releaseClaim(tx, claim)
+  else await keepAnswer(tx, claim, fingerprint, encrypted(answer, use))
   return answer
 }
 

@@ -1,10 +1,11 @@
-import { hash } from 'node:crypto'
-import { and, eq } from 'drizzle-orm'
+import { randomUUID } from 'node:crypto'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Database } from '#src/db/database.ts'
 import { NO_PASSWORD } from '../passwords/passwords.ts'
 import { InvalidatedCache } from '../requests/invalidated-cache.ts'
 import { externalIdentities } from '../tables/external-identities.ts'
 import { users } from '../tables/users.ts'
+import { EXTERNAL_DOMAIN } from '../users.ts'
 
 const MAX_KEPT = 100_000
 
@@ -26,6 +27,7 @@ export class ExternalUsers {
 
   /** The id of a subject's user. @param role the role of one that is made now. */
   find(issuer: string, subject: string, role: string): Promise<string> {
+    // What makes a user where there is none always gives one.
     return this.#ids.load(JSON.stringify([issuer, subject, role])) as Promise<string>
   }
 
@@ -36,27 +38,33 @@ export class ExternalUsers {
 }
 
 async function findOrMake(db: Database, [issuer, subject, role]: [string, string, string]): Promise<string> {
-  const find = async (): Promise<string | undefined> => {
-    const { userId } = externalIdentities
-    const isTheirs = and(eq(externalIdentities.issuer, issuer), eq(externalIdentities.subject, subject))
-    const [row] = await db.select({ userId }).from(externalIdentities).where(isTheirs)
-    return row?.userId
-  }
-  /* c8 ignore next -- two instances that see the first token at once */
-  return (await find()) ?? (await make(db, issuer, subject, role)) ?? ((await find()) as string)
+  return (await find(db, issuer, subject)) ?? make(db, issuer, subject, role)
 }
 
-// Two instances may see the first token at once. The address is the same for both, so only one can insert it; it is of no
-// real domain (RFC 2606), because an address that the issuer names may be somebody else's here.
-function make(db: Database, issuer: string, subject: string, role: string): Promise<string | undefined> {
-  const email = `${hash('sha256', `${issuer} ${subject}`).slice(0, 32)}@external.invalid`
+async function find(db: Database, issuer: string, subject: string): Promise<string | undefined> {
+  const { userId } = externalIdentities
+  const isTheirs = and(eq(externalIdentities.issuer, issuer), eq(externalIdentities.subject, subject))
+  const [row] = await db.select({ userId }).from(externalIdentities).where(isTheirs)
+  return row?.userId
+}
+
+// Two instances may see the first token at once: the lock lets the second find what the first made. The address is random,
+// because one that follows from the subject could be taken by somebody else before the first token comes.
+function make(db: Database, issuer: string, subject: string, role: string): Promise<string> {
+  const email = `${randomUUID()}@${EXTERNAL_DOMAIN}`
   return db.transaction(async (tx) => {
+    const name = `${issuer} ${subject}`
+    await tx
+      .select({ locked: sql`pg_advisory_xact_lock(hashtextextended(${name}, 0))::text` })
+      .from(sql`(values (1)) as once`)
+    const found = await find(tx, issuer, subject)
+    if (found !== undefined) return found
     const [user] = await tx
       .insert(users)
       .values({ email, name: subject.slice(0, 200), passwordHash: NO_PASSWORD, role, active: true })
-      .onConflictDoNothing()
       .returning({ id: users.id })
-    if (user) await tx.insert(externalIdentities).values({ issuer, subject, userId: user.id })
-    return user?.id
+    const { id } = user as { id: string }
+    await tx.insert(externalIdentities).values({ issuer, subject, userId: id })
+    return id
   })
 }

@@ -45,7 +45,8 @@ export async function clientOf(
   address: string
 ): Promise<Principal | undefined> {
   const { authorization, client_id, client_secret } = claim
-  const basic = authorization === undefined ? undefined : parseBasic(authorization)
+  // A client that sends its last token along is not refused for it: only Basic says who it is.
+  const basic = authorization && /^Basic\b/i.test(authorization) ? parseBasic(authorization) : undefined
   if (basic && client_secret !== undefined) {
     throw new OAuthFailure('invalid_request', 'The client must authenticate in one way.')
   }

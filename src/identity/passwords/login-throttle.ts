@@ -1,90 +1,147 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { ApiError } from '#src/errors.ts'
+import { networkOf } from '../requests/network.ts'
+
+/** Counts what happens within a window, in the memory of this process or shared by all instances. */
+export interface AttemptWindows {
+  /** Adds to a window, and tells its count and how long it still is, in milliseconds. */
+  add(key: string, windowMs: number, amount?: number): Count | Promise<Count>
+}
 
 interface Count {
-  failures: number
-  /** When the next try is answered, in milliseconds of the clock. */
-  waitUntil: number
+  current: number
+  ttl: number
 }
 
-/** Failures that cost nothing, and how long the wait that doubles after them becomes at most. */
-interface Rule {
-  free: number
-  mostSeconds: number
+/** So many wrong tries in so many seconds. */
+interface Limit {
+  tries: number
+  seconds: number
 }
 
-const PAIR: Rule = { free: 10, mostSeconds: 30 }
-const ADDRESS: Rule = { free: 100, mostSeconds: 10 }
-const ACCOUNT_FREE = 30
-const MAX_HELD_MS = 1000
-const MAX_KEPT = 50_000
+/** How many wrong tries are checked: of a network on one account, of a network on all accounts, of all on one account. */
+export interface AttemptLimits {
+  pair: Limit
+  network: Limit
+  account: Limit
+}
+
+/** ASVS 5 asks for at most 100 wrong passwords an hour on one account. */
+export const LOGIN_LIMITS: AttemptLimits = {
+  pair: { tries: 10, seconds: 600 },
+  network: { tries: 100, seconds: 600 },
+  account: { tries: 100, seconds: 3600 }
+}
+
+/** A code has six digits, and three of them are right at any time: few tries are all that is safe. */
+export const SECOND_FACTOR_LIMITS: AttemptLimits = {
+  pair: { tries: 5, seconds: 300 },
+  network: { tries: 50, seconds: 300 },
+  account: { tries: 20, seconds: 3600 }
+}
+
+const MAX_KNOWN = 50_000
+const KNOWN_MS = 60_000
 
 /**
- * Slows down who guesses passwords. An address that guesses one account, or many, must wait longer each time. An account
- * that many addresses guess at answers those a little later that never logged in there, and refuses nobody: its own user
- * always gets in.
+ * Bounds how many passwords or codes are guessed. A try is counted when it begins, because the check takes a while and many
+ * may come at once; a right one is given back. The bounds of the account and of the network do not hold for a network that
+ * the account has logged in from: a flood of guesses from elsewhere cannot lock its user out.
  */
 export class LoginThrottle {
-  readonly #pairs = new Map<string, Count>()
-  readonly #addresses = new Map<string, Count>()
-  readonly #accounts = new Map<string, Count>()
-  readonly #welcome = new Set<string>()
-  readonly #now: () => number
-  readonly #hold: (ms: number) => Promise<unknown>
+  readonly #windows: AttemptWindows | undefined
+  readonly #name: string
+  readonly #limits: AttemptLimits
+  readonly #findNetworks: (account: string) => Promise<ReadonlySet<string>>
+  readonly #known = new LRUCache<string, boolean>({ max: MAX_KNOWN, ttl: KNOWN_MS })
 
-  constructor(now: () => number = Date.now, hold: (ms: number) => Promise<unknown> = sleep) {
-    this.#now = now
-    this.#hold = hold
+  /**
+   * @param windows where tries are counted; undefined where nothing is limited.
+   * @param findNetworks the networks that an account has logged in from.
+   */
+  constructor(
+    windows: AttemptWindows | undefined,
+    name: string,
+    limits: AttemptLimits,
+    findNetworks: (account: string) => Promise<ReadonlySet<string>>
+  ) {
+    this.#windows = windows
+    this.#name = name
+    this.#limits = limits
+    this.#findNetworks = findNetworks
   }
 
   /**
-   * Lets a try begin, at once or a little later.
-   * @throws ApiError TOO_MANY_REQUESTS with the seconds to wait.
+   * Runs the check of one try: what it gives, or undefined for a wrong one. A check that fails is not counted either.
+   * @throws ApiError TOO_MANY_REQUESTS with the seconds to wait, before the check.
    */
-  async admit(account: string, address: string): Promise<void> {
-    const now = this.#now()
-    const pair = `${account} ${address}`
-    const until = Math.max(
-      this.#pairs.get(pair)?.waitUntil ?? 0,
-      this.#welcome.has(pair) ? 0 : (this.#addresses.get(address)?.waitUntil ?? 0)
-    )
-    if (until > now) throw tooMany(Math.ceil((until - now) / 1000))
-    const failures = this.#accounts.get(account)?.failures ?? 0
-    if (failures > ACCOUNT_FREE && !this.#welcome.has(pair)) {
-      await this.#hold(Math.min(2 ** (failures - ACCOUNT_FREE), MAX_HELD_MS))
+  async attempt<T>(account: string, address: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
+    const windows = this.#windows
+    if (!windows) return check()
+    const network = networkOf(address)
+    const giveBack = await this.#begin(windows, account, network)
+    let result: T | undefined
+    try {
+      result = await check()
+    } catch (error) {
+      await giveBack()
+      throw error
     }
+    if (result === undefined) return undefined
+    await giveBack()
+    // The typing errors of somebody who knows the password are forgotten; those on the account are not all theirs.
+    const { key, windowMs, tries } = this.#countersOf(account, network)[0]
+    await windows.add(key, windowMs, -tries)
+    this.#known.set(`${account} ${network}`, true)
+    return result
   }
 
-  /** Counts a wrong password. */
-  failed(account: string, address: string): void {
-    this.#count(this.#pairs, `${account} ${address}`, PAIR)
-    this.#count(this.#addresses, address, ADDRESS)
-    this.#count(this.#accounts, account, { free: Infinity, mostSeconds: 0 })
+  async #begin(windows: AttemptWindows, account: string, network: string): Promise<() => Promise<void>> {
+    const counted: Counter[] = []
+    const giveBack = async () => {
+      for (const { key, windowMs } of counted) await windows.add(key, windowMs, -1)
+    }
+    for (const counter of this.#countersOf(account, network)) {
+      const { current, ttl } = await windows.add(counter.key, counter.windowMs)
+      counted.push(counter)
+      if (current <= counter.tries || (counter.sparesKnown && (await this.#isKnown(account, network)))) continue
+      await giveBack()
+      throw tooMany(Math.ceil(ttl / 1000))
+    }
+    return giveBack
   }
 
-  /** Forgets the failures of who logged in, and knows them from now on. */
-  succeeded(account: string, address: string): void {
-    this.#pairs.delete(`${account} ${address}`)
-    this.#accounts.delete(account)
-    makeRoom(this.#welcome)
-    this.#welcome.add(`${account} ${address}`)
+  // Of an account only a hash: the counts may be kept in Redis, where no address of a person needs to be.
+  #countersOf(account: string, network: string): [Counter, Counter, Counter] {
+    const who = hash('sha256', account, 'base64url').slice(0, 22)
+    const counter = (kind: keyof AttemptLimits, of: string): Counter => {
+      const { tries, seconds } = this.#limits[kind]
+      return { key: `${this.#name}:${of}`, windowMs: seconds * 1000, tries, sparesKnown: kind !== 'pair' }
+    }
+    return [counter('pair', `${who} ${network}`), counter('network', network), counter('account', who)]
   }
 
-  #count(counts: Map<string, Count>, key: string, { free, mostSeconds }: Rule): void {
-    const failures = (counts.get(key)?.failures ?? 0) + 1
-    const seconds = failures < free ? 0 : Math.min(2 ** (failures - free), mostSeconds)
-    counts.delete(key)
-    makeRoom(counts)
-    counts.set(key, { failures, waitUntil: this.#now() + seconds * 1000 })
+  async #isKnown(account: string, network: string): Promise<boolean> {
+    const pair = `${account} ${network}`
+    const found = this.#known.get(pair)
+    if (found !== undefined) return found
+    const isKnown = (await this.#findNetworks(account)).has(network)
+    this.#known.set(pair, isKnown)
+    return isKnown
   }
+}
+
+interface Counter {
+  key: string
+  windowMs: number
+  tries: number
+  /** Whether it does not hold for networks that the account has logged in from. */
+  sparesKnown: boolean
 }
 
 /** The answer for who must wait. */
 export function tooMany(seconds: number): ApiError {
   const message = `Too many failed attempts. Try again in ${seconds} s.`
   return new ApiError('TOO_MANY_REQUESTS', message, { retryAfter: seconds })
-}
-
-function makeRoom(kept: Map<string, unknown> | Set<string>): void {
-  if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)
 }

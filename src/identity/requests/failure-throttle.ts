@@ -1,39 +1,45 @@
+import { LRUCache } from 'lru-cache'
 import { tooMany } from '../passwords/login-throttle.ts'
+import { networkOf } from './network.ts'
 
 const WINDOW_MS = 60_000
 const MAX_FAILURES = 600
 const MAX_KEPT = 50_000
+const SIGNATURES_PER_SECOND = 100
 
 /**
- * Counts the refused credentials of each address, so that one that only sends bad ones is turned away before a signature
- * is checked: a forged EdDSA token costs 66 µs. Credentials that are known already are not asked about.
+ * Counts the refused credentials of each network. A forged EdDSA token costs 66 µs, so beyond the limit signatures are
+ * checked at a bounded rate, all such networks together: one bad neighbour slows down the first use of a token there, and
+ * shuts nobody out. Keys need no signature and are always looked up; credentials that are known are not asked about.
  */
 export class FailureThrottle {
-  readonly #windows = new Map<string, { endsAt: number; failures: number }>()
+  readonly #failures = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_KEPT })
   readonly #now: () => number
+  #second = 0
+  #signatures = 0
 
   constructor(now: () => number = Date.now) {
     this.#now = now
   }
 
-  /** @throws ApiError TOO_MANY_REQUESTS when an address failed too often within a minute. */
-  check(address: string): void {
-    const window = this.#windows.get(address)
-    if (!window || window.failures < MAX_FAILURES) return
-    const leftMs = window.endsAt - this.#now()
-    if (leftMs > 0) throw tooMany(Math.ceil(leftMs / 1000))
-    this.#windows.delete(address)
+  /** Before a signature is checked. @throws ApiError TOO_MANY_REQUESTS for a network beyond its limit, in a full second. */
+  admitSignature(address: string): void {
+    const now = this.#now()
+    const window = this.#failures.get(networkOf(address))
+    if (!window || window.count < MAX_FAILURES || window.endsAt <= now) return
+    const second = Math.floor(now / 1000)
+    if (second !== this.#second) this.#signatures = 0
+    this.#second = second
+    this.#signatures += 1
+    if (this.#signatures > SIGNATURES_PER_SECOND) throw tooMany(1)
   }
 
   /** Counts a refused credential. */
   count(address: string): void {
-    const window = this.#windows.get(address)
-    if (window && window.endsAt > this.#now()) {
-      window.failures += 1
-      return
-    }
-    this.#windows.delete(address)
-    if (this.#windows.size >= MAX_KEPT) this.#windows.delete(this.#windows.keys().next().value as string)
-    this.#windows.set(address, { endsAt: this.#now() + WINDOW_MS, failures: 1 })
+    const now = this.#now()
+    const network = networkOf(address)
+    const window = this.#failures.get(network)
+    if (window && window.endsAt > now) window.count += 1
+    else this.#failures.set(network, { count: 1, endsAt: now + WINDOW_MS })
   }
 }

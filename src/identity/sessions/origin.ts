@@ -1,4 +1,5 @@
 import { isCleanText } from '#src/schema/coerce.ts'
+import { addressOf } from '../requests/network.ts'
 import type { Origin } from './sessions.ts'
 
 const MAX_AGENT = 300
@@ -9,5 +10,6 @@ export function originOf(
   clientId: string | null = null
 ): Origin {
   const agent = request.headers['user-agent']
-  return { clientId, ip: request.ip, userAgent: agent && isCleanText(agent) ? agent.slice(0, MAX_AGENT) : null }
+  const ip = addressOf(request.ip) ?? null
+  return { clientId, ip, userAgent: agent && isCleanText(agent) ? agent.slice(0, MAX_AGENT) : null }
 }

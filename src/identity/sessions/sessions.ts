@@ -1,6 +1,7 @@
-import { and, desc, eq, exists, gt, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
-import { v7 } from 'uuid'
+import { and, desc, eq, exists, gt, isNotNull, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
+import { v7, validate } from 'uuid'
 import type { Database } from '#src/db/database.ts'
+import { networkOf } from '../requests/network.ts'
 import { revokedTokens } from '../tables/revoked-tokens.ts'
 import { sessions } from '../tables/sessions.ts'
 import { users } from '../tables/users.ts'
@@ -10,6 +11,7 @@ import { hashRefreshToken, type RefreshToken, type RefreshTokens } from '../toke
 const GRACE_SECONDS = 10
 const IDLE_DAYS = 30
 const ABSOLUTE_DAYS = 90
+const KNOWN_DAYS = 30
 
 /** Where a login comes from. */
 export interface Origin {
@@ -157,6 +159,26 @@ export function listSessions(db: Database, userId: string) {
     .where(and(eq(sessions.userId, userId), isNotOver()))
     .orderBy(desc(createdAt))
     .limit(200)
+}
+
+/**
+ * The networks that an account logged in from in the last 30 days, also by logins that have ended.
+ * @param account the e-mail of its user, or the id.
+ */
+export async function loginNetworks(db: Database, account: string): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectDistinct({ ip: sessions.ip })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(
+      and(
+        eq(validate(account) ? users.id : users.email, account),
+        isNotNull(sessions.ip),
+        gt(sessions.createdAt, sql`now() - make_interval(days => ${KNOWN_DAYS})`)
+      )
+    )
+    .limit(200)
+  return new Set(rows.map(({ ip }) => networkOf(ip as string)))
 }
 
 /** The login of a refresh token that can still be used, or undefined. */

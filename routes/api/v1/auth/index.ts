@@ -7,12 +7,13 @@ import { ApiError, type Fault } from '#src/errors.ts'
 import { type Answer, refusal } from '#src/http/answer.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { unauthenticated } from '#src/identity/access.ts'
-import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
+import { assertPassword } from '#src/identity/passwords/policy.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
 import { refreshLogin, startLogin, startVerifiedLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
 import { users } from '#src/identity/tables/users.ts'
-import { authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
+import type { RefreshToken } from '#src/identity/tokens/refresh-tokens.ts'
+import { assertNotReserved, authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
 
 const TAKEN: Fault = { in: 'body', path: '/email', code: 'unique', message: 'is already taken' }
 const faults = new Map(
@@ -30,6 +31,7 @@ export default (async (app) => {
     {
       config: {
         access: 'public',
+        credential: 'ignored',
         idempotent: true,
         errors: [403],
         faultOf: (constraint) => faults.get(constraint)
@@ -45,7 +47,8 @@ export default (async (app) => {
     changeHandler(context, async (request) => {
       if (config.REGISTRATION === 'closed') throw new ApiError('REGISTRATION_CLOSED')
       const { email, password, name = email.slice(0, email.indexOf('@')) } = request.body as Static<typeof Registration>
-      refuseCommon(password, '/password')
+      assertNotReserved(email)
+      assertPassword(password, '/password', email)
       const passwordHash = await hashPassword(password)
       // Both or neither: a user without the answer could not register again.
       return (on) =>
@@ -59,7 +62,7 @@ export default (async (app) => {
   app.post(
     '/login',
     {
-      config: { access: 'public', idempotent: true },
+      config: { access: 'public', credential: 'ignored', idempotent: true },
       schema: {
         operationId: 'login',
         tags: ['auth'],
@@ -70,14 +73,9 @@ export default (async (app) => {
     },
     changeHandler(context, async (request) => {
       const { email, password } = request.body as Static<typeof Login>
-      const account = normalizeEmail(email)
-      if (config.RATE_LIMIT_ENABLED) await identity.guesses.admit(account, request.ip)
-      const user = await authenticate(db, email, password)
-      if (!user) {
-        identity.guesses.failed(account, request.ip)
-        throw wrongLogin()
-      }
-      identity.guesses.succeeded(account, request.ip)
+      const check = () => authenticate(db, email, password)
+      const user = await identity.guesses.attempt(normalizeEmail(email), request.ip, check)
+      if (!user) throw wrongLogin()
       return async (on) =>
         answer(await startVerifiedLogin(identity, on.db, { email, password, user }, originOf(request)))
     })
@@ -86,7 +84,11 @@ export default (async (app) => {
   app.post(
     '/refresh',
     {
-      config: { access: 'public', idempotent: true },
+      config: { access: 'public', credential: 'ignored', idempotent: true },
+      // A token that this server did not make is refused before anything is asked of the database.
+      async preHandler({ body }) {
+        if (!identity.refreshTokens.read((body as Static<typeof Refresh>).refreshToken)) throw loginEnded()
+      },
       schema: {
         operationId: 'refreshTokens',
         tags: ['auth'],
@@ -96,10 +98,10 @@ export default (async (app) => {
       }
     },
     changeHandler(endingContext, async (request) => {
-      const token = identity.refreshTokens.read((request.body as Static<typeof Refresh>).refreshToken)
+      const token = identity.refreshTokens.read((request.body as Static<typeof Refresh>).refreshToken) as RefreshToken
       return async (on) => {
         // What came through an OAuth client goes on through it.
-        const tokens = token && (await refreshLogin(identity, on.db, token, (clientId) => clientId === null))
+        const tokens = await refreshLogin(identity, on.db, token, (clientId) => clientId === null)
         // Not thrown: a login that a used token has ended stays ended.
         return tokens ? answer(tokens) : refusal(loginEnded(), request)
       }

@@ -5,20 +5,25 @@ import { ApiError, validationFailed } from '#src/errors.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { IdParams, NoContent } from '#src/http/schemas.ts'
 import { sessionOf, unauthenticated } from '#src/identity/access.ts'
-import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
+import { assertPassword } from '#src/identity/passwords/policy.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import { endSession, endSessionOf, listSessions } from '#src/identity/sessions/sessions.ts'
 import { changePassword, preparePassword } from '#src/identity/users.ts'
 
 /** The logins of a user: listing and ending them, and what ends them all. */
 export const sessionRoutes: FastifyPluginAsync = async (app) => {
-  const { db, config, identity } = app
+  const { db, identity } = app
   const context = { db, changed: () => identity.principals.catchUp() }
 
   app.post(
     '/logout',
     {
-      config: { access: 'public', idempotent: true, hasOptionalBody: true },
+      config: { access: 'public', credential: 'optional', idempotent: true, hasOptionalBody: true },
+      async preHandler({ body, principal }) {
+        const { refreshToken = '' } = body as Static<typeof Logout>
+        if (principal?.sessionId || identity.refreshTokens.read(refreshToken)) return
+        throw unauthenticated('There is no login to end.')
+      },
       schema: {
         operationId: 'logout',
         tags: ['auth'],
@@ -31,7 +36,6 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
       const text = (request.body as Static<typeof Logout>).refreshToken
       const token = text === undefined ? undefined : identity.refreshTokens.read(text)
       const { userId, sessionId } = request.principal ?? {}
-      if (!token && !(userId && sessionId)) throw unauthenticated('There is no login to end.')
       return async (on) => {
         if (token) await endSessionOf(on.db, token)
         if (userId && sessionId) await endSession(on.db, userId, sessionId)
@@ -56,13 +60,10 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
       const { userId } = request.principal as Principal
       const sessionId = sessionOf(request.principal)
       const { currentPassword: current, newPassword: wanted } = request.body as Static<typeof PasswordChange>
-      refuseCommon(wanted, '/newPassword')
-      if (config.RATE_LIMIT_ENABLED) await identity.guesses.admit(userId, request.ip)
-      const prepared = await preparePassword(db, { userId, current, wanted })
-      if (!prepared) {
-        identity.guesses.failed(userId, request.ip)
-        throw notYourPassword()
-      }
+      assertPassword(wanted, '/newPassword')
+      const check = () => preparePassword(db, { userId, current, wanted })
+      const prepared = await identity.guesses.attempt(userId, request.ip, check)
+      if (!prepared) throw notYourPassword()
       return async (on) => {
         /* c8 ignore next -- it was changed since the line above */
         if (!(await changePassword(on.db, { userId, sessionId }, prepared))) throw notYourPassword()

@@ -1,6 +1,7 @@
 import { and, eq, inArray, notInArray } from 'drizzle-orm'
 import { ApiError } from '#src/errors.ts'
 import { assertCanGrant } from '#src/identity/access.ts'
+import { assertNotEmail } from '#src/identity/passwords/policy.ts'
 import { currentPrincipal } from '#src/identity/requests/current-principal.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { users } from '#src/identity/tables/users.ts'
@@ -9,6 +10,8 @@ import type { GuardCall, Touched } from '#src/resource/declaration.ts'
 const ADMIN = 'admin'
 
 interface Sent {
+  email?: string
+  password?: string
   role?: string
   active?: boolean
 }
@@ -23,7 +26,7 @@ export async function guardUsers(call: GuardCall): Promise<(item: Touched) => vo
   const principal = await currentPrincipal(db, call.principal)
   const ids = items.flatMap(({ id }) => id ?? [])
   const touched = await db
-    .select({ id: users.id, role: users.role })
+    .select({ id: users.id, role: users.role, email: users.email })
     .from(users)
     .where(inArray(users.id, ids))
     .orderBy(users.id)
@@ -41,7 +44,10 @@ export async function guardUsers(call: GuardCall): Promise<(item: Touched) => vo
   const gone = leaving.map(({ id }) => id as string)
   const isStaying = and(eq(users.role, ADMIN), eq(users.active, true), notInArray(users.id, gone))
   const refused = new Set(leaving.length > 0 && (await db.$count(users, isStaying)) === 0 ? leaving : [])
+  const emailOf = new Map<string | undefined, string>(touched.map(({ id, email }) => [id, email]))
   return function judge(item) {
+    const { password, email = emailOf.get(item.id) } = (item.body ?? {}) as Sent
+    if (password !== undefined && email !== undefined) assertNotEmail(password, '/password', email)
     // A role that does not exist is refused as a reference to nothing.
     for (const role of rolesOf(item)) assertCanGrant(principal, scopesOf.get(role) ?? [])
     if (refused.has(item)) throw new ApiError('CONFLICT', 'The last active administrator stays one.')

@@ -1,7 +1,7 @@
-import { refuseCommon } from '#src/identity/passwords/common-passwords.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
+import { assertPassword } from '#src/identity/passwords/policy.ts'
 import { users } from '#src/identity/tables/users.ts'
-import { normalizeEmail } from '#src/identity/users.ts'
+import { assertNotReserved, normalizeEmail } from '#src/identity/users.ts'
 import type { Declaration } from '#src/resource/declaration.ts'
 import { User } from './schema.ts'
 
@@ -10,7 +10,7 @@ export const usersResource = {
   schema: User,
   table: users,
   columns: { password: 'passwordHash' },
-  transform: { email: normalizeEmail, password: hashNewPassword },
+  transform: { email: acceptEmail, password: hashNewPassword },
   access: { read: 'users:read', write: 'users:write', delete: 'users:delete' },
   list: {
     filter: ['email', 'name', 'role', 'active', 'createdAt'],
@@ -19,6 +19,11 @@ export const usersResource = {
 } satisfies Declaration<typeof User>
 
 function hashNewPassword(password: string): Promise<string> {
-  refuseCommon(password, '/password')
+  assertPassword(password, '/password')
   return hashPassword(password)
+}
+
+function acceptEmail(email: string): string {
+  assertNotReserved(email)
+  return normalizeEmail(email)
 }
