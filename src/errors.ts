@@ -8,6 +8,11 @@ export const catalogue = {
   UNKNOWN_PREFERENCE: [400, 'Unknown preference', 'Prefer has handling=strict, and something that is not known here.'],
   INVALID_CURSOR: [400, 'Invalid cursor', 'The cursor was altered, or belongs to another list or another sort.'],
   UNAUTHENTICATED: [401, 'Not authenticated', 'A credential is needed, or the one that was sent is not valid.'],
+  SECOND_FACTOR_REQUIRED: [
+    401,
+    'Second factor required',
+    'The password was right, and the user has a second factor: send the challenge in details with a code.'
+  ],
   REGISTRATION_CLOSED: [403, 'Registration closed', 'Nobody can make an account here for themselves.'],
   FORBIDDEN: [403, 'Forbidden', 'The credential is valid but lacks the scope that is named.'],
   NOT_FOUND: [404, 'Not found', 'There is no such resource, or it belongs to somebody else.'],

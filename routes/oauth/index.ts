@@ -34,7 +34,9 @@ function answerOf(error: FastifyError, request: FastifyRequest) {
   const body = (name: string, description: string) => ({ error: name, error_description: description })
   if (error instanceof OAuthFailure) {
     const headers = { ...(error.statusCode === 401 && { 'www-authenticate': 'Basic realm="tenon"' }) }
-    return { status: error.statusCode, body: body(error.error, error.message), headers }
+    const { challenge } = error
+    const told = { ...body(error.error, error.message), ...(challenge && { challenge }) }
+    return { status: error.statusCode, body: told, headers }
   }
   const known = toKnown(error, request)
   const { statusCode: status, headers } = known

@@ -17,6 +17,8 @@ export const TokenRequest = Type.Object(
     refresh_token: Type.Optional(WriteOnly(Text())),
     username: Type.Optional(Text(['ada@example.com'])),
     password: Type.Optional(WriteOnly(Text())),
+    challenge: Type.Optional(WriteOnly(Text())),
+    otp: Type.Optional(WriteOnly(Text())),
     ...client
   },
   form('TokenRequest')
@@ -61,7 +63,10 @@ export const Introspection = Type.Object(
 export const OAuthError = Type.Object(
   {
     error: Type.String({ examples: ['invalid_grant'] }),
-    error_description: Type.String({ examples: ['The refresh token is not valid.'] })
+    error_description: Type.String({ examples: ['The refresh token is not valid.'] }),
+    challenge: Type.Optional(
+      Type.String({ description: 'With second_factor_required: send it again, with `otp`, instead of the password.' })
+    )
   },
   { $id: 'OAuthError', title: 'OAuthError' }
 )

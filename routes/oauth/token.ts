@@ -3,7 +3,14 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth/client-authentication.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
-import { refreshLogin, startVerifiedLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
+import {
+  challengeOf,
+  checkSecondStep,
+  refreshLogin,
+  startSecondStep,
+  startVerifiedLogin,
+  type Tokens
+} from '#src/identity/sessions/start-login.ts'
 import { authenticate, normalizeEmail } from '#src/identity/users.ts'
 import { OAuthTokens, oauthErrors, TokenRequest } from './schema.ts'
 
@@ -71,21 +78,36 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
 
   async function giveToUser(form: Form, request: FastifyRequest): Promise<Given> {
     const client = await clientOf(principals, claimOf(form, request), request.ip)
-    const { username, password } = form
+    const clientId = client?.keyId ?? null
+    const origin = originOf(request, clientId)
+    const { username, password, challenge, otp } = form
+    if (challenge !== undefined && otp !== undefined) {
+      const step = await checkSecondStep(identity, db, { challenge, code: otp, clientId }, request.ip)
+      const asked = step && (await scopesOfRole(form.scope, step.user.role))
+      const given = step && (await startSecondStep(identity, db, step, origin, asked))
+      if (!given) throw new OAuthFailure('invalid_grant', 'The code is wrong or was used, or the challenge has ended.')
+      return given
+    }
     if (username === undefined || password === undefined) {
       throw new OAuthFailure('invalid_request', 'username and password are required.')
     }
     const check = () => authenticate(db, username, password)
     const user = await guesses.attempt(normalizeEmail(username), request.ip, check)
     if (!user) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
-    /* c8 ignore next -- the role was deleted since the line above */
-    const had = (await principals.roleScopes(user.role)) ?? new Set()
-    const asked = askedScopes(form.scope, had)
-    const origin = originOf(request, client?.keyId ?? null)
+    const asked = await scopesOfRole(form.scope, user.role)
+    if (user.hasSecondFactor) {
+      const { challenge } = challengeOf(identity, user, clientId)
+      throw new OAuthFailure('second_factor_required', 'Send the challenge and a code as otp.', challenge)
+    }
     const given = await startVerifiedLogin(identity, db, { email: username, password, user }, origin, asked)
     /* c8 ignore next -- the password was changed since it was checked: the test of the login route shows it */
     if (!given) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
     return given
+  }
+
+  async function scopesOfRole(scope: string | undefined, role: string): Promise<string[] | undefined> {
+    /* c8 ignore next -- the role was deleted since the user was read */
+    return askedScopes(scope, (await principals.roleScopes(role)) ?? new Set())
   }
 
   // Checked before the token is used up: a scope that cannot be had must not cost the login.

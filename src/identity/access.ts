@@ -6,6 +6,10 @@ import { type Access, allows } from './scopes.ts'
 export function authorize(principal: Principal | null, access: Access): void {
   if (access === 'public') return
   if (!principal) throw unauthenticated('This needs a credential.')
+  if (access === 'account') {
+    assertAccount(principal)
+    return
+  }
   if (access === 'authenticated' || allows(principal.scopes, access)) return
   throw insufficientScope(access)
 }
@@ -29,8 +33,14 @@ export function insufficientScope(scope: string): ApiError {
   })
 }
 
-/** The id of the login that a principal comes from. @throws ApiError FORBIDDEN for a key: it has no login. */
+// What changes who may be somebody is not for a key, which others may hold, nor for a token that was narrowed.
+function assertAccount(principal: Principal): void {
+  if (principal.isFull) return
+  throw new ApiError('FORBIDDEN', 'This is for users who logged in, not for keys and narrowed tokens.')
+}
+
+/** The id of the login that a principal comes from. @throws ApiError FORBIDDEN where it has none here. */
 export function sessionOf(principal: Principal | null): string {
   if (principal?.sessionId) return principal.sessionId
-  throw new ApiError('FORBIDDEN', 'This is for users who logged in, not for keys and services.')
+  throw new ApiError('FORBIDDEN', 'This is for users who logged in here.')
 }

@@ -5,11 +5,12 @@ import { ExternalIssuer } from './external/issuer.ts'
 import { parseTrustedIssuers } from './external/trusted-issuers.ts'
 import { ExternalUsers } from './external/users.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { type AttemptWindows, LOGIN_LIMITS, LoginThrottle } from './passwords/login-throttle.ts'
+import { type AttemptWindows, LOGIN_LIMITS, LoginThrottle, SECOND_FACTOR_LIMITS } from './passwords/login-throttle.ts'
 import { dummyHash } from './passwords/passwords.ts'
 import { Authenticator, type Issuer } from './requests/authenticator.ts'
 import { FailureThrottle } from './requests/failure-throttle.ts'
 import { PrincipalResolver } from './requests/principal-resolver.ts'
+import { SecondFactorSecrets } from './second-factor/secrets.ts'
 import { loginNetworks } from './sessions/sessions.ts'
 import { AccessTokens } from './tokens/access-tokens.ts'
 import { RefreshTokens } from './tokens/refresh-tokens.ts'
@@ -32,6 +33,9 @@ export interface Identity {
   keys: KeyRing
   usage: KeyUsage
   guesses: LoginThrottle
+  /** The same for codes of second factors. */
+  codes: LoginThrottle
+  factorSecrets: SecondFactorSecrets
   failures: FailureThrottle
   close(): Promise<void>
 }
@@ -64,6 +68,7 @@ export async function openIdentity(
   const issuers = new Map<string, Issuer>(outside.map((issuer) => [issuer.name, issuer]))
   const usage = new KeyUsage(db)
   const stopHousekeeping = startHousekeeping(db)
+  const findNetworks = (account: string) => loginNetworks(db, account)
   await dummyHash()
   return {
     principals,
@@ -72,7 +77,9 @@ export async function openIdentity(
     refreshTokens: new RefreshTokens(await sharedKey(db, 'refresh-tokens')),
     keys,
     usage,
-    guesses: new LoginThrottle(attempts, 'login', LOGIN_LIMITS, (account) => loginNetworks(db, account)),
+    guesses: new LoginThrottle(attempts, 'login', LOGIN_LIMITS, findNetworks),
+    codes: new LoginThrottle(attempts, 'code', SECOND_FACTOR_LIMITS, findNetworks),
+    factorSecrets: new SecondFactorSecrets(await sharedKey(db, 'second-factors')),
     failures: new FailureThrottle(),
     async close() {
       stopHousekeeping()

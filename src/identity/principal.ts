@@ -10,6 +10,8 @@ export interface Principal {
   sessionId?: string | undefined
   /** The API key, also when it asks through an access token. */
   keyId?: string | undefined
+  /** Whether it acts as the user, with all that the role allows: not through a key, nor by a narrowed token. */
+  isFull?: boolean
   /** The rate tier of the key. */
   tier?: string | undefined
 }

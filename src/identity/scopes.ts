@@ -1,5 +1,5 @@
-/** What a route asks of its caller: nothing, any valid credential, or a scope such as `products:write`. */
-export type Access = 'public' | 'authenticated' | 'client' | Scope
+/** What a route asks of its caller: nothing, any valid credential, a user's own full login (`account`), or a scope such as `products:write`. */
+export type Access = 'public' | 'authenticated' | 'account' | 'client' | Scope
 export type Scope = `${string}:${string}`
 
 /** How a scope is written: `products:read`, `orders:fulfil` (an action of its own), `products:*` or `*`. */

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { and, eq, type SQL } from 'drizzle-orm'
-import type { Database } from '../db/database.ts'
-import { validationFailed } from '../errors.ts'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import type { Database, Transaction } from '../db/database.ts'
+import { ApiError, validationFailed } from '../errors.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords/passwords.ts'
 import { assertNotEmail } from './passwords/policy.ts'
 import { endAllSessions, endOtherSessions, isLiveSession } from './sessions/sessions.ts'
+import { secondFactors } from './tables/second-factors.ts'
 import { users } from './tables/users.ts'
 
 /** An e-mail address in the spelling that is stored and compared. */
@@ -25,6 +26,8 @@ export interface VerifiedUser {
   id: string
   role: string
   passwordHash: string
+  /** Whether a code is needed beside the password. */
+  hasSecondFactor: boolean
 }
 
 /**
@@ -32,11 +35,7 @@ export interface VerifiedUser {
  * user, a wrong password and a disabled user. A hash of older parameters is replaced by the way.
  */
 export async function authenticate(db: Database, email: string, password: string): Promise<VerifiedUser | undefined> {
-  const { id, role, active, passwordHash } = users
-  const [user] = await db
-    .select({ id, role, active, passwordHash })
-    .from(users)
-    .where(eq(users.email, normalizeEmail(email)))
+  const [user] = await findVerifiable(db, eq(users.email, normalizeEmail(email)))
   const matches = await verifyPassword(password, user?.passwordHash)
   if (!user?.active || !matches) return undefined
   if (!isOutdated(user.passwordHash)) return user
@@ -44,6 +43,25 @@ export async function authenticate(db: Database, email: string, password: string
   const isReplaced = await replaceHash(db, user.id, renewed, user.passwordHash)
   return isReplaced ? { ...user, passwordHash: renewed } : user
 }
+
+/** An active user as one whose password was right a moment ago: the second step of a login goes on with them. */
+export async function findVerified(db: Database, id: string): Promise<VerifiedUser | undefined> {
+  const [user] = await findVerifiable(db, and(eq(users.id, id), eq(users.active, true)) as SQL)
+  return user
+}
+
+const findVerifiable = (db: Database, which: SQL) =>
+  db
+    .select({
+      id: users.id,
+      role: users.role,
+      active: users.active,
+      passwordHash: users.passwordHash,
+      hasSecondFactor: sql<boolean>`${secondFactors.confirmedAt} is not null`
+    })
+    .from(users)
+    .leftJoin(secondFactors, eq(secondFactors.userId, users.id))
+    .where(which)
 
 /**
  * A change of a user's own password, with what takes long done: undefined when the current one is another.
@@ -119,13 +137,64 @@ export async function registerUser(db: Database, { email, passwordHash, name }: 
     .insert(users)
     .values({ email: normalizeEmail(email), name, passwordHash, role: 'member', active: true })
     .returning({ id: users.id, role: users.role, passwordHash: users.passwordHash })
-  return user as VerifiedUser
+  return { ...user, hasSecondFactor: false } as VerifiedUser
 }
 
 interface Registration {
   email: string
   passwordHash: string
   name: string
+}
+
+/** @throws ApiError NOT_FOUND when there is no user of this id. */
+export async function assertUser(db: Database, id: string): Promise<void> {
+  if ((await db.$count(users, eq(users.id, id))) === 0)
+    throw new ApiError('NOT_FOUND', 'There is no user with this id.')
+}
+
+/** The e-mail of a user, and the hash that proof of the password was compared with. */
+export interface Proof {
+  email: string
+  passwordHash: string
+}
+
+/** Whether a password is a user's own, as proof for what changes the account: undefined when it is not. */
+export async function provePassword(db: Database, userId: string, password: string): Promise<Proof | undefined> {
+  const { email, passwordHash } = users
+  const [user] = await db.select({ email, passwordHash }).from(users).where(eq(users.id, userId))
+  return (await verifyPassword(password, user?.passwordHash)) ? user : undefined
+}
+
+/**
+ * Locks a user whose password was proved, in the transaction that changes the account.
+ * @returns false when the password is another one by now, the user is disabled, or the login has ended.
+ */
+export async function lockProved(
+  tx: Transaction,
+  { userId, sessionId }: { userId: string; sessionId: string },
+  { passwordHash }: Proof
+): Promise<boolean> {
+  const [row] = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(
+      and(
+        eq(users.id, userId),
+        eq(users.passwordHash, passwordHash),
+        eq(users.active, true),
+        isLiveSession(tx, sessionId)
+      )
+    )
+    .for('update')
+  return row !== undefined
+}
+
+/** Changes the e-mail of a user. @throws the database's error when it is taken. */
+export async function changeEmail(db: Database, id: string, email: string): Promise<void> {
+  await db
+    .update(users)
+    .set({ email: normalizeEmail(email), updatedAt: sql`now()`, version: sql`${users.version} + 1` })
+    .where(eq(users.id, id))
 }
 
 /**

@@ -13,6 +13,7 @@ export function describeSecurity(schema: Described, route: RouteOptions): Descri
   const access = route.config?.access as Access | undefined
   if (!access || access === 'public') return { ...schema, security: [] }
   if (access === 'client') return { ...schema, security: [{ client: [] }, {}] }
+  if (access === 'account') return { ...schema, security: [{ bearer: [] }] }
   const scopes = access === 'authenticated' ? [] : [access]
   return { ...schema, security: [{ bearer: scopes }, { apiKey: scopes }, { oauth2: scopes }] }
 }
@@ -25,7 +26,7 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
     400,
     // Also where the route is public: a credential that is not valid is never ignored.
     401,
-    ...(access?.includes(':') ? [403] : []),
+    ...(access === 'account' || access?.includes(':') ? [403] : []),
     ...(route.config?.errors ?? []),
     ...(schema.params ? [404, 414] : []),
     ...(isChange ? [409] : []),

@@ -116,6 +116,11 @@ export interface Declaration<S extends TObject = TObject> {
   /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
   owner?: string
   /**
+   * What becomes of the rows of a user who deletes the own account: they are deleted (the default), stay and belong to a
+   * nameless user (`anonymize`), or belong to the first administrator (`handOver`). Only with `owner`.
+   */
+  whenOwnerLeaves?: 'delete' | 'anonymize' | 'handOver'
+  /**
    * How long caches may give a public answer again without asking: a change shows there that much later. This process
    * keeps them, too, and forgets them when a table behind them is written, by any instance: a change shows at once where
    * it was made, and elsewhere within a second. Each write of these tables notifies all instances.

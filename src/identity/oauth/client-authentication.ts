@@ -5,14 +5,15 @@ import { allows } from '../scopes.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
 import { authenticateClient } from './clients.ts'
 
-/** The errors of RFC 6749, section 5.2 (RFC 7009 adds the last), with their status. */
+/** The errors of RFC 6749, section 5.2 and of this server (the last), with their status. */
 const STATUSES = {
   invalid_request: 400,
   invalid_client: 401,
   invalid_grant: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,
-  invalid_scope: 400
+  invalid_scope: 400,
+  second_factor_required: 400
 } as const
 
 /** An error of OAuth 2, written by routes/oauth in its own body. */
@@ -20,10 +21,13 @@ export class OAuthFailure extends Error {
   override name = 'OAuthFailure'
   readonly error: keyof typeof STATUSES
   readonly statusCode: number
+  /** With second_factor_required: what to send the code with. */
+  readonly challenge: string | undefined
 
-  constructor(error: keyof typeof STATUSES, description: string) {
+  constructor(error: keyof typeof STATUSES, description: string, challenge?: string) {
     super(description)
     this.error = error
+    this.challenge = challenge
     this.statusCode = STATUSES[error]
   }
 }

@@ -101,6 +101,7 @@ function principalOf(grant: Grant, { user, role, key }: AuthRecords): Principal 
     scopes,
     sessionId: grant.sessionId,
     keyId: key?.id,
+    isFull: !key && !grant.scopes,
     tier: key?.tier ?? undefined
   }
 }

@@ -1,7 +1,8 @@
-import { and, desc, eq, exists, gt, isNotNull, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, inArray, isNotNull, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
 import { v7, validate } from 'uuid'
 import type { Database } from '#src/db/database.ts'
 import { networkOf } from '../requests/network.ts'
+import { hasNoSecondFactor } from '../second-factor/factors.ts'
 import { revokedTokens } from '../tables/revoked-tokens.ts'
 import { sessions } from '../tables/sessions.ts'
 import { users } from '../tables/users.ts'
@@ -13,11 +14,21 @@ const IDLE_DAYS = 30
 const ABSOLUTE_DAYS = 90
 const KNOWN_DAYS = 30
 
+/** So many logins of a user are kept; a new one beyond that ends the one that was not used for longest. */
+export const MAX_SESSIONS = 100
+
 /** Where a login comes from. */
 export interface Origin {
   userAgent: string | null
   ip: string | null
   clientId: string | null
+}
+
+/** A user whose password was right, and whose code was where one is needed. */
+export interface LoginUser {
+  id: string
+  passwordHash: string
+  hasSecondFactor: boolean
 }
 
 /** A login and the refresh token that goes on from it. */
@@ -43,11 +54,17 @@ const live = { id: sessions.id, userId: sessions.userId, clientId: sessions.clie
 export async function startSession(
   db: Database,
   tokens: RefreshTokens,
-  user: { id: string; passwordHash: string },
+  user: LoginUser,
   origin: Origin
 ): Promise<LiveSession | undefined> {
   const token = tokens.first(v7())
-  const isUnchanged = and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash), eq(users.active, true))
+  const isUnchanged = and(
+    eq(users.id, user.id),
+    eq(users.passwordHash, user.passwordHash),
+    eq(users.active, true),
+    // Where a code was asked for it was used up just before.
+    user.hasSecondFactor ? undefined : hasNoSecondFactor(db, user.id)
+  )
   const [row] = await db
     .insert(sessions)
     .select(
@@ -71,7 +88,20 @@ export async function startSession(
         .for('share')
     )
     .returning(live)
+  if (row) await forgetExcess(db, user.id)
   return row && alive(row, token)
+}
+
+// Of logins that have ended first, then of those that were not used for longest.
+async function forgetExcess(db: Database, userId: string): Promise<void> {
+  const excess = db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(eq(sessions.userId, userId))
+    .orderBy(sql`(${sessions.revokedAt} is null) desc`, desc(sessions.rotatedAt), desc(sessions.id))
+    .offset(MAX_SESSIONS)
+    .for('update', { skipLocked: true })
+  await db.delete(sessions).where(inArray(sessions.id, excess))
 }
 
 // A parameter of a SELECT has no column to take its type from.

@@ -3,9 +3,10 @@ import type { Identity } from '../identity.ts'
 import { findUserAndRole } from '../requests/auth-records.ts'
 import { judge } from '../requests/grant.ts'
 import { commonScopes } from '../scopes.ts'
+import { checkCode, consumeCode, type RightCode } from '../second-factor/factors.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
 import type { RefreshToken } from '../tokens/refresh-tokens.ts'
-import { authenticate, type VerifiedUser } from '../users.ts'
+import { authenticate, findVerified, type VerifiedUser } from '../users.ts'
 import { type LiveSession, type Origin, rotateSession, startSession } from './sessions.ts'
 
 /** What a login gives, by whichever route it came. */
@@ -42,7 +43,56 @@ export async function startVerifiedLogin(
   const tokens = await startLogin(identity, db, user, origin, asked)
   if (tokens) return tokens
   const again = await authenticate(db, email, password)
-  return again && startLogin(identity, db, again, origin, asked)
+  return again && !again.hasSecondFactor ? startLogin(identity, db, again, origin, asked) : undefined
+}
+
+/** What the first step of a login with a second factor answers with. */
+export function challengeOf({ factorSecrets }: Identity, user: VerifiedUser, clientId: string | null = null) {
+  const fingerprint = factorSecrets.fingerprint(user.passwordHash)
+  return factorSecrets.writeChallenge({ userId: user.id, clientId, fingerprint })
+}
+
+/** A login whose code was right, and whose code is still to be used up. */
+export interface SecondStep {
+  user: VerifiedUser
+  code: RightCode
+}
+
+/**
+ * Checks the second step of a login: undefined when the challenge has ended, belongs to another client, or is from before a
+ * change of the password, and when the code is wrong.
+ * @throws ApiError TOO_MANY_REQUESTS when too many codes were tried.
+ */
+export async function checkSecondStep(
+  identity: Identity,
+  db: Database,
+  { challenge, code, clientId }: { challenge: string; code: string; clientId: string | null },
+  address: string
+): Promise<SecondStep | undefined> {
+  const { codes, factorSecrets } = identity
+  const read = factorSecrets.readChallenge(challenge)
+  if (!read || read.clientId !== clientId) return undefined
+  return codes.attempt(read.userId, address, async () => {
+    const user = await findVerified(db, read.userId)
+    if (!user || factorSecrets.fingerprint(user.passwordHash) !== read.fingerprint) return undefined
+    const right = await checkCode(db, factorSecrets, user.id, code)
+    return right && { user, code: right }
+  })
+}
+
+/** Uses the code up and starts the login, or neither; undefined when the code was used or the user changed since. */
+export function startSecondStep(
+  identity: Identity,
+  db: Database,
+  { user, code }: SecondStep,
+  origin: Origin,
+  asked?: string[]
+): Promise<Tokens | undefined> {
+  return db.transaction(async (tx) =>
+    (await consumeCode(tx, user.id, code))
+      ? startLogin(identity, tx, { ...user, hasSecondFactor: true }, origin, asked)
+      : undefined
+  )
 }
 
 /**

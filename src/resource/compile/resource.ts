@@ -69,6 +69,9 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   for (const one of [...search, ...(declaration.owner ? [declaration.owner] : [])]) {
     if (!columns[one]) throw new DeclarationError(`${name}: '${one}' is not a column of its table`)
   }
+  if (declaration.whenOwnerLeaves && !declaration.owner) {
+    throw new DeclarationError(`${name}: whenOwnerLeaves needs an owner`)
+  }
   if (declaration.cache && (declaration.access.read !== 'public' || declaration.owner)) {
     throw new DeclarationError(`${name}: cache is for what everybody may read`)
   }

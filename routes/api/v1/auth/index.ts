@@ -1,30 +1,35 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync } from 'fastify'
-import { Login, Refresh, Registration, TokenAnswer } from '#routes/api/v1/auth/schema.ts'
+import { accountRoutes, emailFaults } from '#routes/api/v1/auth/account.ts'
+import { Login, LoginCode, Refresh, Registration, TokenAnswer } from '#routes/api/v1/auth/schema.ts'
+import { secondFactorRoutes } from '#routes/api/v1/auth/second-factor.ts'
 import { sessionRoutes } from '#routes/api/v1/auth/sessions.ts'
-import { constraintsOf } from '#src/db/constraints.ts'
-import { ApiError, type Fault } from '#src/errors.ts'
+import { ApiError } from '#src/errors.ts'
 import { type Answer, refusal } from '#src/http/answer.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { unauthenticated } from '#src/identity/access.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
 import { assertPassword } from '#src/identity/passwords/policy.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
-import { refreshLogin, startLogin, startVerifiedLogin, type Tokens } from '#src/identity/sessions/start-login.ts'
-import { users } from '#src/identity/tables/users.ts'
+import {
+  challengeOf,
+  checkSecondStep,
+  refreshLogin,
+  startLogin,
+  startSecondStep,
+  startVerifiedLogin,
+  type Tokens
+} from '#src/identity/sessions/start-login.ts'
 import type { RefreshToken } from '#src/identity/tokens/refresh-tokens.ts'
 import { assertNotReserved, authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
-
-const TAKEN: Fault = { in: 'body', path: '/email', code: 'unique', message: 'is already taken' }
-const faults = new Map(
-  [...constraintsOf(users)].filter(([, { kind }]) => kind === 'unique').map(([name]) => [name, TAKEN] as const)
-)
 
 export default (async (app) => {
   const { db, config, identity } = app
   const context = { db }
   const endingContext = { db, changed: () => identity.principals.catchUp() }
   await app.register(sessionRoutes)
+  await app.register(accountRoutes)
+  await app.register(secondFactorRoutes)
 
   app.post(
     '/register',
@@ -34,7 +39,7 @@ export default (async (app) => {
         credential: 'ignored',
         idempotent: true,
         errors: [403],
-        faultOf: (constraint) => faults.get(constraint)
+        faultOf: (constraint) => emailFaults.get(constraint)
       },
       schema: {
         operationId: 'register',
@@ -76,8 +81,33 @@ export default (async (app) => {
       const check = () => authenticate(db, email, password)
       const user = await identity.guesses.attempt(normalizeEmail(email), request.ip, check)
       if (!user) throw wrongLogin()
+      if (user.hasSecondFactor) throw secondFactorRequired(challengeOf(identity, user))
       return async (on) =>
         answer(await startVerifiedLogin(identity, on.db, { email, password, user }, originOf(request)))
+    })
+  )
+
+  app.post(
+    '/login/second-factor',
+    {
+      config: { access: 'public', credential: 'ignored', idempotent: true },
+      schema: {
+        operationId: 'loginSecondFactor',
+        tags: ['auth'],
+        summary: 'Finish a login with a code of the second factor, or a recovery code',
+        body: LoginCode,
+        response: { 200: TokenAnswer }
+      }
+    },
+    changeHandler(context, async (request) => {
+      const body = request.body as Static<typeof LoginCode>
+      const step = await checkSecondStep(identity, db, { ...body, clientId: null }, request.ip)
+      if (!step) throw wrongCode()
+      return async (on) => {
+        const tokens = await startSecondStep(identity, on.db, step, originOf(request))
+        if (!tokens) throw wrongCode()
+        return answer(tokens)
+      }
     })
   )
 
@@ -112,6 +142,13 @@ export default (async (app) => {
 function answer(tokens: Tokens | undefined, status = 200): Answer {
   if (!tokens) throw wrongLogin()
   return { status, headers: { 'cache-control': 'no-store' }, body: { ...tokens, tokenType: 'Bearer' } }
+}
+
+const wrongCode = () => unauthenticated('The code is wrong or was used, or the challenge has ended.')
+
+function secondFactorRequired(facts: ReturnType<typeof challengeOf>): ApiError {
+  const headers = { 'www-authenticate': 'Bearer realm="tenon"', 'cache-control': 'no-store' }
+  return new ApiError('SECOND_FACTOR_REQUIRED', undefined, { facts, headers })
 }
 
 const wrongLogin = () => unauthenticated('E-mail or password is wrong.')

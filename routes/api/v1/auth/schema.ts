@@ -9,6 +9,63 @@ const RefreshToken = WriteOnly(Type.String({ minLength: 1, maxLength: 256, examp
 
 export const Login = Type.Object({ email: Email, password: Password }, strict('Login'))
 
+const Code = WriteOnly(
+  Type.String({
+    description: 'Six digits of the authenticator app, or a recovery code.',
+    minLength: 6,
+    maxLength: 32,
+    examples: ['123456']
+  })
+)
+
+/** The second step of a login, with the challenge of the `SECOND_FACTOR_REQUIRED` that answered the first. */
+export const LoginCode = Type.Object(
+  { challenge: WriteOnly(Type.String({ minLength: 1, maxLength: 512, examples: ['tnc_WyIwMTky…'] })), code: Code },
+  strict('LoginCode')
+)
+
+/** Proof that the user is there. */
+export const PasswordProof = Type.Object({ currentPassword: Password }, strict('PasswordProof'))
+
+export const FactorCode = Type.Object({ code: Code }, strict('FactorCode'))
+
+export const FactorRemoval = Type.Object({ currentPassword: Password, code: Code }, strict('FactorRemoval'))
+
+/** What an authenticator app needs. Shown this once. */
+export const FactorSecret = Type.Object(
+  {
+    secret: Type.String({ description: 'Base32, to type in.', examples: ['JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'] }),
+    uri: Type.String({
+      description: 'To show as a QR code.',
+      examples: ['otpauth://totp/Tenon:ada@example.com?secret=…']
+    })
+  },
+  { $id: 'FactorSecret', title: 'FactorSecret' }
+)
+
+export const RecoveryCodes = Type.Object(
+  {
+    recoveryCodes: Type.Array(Type.String({ examples: ['abcd-efgh-jkmn-pqrs'] }), {
+      description: 'Each stands in for a code of the app, once. Shown this once.'
+    })
+  },
+  { $id: 'RecoveryCodes', title: 'RecoveryCodes' }
+)
+
+export const FactorState = Type.Object(
+  {
+    enabled: Type.Boolean({ description: 'Whether a login asks for a code.' }),
+    confirmedAt: Nullable(Timestamp()),
+    recoveryCodesLeft: Type.Integer({ examples: [10] })
+  },
+  { $id: 'FactorState', title: 'FactorState' }
+)
+
+export const EmailChange = Type.Object(
+  { currentPassword: Password, email: Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.org'] }) },
+  strict('EmailChange')
+)
+
 export const Registration = Type.Object(
   {
     email: Personal(Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })),
@@ -51,6 +108,12 @@ export const Session = Type.Object(
     expiresAt: Timestamp()
   },
   { $id: 'Session', title: 'Session' }
+)
+
+/** The logins of another, for administrators. */
+export const UserSessionList = Type.Object(
+  { data: Type.Array(Type.Omit(Session, ['current'], { $id: 'UserSession', title: 'UserSession' })) },
+  { $id: 'UserSessionList', title: 'UserSessionList' }
 )
 
 export const SessionList = Type.Object({ data: Type.Array(Session) }, { $id: 'SessionList', title: 'SessionList' })

@@ -1,16 +1,14 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync } from 'fastify'
-import { Logout, PasswordChange, SessionList } from '#routes/api/v1/auth/schema.ts'
-import { ApiError, validationFailed } from '#src/errors.ts'
+import { Logout, SessionList } from '#routes/api/v1/auth/schema.ts'
+import { ApiError } from '#src/errors.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { IdParams, NoContent } from '#src/http/schemas.ts'
 import { sessionOf, unauthenticated } from '#src/identity/access.ts'
-import { assertPassword } from '#src/identity/passwords/policy.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import { endSession, endSessionOf, listSessions } from '#src/identity/sessions/sessions.ts'
-import { changePassword, preparePassword } from '#src/identity/users.ts'
 
-/** The logins of a user: listing and ending them, and what ends them all. */
+/** The logins of a user: listing and ending them. */
 export const sessionRoutes: FastifyPluginAsync = async (app) => {
   const { db, identity } = app
   const context = { db, changed: () => identity.principals.catchUp() }
@@ -44,38 +42,10 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
     })
   )
 
-  app.post(
-    '/password',
-    {
-      config: { access: 'authenticated', idempotent: true, errors: [403] },
-      schema: {
-        operationId: 'changePassword',
-        tags: ['auth'],
-        summary: 'Change your password; every other login of yours ends',
-        body: PasswordChange,
-        response: { 204: NoContent }
-      }
-    },
-    changeHandler(context, async (request) => {
-      const { userId } = request.principal as Principal
-      const sessionId = sessionOf(request.principal)
-      const { currentPassword: current, newPassword: wanted } = request.body as Static<typeof PasswordChange>
-      assertPassword(wanted, '/newPassword')
-      const check = () => preparePassword(db, { userId, current, wanted })
-      const prepared = await identity.guesses.attempt(userId, request.ip, check)
-      if (!prepared) throw notYourPassword()
-      return async (on) => {
-        /* c8 ignore next -- it was changed since the line above */
-        if (!(await changePassword(on.db, { userId, sessionId }, prepared))) throw notYourPassword()
-        return DONE
-      }
-    })
-  )
-
   app.get(
     '/sessions',
     {
-      config: { access: 'authenticated', errors: [403] },
+      config: { access: 'account' },
       schema: {
         operationId: 'listSessions',
         tags: ['auth'],
@@ -93,7 +63,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
   app.delete(
     '/sessions/:id',
     {
-      config: { access: 'authenticated', idempotent: true, errors: [403] },
+      config: { access: 'account', idempotent: true },
       schema: {
         operationId: 'deleteSession',
         tags: ['auth'],
@@ -115,6 +85,3 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
 }
 
 const DONE = { status: 204, headers: {} }
-
-const notYourPassword = () =>
-  validationFailed([{ in: 'body', path: '/currentPassword', code: 'wrong', message: 'is not your password' }])

@@ -18,6 +18,8 @@ export default defineResource({
   schema: Order,
   table: orders,
   owner: 'userId',
+  // The shop has to keep them.
+  whenOwnerLeaves: 'anonymize',
   access: { read: 'orders:read', write: 'orders:write', delete: 'orders:delete' },
   list: {
     filter: ['userId', 'status', 'totalCents', 'placedAt', 'createdAt'],

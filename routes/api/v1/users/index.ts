@@ -1,10 +1,17 @@
+import type { FastifyPluginAsync } from 'fastify'
 import { defineResource } from '#src/resource/define.ts'
+import { userAccountRoutes } from './account.ts'
 import { guardUsers } from './guard.ts'
 import { usersResource } from './resource.ts'
 
-/** Users, for those who may administer them, but nobody who may do more than they do themselves. */
-export default defineResource({
+const users = defineResource({
   ...usersResource,
   guard: guardUsers,
   changed: ({ identity }) => identity.principals.catchUp()
 })
+
+/** Users, for those who may administer them, but not those who may do more than they do themselves. */
+export default (async (app) => {
+  await app.register(users)
+  await app.register(userAccountRoutes)
+}) satisfies FastifyPluginAsync

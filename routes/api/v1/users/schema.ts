@@ -30,3 +30,18 @@ export const MeUpdate = Type.Pick(UserUpdate, ['name'], {
   title: 'MeUpdate',
   additionalProperties: false
 })
+
+export const SessionParams = Type.Object({
+  id: Type.String({ format: 'uuid', description: 'The id of the user.' }),
+  sessionId: Type.String({ format: 'uuid', description: 'The id of the session.' })
+})
+
+/** Deleting the own account, with the current password as proof. */
+export const AccountDeletion = Type.Object(
+  {
+    currentPassword: WriteOnly(
+      Type.String({ minLength: 1, maxLength: 128, examples: ['correct horse battery staple'] })
+    )
+  },
+  { $id: 'AccountDeletion', title: 'AccountDeletion', additionalProperties: false }
+)

@@ -1,26 +1,34 @@
+import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync } from 'fastify'
+import { guardUsers } from '#routes/api/v1/users/guard.ts'
 import { usersResource } from '#routes/api/v1/users/resource.ts'
-import { MeUpdate } from '#routes/api/v1/users/schema.ts'
+import { AccountDeletion, MeUpdate } from '#routes/api/v1/users/schema.ts'
 import { send } from '#src/http/answer.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { preconditionOf } from '#src/http/conditional.ts'
-import { IfMatch } from '#src/http/schemas.ts'
+import { IfMatch, NoContent } from '#src/http/schemas.ts'
+import { sessionOf } from '#src/identity/access.ts'
+import { deleteUser } from '#src/identity/leaving.ts'
+import { notYourPassword } from '#src/identity/passwords/proof.ts'
 import type { Principal } from '#src/identity/principal.ts'
+import { lockProved, provePassword } from '#src/identity/users.ts'
 import { answerStored } from '#src/resource/answer.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
+import { releaseOwnedRows } from '#src/resource/operations/leave.ts'
 import { updateRow } from '#src/resource/operations/update.ts'
 import { makeContext } from '#src/resource/rows/batched.ts'
 import { readOne } from '#src/resource/rows/read-one.ts'
 import { toColumns } from '#src/resource/write.ts'
 
 export default (async (app) => {
+  const { identity } = app
   const context = makeContext(app, compileResource('users', usersResource))
   const common = { tags: ['users'], response: { 200: context.resource.answer } }
 
   app.get(
     '',
     {
-      config: { access: 'authenticated' },
+      config: { access: 'account' },
       schema: { operationId: 'readMe', summary: 'Read your own user', ...common }
     },
     async (request, reply) =>
@@ -33,7 +41,7 @@ export default (async (app) => {
   app.patch(
     '',
     {
-      config: { access: 'authenticated', idempotent: true, acceptsPrefer: true },
+      config: { access: 'account', idempotent: true, acceptsPrefer: true },
       schema: {
         operationId: 'updateMe',
         summary: 'Change your own user',
@@ -49,4 +57,40 @@ export default (async (app) => {
       return async (on) => answerStored(on, await updateRow(on, { id, ownerId: undefined, precondition }, values))
     })
   )
+
+  app.delete(
+    '',
+    {
+      config: { access: 'account', idempotent: true },
+      schema: {
+        operationId: 'deleteMe',
+        tags: ['users'],
+        summary: 'Delete your account, with your password as proof; what becomes of what you own, its resources say',
+        body: AccountDeletion,
+        response: { 204: NoContent }
+      }
+    },
+    changeHandler({ db: app.db, changed: () => identity.principals.catchUp() }, async (request) => {
+      const principal = request.principal as Principal
+      const { userId } = principal
+      const sessionId = sessionOf(principal)
+      const { currentPassword } = request.body as Static<typeof AccountDeletion>
+      const check = () => provePassword(app.db, userId, currentPassword)
+      const proof = await identity.guesses.attempt(userId, request.ip, check)
+      if (!proof) throw notYourPassword()
+      return (on) =>
+        on.db.transaction(async (tx) => {
+          /* c8 ignore next -- the password was changed since the line above */
+          if (!(await lockProved(tx, { userId, sessionId }, proof))) throw notYourPassword()
+          const item = { id: userId }
+          const judge = await guardUsers({ db: tx, principal, items: [item] })
+          judge(item)
+          await releaseOwnedRows(tx, userId, resources())
+          await deleteUser(tx, userId)
+          return { status: 204, headers: {} }
+        })
+    })
+  )
+
+  const resources = () => new Set(app.routeTable.flatMap(({ config }) => config?.resource ?? []))
 }) satisfies FastifyPluginAsync

@@ -1,0 +1,94 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyPluginAsync } from 'fastify'
+import { EmailChange, PasswordChange } from '#routes/api/v1/auth/schema.ts'
+import { constraintsOf } from '#src/db/constraints.ts'
+import type { Fault } from '#src/errors.ts'
+import { changeHandler } from '#src/http/change.ts'
+import { NoContent } from '#src/http/schemas.ts'
+import { sessionOf } from '#src/identity/access.ts'
+import { assertNotEmail, assertPassword } from '#src/identity/passwords/policy.ts'
+import { notYourPassword } from '#src/identity/passwords/proof.ts'
+import type { Principal } from '#src/identity/principal.ts'
+import { users } from '#src/identity/tables/users.ts'
+import {
+  assertNotReserved,
+  changeEmail,
+  changePassword,
+  lockProved,
+  preparePassword,
+  provePassword
+} from '#src/identity/users.ts'
+
+const TAKEN: Fault = { in: 'body', path: '/email', code: 'unique', message: 'is already taken' }
+
+/** What a constraint of users means to who sent an e-mail. */
+export const emailFaults = new Map(
+  [...constraintsOf(users)].filter(([, { kind }]) => kind === 'unique').map(([name]) => [name, TAKEN] as const)
+)
+
+/** What users change of their own account, with the current password as proof. */
+export const accountRoutes: FastifyPluginAsync = async (app) => {
+  const { db, identity } = app
+  const context = { db, changed: () => identity.principals.catchUp() }
+
+  app.post(
+    '/password',
+    {
+      config: { access: 'account', idempotent: true },
+      schema: {
+        operationId: 'changePassword',
+        tags: ['auth'],
+        summary: 'Change your password; every other login of yours ends',
+        body: PasswordChange,
+        response: { 204: NoContent }
+      }
+    },
+    changeHandler(context, async (request) => {
+      const { userId } = request.principal as Principal
+      const sessionId = sessionOf(request.principal)
+      const { currentPassword: current, newPassword: wanted } = request.body as Static<typeof PasswordChange>
+      assertPassword(wanted, '/newPassword')
+      const check = () => preparePassword(db, { userId, current, wanted })
+      const prepared = await identity.guesses.attempt(userId, request.ip, check)
+      if (!prepared) throw notYourPassword()
+      return async (on) => {
+        /* c8 ignore next -- it was changed since the line above */
+        if (!(await changePassword(on.db, { userId, sessionId }, prepared))) throw notYourPassword()
+        return DONE
+      }
+    })
+  )
+
+  app.post(
+    '/email',
+    {
+      config: { access: 'account', idempotent: true, faultOf: (constraint) => emailFaults.get(constraint) },
+      schema: {
+        operationId: 'changeEmail',
+        tags: ['auth'],
+        summary: 'Change your e-mail: you log in with it from now on',
+        body: EmailChange,
+        response: { 204: NoContent }
+      }
+    },
+    changeHandler({ db }, async (request) => {
+      const { userId } = request.principal as Principal
+      const sessionId = sessionOf(request.principal)
+      const { currentPassword, email } = request.body as Static<typeof EmailChange>
+      assertNotReserved(email)
+      const check = () => provePassword(db, userId, currentPassword)
+      const proof = await identity.guesses.attempt(userId, request.ip, check)
+      if (!proof) throw notYourPassword()
+      assertNotEmail(currentPassword, '/email', email)
+      return (on) =>
+        on.db.transaction(async (tx) => {
+          /* c8 ignore next -- the password was changed since the line above */
+          if (!(await lockProved(tx, { userId, sessionId }, proof))) throw notYourPassword()
+          await changeEmail(tx, userId, email)
+          return DONE
+        })
+    })
+  )
+}
+
+const DONE = { status: 204, headers: {} }

@@ -1,0 +1,101 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { UserSessionList } from '#routes/api/v1/auth/schema.ts'
+import type { Database } from '#src/db/database.ts'
+import { ApiError } from '#src/errors.ts'
+import { changeHandler } from '#src/http/change.ts'
+import { IdParams, NoContent } from '#src/http/schemas.ts'
+import type { Principal } from '#src/identity/principal.ts'
+import { removeFactor } from '#src/identity/second-factor/factors.ts'
+import { endAllSessions, endSession, listSessions } from '#src/identity/sessions/sessions.ts'
+import { assertUser } from '#src/identity/users.ts'
+import { guardUsers } from './guard.ts'
+import { SessionParams } from './schema.ts'
+
+/** What administrators do for the account of another: see and end its logins, and remove a second factor that was lost. */
+export const userAccountRoutes: FastifyPluginAsync = async (app) => {
+  const { db, identity } = app
+  const context = { db, changed: () => identity.principals.catchUp() }
+  const change = { access: 'users:write', idempotent: true } as const
+  const common = { tags: ['users'], response: { 204: NoContent } }
+
+  app.get(
+    '/:id/sessions',
+    {
+      config: { access: 'users:read' },
+      schema: {
+        operationId: 'listUserSessions',
+        tags: ['users'],
+        summary: 'List the logins of a user',
+        params: IdParams,
+        response: { 200: UserSessionList }
+      }
+    },
+    async ({ params }) => {
+      const { id } = params as { id: string }
+      await assertUser(db, id)
+      return { data: await listSessions(db, id) }
+    }
+  )
+
+  app.delete(
+    '/:id/sessions',
+    {
+      config: change,
+      schema: { operationId: 'deleteUserSessions', summary: 'End every login of a user', params: IdParams, ...common }
+    },
+    changeHandler(context, async ({ principal, params }) => {
+      const { id } = params as { id: string }
+      return (on) =>
+        forAccount(on.db, principal, id, async (tx) => {
+          await assertUser(tx, id)
+          await endAllSessions(tx, id)
+          return true
+        })
+    })
+  )
+
+  app.delete(
+    '/:id/sessions/:sessionId',
+    {
+      config: change,
+      schema: { operationId: 'deleteUserSession', summary: 'End one login of a user', params: SessionParams, ...common }
+    },
+    changeHandler(context, async ({ principal, params }) => {
+      const { id, sessionId } = params as { id: string; sessionId: string }
+      return (on) => forAccount(on.db, principal, id, (tx) => endSession(tx, id, sessionId))
+    })
+  )
+
+  app.delete(
+    '/:id/second-factor',
+    {
+      config: change,
+      schema: {
+        operationId: 'deleteUserSecondFactor',
+        summary: 'Remove the second factor of a user who lost it; the password alone logs in again',
+        params: IdParams,
+        ...common
+      }
+    },
+    changeHandler(context, async ({ principal, params }) => {
+      const { id } = params as { id: string }
+      return (on) => forAccount(on.db, principal, id, (tx) => removeFactor(tx, id))
+    })
+  )
+}
+
+// Not for the account of somebody who may do more, as with every other change of a user.
+function forAccount(
+  db: Database,
+  principal: Principal | null,
+  id: string,
+  act: (tx: Database) => Promise<boolean>
+): Promise<{ status: number; headers: Record<string, string> }> {
+  return db.transaction(async (tx) => {
+    const item = { id: id.toLowerCase(), body: {} }
+    const judge = await guardUsers({ db: tx, principal: principal as Principal, items: [item] })
+    judge(item)
+    if (!(await act(tx))) throw new ApiError('NOT_FOUND')
+    return { status: 204, headers: {} }
+  })
+}

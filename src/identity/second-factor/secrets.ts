@@ -1,0 +1,88 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+
+const CIPHER = 'aes-256-gcm'
+const [NONCE_BYTES, TAG_BYTES] = [12, 16]
+const CHALLENGE_SECONDS = 300
+const CODES = 10
+const CODE_LETTERS = 16
+// 32 letters and digits, without those that look like others.
+const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
+
+/** What the second step of a login must know of the first. */
+export interface Challenge {
+  userId: string
+  /** The API key that the login comes through; null for this API's own client. */
+  clientId: string | null
+  /** Stands for the hash that the password was compared with. */
+  fingerprint: string
+}
+
+/** What is encrypted, hashed and signed for second factors, each under a key of its own from one that all instances share. */
+export class SecondFactorSecrets {
+  readonly #cipherKey: Buffer
+  readonly #codeKey: Buffer
+  readonly #challengeKey: Buffer
+
+  constructor(key: Buffer) {
+    const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', purpose, 32))
+    this.#cipherKey = derive('secret')
+    this.#codeKey = derive('recovery code')
+    this.#challengeKey = derive('challenge')
+  }
+
+  /** Encrypts a TOTP secret, so that it opens for this user only. */
+  seal(secret: string, userId: string): string {
+    const nonce = randomBytes(NONCE_BYTES)
+    const cipher = createCipheriv(CIPHER, this.#cipherKey, nonce).setAAD(Buffer.from(userId))
+    const encrypted = [cipher.update(secret, 'utf8'), cipher.final()]
+    return Buffer.concat([nonce, cipher.getAuthTag(), ...encrypted]).toString('base64')
+  }
+
+  /** Decrypts it. @throws when it was altered or is another user's. */
+  open(sealed: string, userId: string): string {
+    const bytes = Buffer.from(sealed, 'base64')
+    const decipher = createDecipheriv(CIPHER, this.#cipherKey, bytes.subarray(0, NONCE_BYTES))
+    decipher.setAAD(Buffer.from(userId)).setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+    return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+  }
+
+  /** Ten new recovery codes of 80 bits: `abcd-efgh-jkmn-pqrs`. */
+  newCodes(): string[] {
+    return Array.from({ length: CODES }, () => {
+      const letters = [...randomBytes(CODE_LETTERS)].map((byte) => ALPHABET[byte % ALPHABET.length])
+      return letters.join('').replace(/(.{4})(?=.)/g, '$1-')
+    })
+  }
+
+  /** What is stored of a recovery code, however it is typed. A keyed hash: 80 bits need no slow one. */
+  hashCode(code: string, userId: string): string {
+    const typed = code.toLowerCase().replaceAll(/[\s-]/g, '')
+    return createHmac('sha256', this.#codeKey).update(`${userId} ${typed}`).digest('base64url')
+  }
+
+  /** Stands for a password hash in a challenge, which others may read. */
+  fingerprint(passwordHash: string): string {
+    return this.#sign(passwordHash).slice(0, 22)
+  }
+
+  /** A challenge as text, signed, and how many seconds it is good for. */
+  writeChallenge({ userId, clientId, fingerprint }: Challenge): { challenge: string; expiresIn: number } {
+    const claims = [userId, clientId, fingerprint, Math.floor(Date.now() / 1000) + CHALLENGE_SECONDS]
+    const payload = Buffer.from(JSON.stringify(claims)).toString('base64url')
+    return { challenge: `tnc_${payload}.${this.#sign(payload)}`, expiresIn: CHALLENGE_SECONDS }
+  }
+
+  /** Reads a challenge; undefined when this server did not make it, or its time is over. */
+  readChallenge(text: string): Challenge | undefined {
+    const [, payload = '', signature = ''] = /^tnc_([\w-]+)\.([\w-]+)$/.exec(text) ?? []
+    const expected = Buffer.from(this.#sign(payload))
+    const given = Buffer.from(signature)
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+    const [userId, clientId, fingerprint, expiresAt] = JSON.parse(Buffer.from(payload, 'base64url').toString())
+    return expiresAt * 1000 > Date.now() ? { userId, clientId, fingerprint } : undefined
+  }
+
+  #sign(text: string): string {
+    return createHmac('sha256', this.#challengeKey).update(text).digest('base64url')
+  }
+}
