@@ -73,7 +73,7 @@ t.test('each login then needs a code, good for one use', async (t) => {
   t.equal(await me(answers.find(({ status }) => status === 200)?.body.accessToken), 200)
   t.equal((await finish(code)).status, 401, 'nor later')
   const next = await codeOf(secret, 30)
-  const headers = { 'idempotency-key': 'second step' }
+  const headers = { 'idempotency-key': 'second-step' }
   const done = await finish(next, headers)
   t.equal(done.status, 200)
   t.equal((await finish(next, headers)).text, done.text, 'with a key it is told again')

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream'
+import { generate } from 'otplib'
 import t from 'tap'
 import { PASSWORD, startApp } from '#test/support/app.ts'
 
@@ -21,7 +22,20 @@ t.test('a password, a key and a token are in no log line, error, metric or docum
   const made = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'x', scopes: ['items:read'] } })
   const { key, id } = made.body
   const login = (await send('POST', '/api/v1/auth/register', { body: { email: 'canary@example.com', password } })).body
+  const as = login.accessToken
+  const enrolled = await send('POST', '/api/v1/auth/second-factor', { as, body: { currentPassword: password } })
+  const { secret: totp } = enrolled.body
+  const confirm = { code: await generate({ secret: totp }) }
+  const { recoveryCodes } = (await send('POST', '/api/v1/auth/second-factor/confirm', { as, body: confirm })).body
+  const asked = await send('POST', '/api/v1/auth/login', { body: { email: 'canary@example.com', password } })
+  const { challenge } = asked.body.error.details
   const answers = [
+    await send('POST', '/api/v1/auth/login/second-factor', { body: { challenge, code: `${recoveryCodes[0]}x` } }),
+    await send('POST', '/api/v1/auth/second-factor/remove', {
+      as,
+      body: { currentPassword: `${password}!`, code: recoveryCodes[0] }
+    }),
+    await send('GET', '/api/v1/auth/second-factor', { as }),
     await send('POST', '/api/v1/auth/login', { body: { email: 'canary@example.com', password: `${password}!` } }),
     await send('POST', '/api/v1/auth/login', { body: { email: 'canary@example.com', passwort: password } }),
     await send('GET', '/api/v1/items', { as: `${key}x` }),
@@ -53,7 +67,10 @@ t.test('a password, a key and a token are in no log line, error, metric or docum
     PASSWORD,
     key.slice(30),
     login.accessToken.slice(-40),
-    login.refreshToken.slice(-40)
+    login.refreshToken.slice(-40),
+    totp,
+    challenge,
+    ...recoveryCodes
   ]) {
     t.notOk(lines.includes(secret), 'log')
     for (const answer of answers) t.notOk(answer.includes(secret), answer.slice(0, 80))

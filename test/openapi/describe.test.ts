@@ -12,6 +12,7 @@ t.test('a route says which scope it asks for', async (t) => {
   t.same(describeSecurity({}, route('GET', 'public')).security, [])
   t.same(describeSecurity({}, { method: 'GET', url: '/', handler: () => {} } as unknown as RouteOptions).security, [])
   t.same(describeSecurity({}, route('GET', 'authenticated')).security, [{ bearer: [] }, { apiKey: [] }, { oauth2: [] }])
+  t.same(describeSecurity({}, route('GET', 'account')).security, [{ bearer: [] }], 'no key')
   t.same(describeSecurity({}, route('POST', 'client')).security, [{ client: [] }, {}])
   t.same(describeSecurity({}, route('PATCH', 'items:write')).security, [
     { bearer: ['items:write'] },
