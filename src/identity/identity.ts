@@ -33,6 +33,8 @@ export interface Identity {
   keys: KeyRing
   usage: KeyUsage
   guesses: LoginThrottle
+  /** Where attempts are counted; undefined where nothing is limited. */
+  attempts: AttemptWindows | undefined
   /** The same for codes of second factors. */
   codes: LoginThrottle
   factorSecrets: SecondFactorSecrets
@@ -77,6 +79,7 @@ export async function openIdentity(
     refreshTokens: new RefreshTokens(await sharedKey(db, 'refresh-tokens')),
     keys,
     usage,
+    attempts,
     guesses: new LoginThrottle(attempts, 'login', LOGIN_LIMITS, findNetworks),
     codes: new LoginThrottle(attempts, 'code', SECOND_FACTOR_LIMITS, findNetworks),
     factorSecrets: new SecondFactorSecrets(await sharedKey(db, 'second-factors')),

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Database, Listen } from '#src/db/database.ts'
 import { startHousekeeping } from '#src/identity/housekeeping.ts'
 import { LoginThrottle } from '#src/identity/passwords/login-throttle.ts'
+import { admitRegistration, MAX_REGISTRATIONS } from '#src/identity/passwords/registration-throttle.ts'
 import { ChangeWatch } from '#src/identity/requests/change-watch.ts'
 import { FailureThrottle } from '#src/identity/requests/failure-throttle.ts'
 import { InvalidatedCache } from '#src/identity/requests/invalidated-cache.ts'
@@ -164,6 +165,17 @@ t.test('a try is counted when it begins and given back when it was right or not 
   t.equal(checks, 25, 'who knows the password is forgiven')
   const off = new LoginThrottle(undefined, 'x', limits, find)
   for (let count = 0; count < 10; count += 1) t.equal(await off.attempt('a', '1.1.1.1', async () => 'in'), 'in')
+})
+
+t.test('a network makes a bounded number of accounts an hour', async (t) => {
+  const windows = new WindowStore(() => 0)
+  for (let count = 0; count < MAX_REGISTRATIONS; count += 1) await admitRegistration(windows, `2001:db8::${count}`)
+  await t.rejects(admitRegistration(windows, '2001:db8::ffff'), {
+    code: 'TOO_MANY_REQUESTS',
+    headers: { 'retry-after': '3600' }
+  } as never)
+  await admitRegistration(windows, '2001:db8:0:1::1')
+  await admitRegistration(undefined, '2001:db8::ffff')
 })
 
 t.test('an address has one spelling, and of IPv6 a caller has all of a /64', async (t) => {

@@ -10,6 +10,7 @@ import { changeHandler } from '#src/http/change.ts'
 import { unauthenticated } from '#src/identity/access.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
 import { assertPassword } from '#src/identity/passwords/policy.ts'
+import { admitRegistration } from '#src/identity/passwords/registration-throttle.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
 import {
   challengeOf,
@@ -54,6 +55,7 @@ export default (async (app) => {
       const { email, password, name = email.slice(0, email.indexOf('@')) } = request.body as Static<typeof Registration>
       assertNotReserved(email)
       assertPassword(password, '/password', email)
+      await admitRegistration(identity.attempts, request.ip)
       const passwordHash = await hashPassword(password)
       // Both or neither: a user without the answer could not register again.
       return (on) =>
