@@ -110,7 +110,11 @@ export class ApiError extends Error {
   readonly log: Record<string, string | number>
 
   constructor(code: ErrorCode, message: string = catalogue[code][2], extras: ErrorExtras = {}) {
+    const { stackTraceLimit } = Error
+    // A refusal is an answer, and an import can have a million of them: their stacks would take longer than all the rest.
+    if (catalogue[code][0] < 500) Error.stackTraceLimit = 0
     super(message, { cause: extras.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.statusCode = catalogue[code][0]
     this.faults = extras.faults ?? []

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { runUncancellable } from '../concurrency/request-scope.ts'
+import { takeTurns } from '../concurrency/turns.ts'
 import type { Transaction } from '../db/database.ts'
-import { canonicalJson } from '../schema/canonical-json.ts'
+import { canonicalPieces } from '../schema/json/pieces.ts'
 import { type Answer, send } from './answer.ts'
 import { type ChangeContext, inTransaction } from './change-context.ts'
 import { keyUseOf } from './idempotency/key.ts'
@@ -29,7 +30,7 @@ export function changeHandler<C extends ChangeContext>(context: C, change: Chang
     const { 'idempotency-key': key, prefer } = request.headers
     const preferences = request.route.config.acceptsPrefer ? parsePrefer(prefer) : {}
     const isDryRun = preferences.tx === 'rollback'
-    const once = key === undefined || isDryRun ? undefined : onceOf(request)
+    const once = key === undefined || isDryRun ? undefined : await onceOf(request)
     // Also before what takes long: a repetition should not have to do it again.
     const repeated = once && (await findReplay(context.db, once.use, () => once.fingerprint))
     if (repeated) return send(reply, repeated)
@@ -47,10 +48,15 @@ export function changeHandler<C extends ChangeContext>(context: C, change: Chang
 
 // The meaning of the body counts: what validation made of it, with the members in one order. White space and the
 // spelling of numbers (1.0 and 1) are gone once it is parsed.
-function onceOf(request: FastifyRequest) {
-  const content = canonicalJson(request.body)
-  const use = keyUseOf(request, content)
-  return { use, fingerprint: use.fingerprint().update(content).digest('base64url') }
+async function onceOf(request: FastifyRequest) {
+  const use = keyUseOf(request, () => canonicalPieces(request.body))
+  const digest = use.fingerprint()
+  const pause = takeTurns()
+  for (const piece of canonicalPieces(request.body)) {
+    digest.update(piece)
+    await pause()
+  }
+  return { use, fingerprint: digest.digest('base64url') }
 }
 
 /** Makes a change, and after it what its resource wants done then: also when it failed, which may leave some of it. */

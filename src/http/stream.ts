@@ -46,7 +46,7 @@ async function streamOnce(
   body: Readable,
   run: (body: Readable) => Promise<SentAnswer>
 ): Promise<Answer> {
-  const use = keyUseOf(request, '')
+  const use = keyUseOf(request, () => [])
   const digest = use.fingerprint().update(`${request.headers['content-type']}\n`)
   const claimedAt = await claimKey(db, use.stored, '', LEASE_SECONDS)
   if (claimedAt === undefined) {

@@ -17,19 +17,22 @@ export interface KeyUse {
 
 /**
  * Reads the key of a request.
- * @param content of the body that tells one request from another, where it is known already: of a request without a
+ * @param content gives the text of the body that tells one request from another, where it is known already: of a request without a
  * credential the caller is whoever knows it, so that another body is another key, and never somebody else's answer.
  * @throws ApiError VALIDATION_FAILED for a key that is empty, too long or not ASCII.
  */
-export function keyUseOf({ headers, principal, method, url }: FastifyRequest, content: string): KeyUse {
+export function keyUseOf({ headers, principal, method, url }: FastifyRequest, content: () => Iterable<string>): KeyUse {
   const text = headers['idempotency-key'] as string
   if (!/^[\x21-\x7e]{1,255}$/.test(text)) {
     const message = 'must be 1 to 255 visible ASCII characters'
     throw validationFailed([{ in: 'headers', path: '/idempotency-key', code: 'pattern', message }])
   }
   const derive = (salt: string, purpose: string) => Buffer.from(hkdfSync('sha256', text, salt, purpose, 32))
-  const nobody = () =>
-    createHmac('sha256', derive('', 'caller')).update(`${method} ${url}\n${content}`).digest('base64url')
+  const nobody = () => {
+    const hash = createHmac('sha256', derive('', 'caller')).update(`${method} ${url}\n`)
+    for (const piece of content()) hash.update(piece)
+    return hash.digest('base64url')
+  }
   // A key may do less than its user, so it does not get the answers that its user got.
   const caller = principal
     ? principal.keyId

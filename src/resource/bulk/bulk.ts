@@ -1,11 +1,12 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { takeTurns } from '#src/concurrency/turns.ts'
 import type { Perform } from '#src/http/change.ts'
 import { FaultSchema } from '#src/http/problem.ts'
 import { Nullable } from '#src/schema/fields.ts'
 import type { ResourceContext } from '../context.ts'
 import type { Resource } from '../model.ts'
-import { type Failure, failed, faultsAt, type Outcome, refuseAll, repeated } from './outcome.ts'
+import { type Failure, FaultBudget, failed, faultsAt, type Outcome, refuseAll, repeated } from './outcome.ts'
 import type { Prepare } from './prepare.ts'
 import { settle, settleWhole, type Write } from './settle.ts'
 
@@ -76,7 +77,9 @@ export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): P
   const outcomes: Outcome[] = new Array(bodies.length)
   const items: { index: number; value: T }[] = []
   const seen = new Set<unknown>()
+  const pause = takeTurns()
   for (const [index, body] of bodies.entries()) {
+    await pause()
     // One after the other: what takes its turn at hashing a password leaves the next turn to somebody else.
     const prepared = await prepare(body)
     if ('error' in prepared) outcomes[index] = failed(prepared.error)
@@ -91,7 +94,8 @@ export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): P
     const on = { resource, db }
     const written = await (mode === 'atomic' ? settleWhole(on, values, write, refuse) : settle(on, values, write))
     for (const [at, outcome] of written.entries()) outcomes[(items[at] as { index: number }).index] = outcome
-    const results = outcomes.map((outcome, index) => resultOf(outcome, index, path))
+    const told = new FaultBudget()
+    const results = outcomes.map((outcome, index) => resultOf(outcome, index, path, told))
     const counts = countOutcomes(outcomes)
     const failures = results.filter(({ status }) => status === 'failed')
     const minimal = failures.length > 0 && { minimalBody: { ...counts, results: failures } }
@@ -111,15 +115,15 @@ function countOutcomes(outcomes: Outcome[]) {
   return counts
 }
 
-function resultOf(outcome: Outcome, index: number, path: string) {
+function resultOf(outcome: Outcome, index: number, path: string, told: FaultBudget) {
   const { status, id } = outcome
-  return { index, status, id, ...(status === 'failed' && { error: errorAt(`${path}/${index}`, outcome) }) }
+  return { index, status, id, ...(status === 'failed' && { error: errorAt(`${path}/${index}`, outcome, told) }) }
 }
 
-const errorAt = (path: string, { error }: Failure) => ({
+const errorAt = (path: string, { error }: Failure, told: FaultBudget) => ({
   code: error.code,
   message: error.message,
-  details: faultsAt(path, error)
+  details: told.take(faultsAt(path, error))
 })
 
 /** A body with a list in it. Each item is checked by itself, so that one that is wrong is named and others can pass. */

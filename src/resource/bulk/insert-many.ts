@@ -3,7 +3,7 @@ import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { selectRaw } from '#src/db/rows.ts'
 import type { Columns, Resource } from '../model.ts'
 import { isOwned } from '../rows/ownership.ts'
-import { arrayText, bareName, commaList, jsonRows, usedColumns } from '../rows/sql.ts'
+import { arrayText, bareName, commaList, jsonRowsInTurns, usedColumns } from '../rows/sql.ts'
 import type { Guard, Keys } from './constraints.ts'
 import { brokenReference, conflict, failed, type Outcome, repeated } from './outcome.ts'
 import type { Write } from './settle.ts'
@@ -29,7 +29,8 @@ export function insertMany(insert: Insert): Write<Columns> {
   return async function write(db, rows) {
     const isRepeated = onConflict === 'update' && keys.upsert ? repetitions(rows, keys.upsert) : undefined
     const fresh = isRepeated ? rows.filter((row) => !isRepeated.has(row)) : rows
-    const answers = await selectRaw<Written>(db, insertSql(insert, fresh))
+    const text = await jsonRowsInTurns(insert.resource, fresh)
+    const answers = await selectRaw<Written>(db, insertSql(insert, fresh, text))
     const byId = new Map(answers.map((answer) => [answer.id, answer]))
     const taken = new Map<string, string>()
     return rows.map((row) => {
@@ -65,7 +66,7 @@ function repetitions(rows: Columns[], key: Guard): Set<Columns> {
 
 const keyText = ({ key }: Guard, row: Columns) => `${key} ${row[key]}`
 
-function insertSql(insert: Insert, rows: Columns[]): SQL {
+function insertSql(insert: Insert, rows: Columns[], text: string): SQL {
   const { resource, keys, onConflict, ownerId } = insert
   const { table, columns } = resource
   const id = columns.id as AnyPgColumn
@@ -81,7 +82,7 @@ function insertSql(insert: Insert, rows: Columns[]): SQL {
   return sql`
     with item as materialized (
       select item.*${brokenColumns(keys)}
-      from jsonb_populate_recordset(null::${table}, ${jsonRows(resource, rows)}::jsonb) as item
+      from jsonb_populate_recordset(null::${table}, ${text}::jsonb) as item
     ), done as (
       insert into ${table} (${names}) select ${names} from item where ${isWhole(keys)}
       on conflict ${onConflict === 'update' ? updateSql(insert, key, used) : sql`do nothing`}

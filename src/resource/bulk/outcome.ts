@@ -34,11 +34,25 @@ export function faultsAt(path: string, { faults, code, message }: ApiError): Fau
   return faults.map((fault) => ({ ...fault, path: path + fault.path }))
 }
 
+// A thousand items can have a hundred thousand faults, and an answer with all of them would be larger than the request.
 const MAX_FAULTS = 1000
+
+/** How many faults one answer about many items tells: a thousand, and of every item after that the first. */
+export class FaultBudget {
+  #left = MAX_FAULTS
+
+  take(faults: Fault[]): Fault[] {
+    const told = faults.slice(0, Math.max(1, this.#left))
+    this.#left -= told.length
+    return told
+  }
+}
 
 /** One refusal for all items that failed, each fault with the path of its item. */
 export function refuseAll(failures: { path: string; error: ApiError }[]): ApiError {
-  const faults = failures.flatMap(({ path, error }) => faultsAt(path, error)).slice(0, MAX_FAULTS)
+  const faults: Fault[] = []
+  for (const { path, error } of failures)
+    if (faults.length < MAX_FAULTS) faults.push(...faultsAt(path, error).slice(0, MAX_FAULTS - faults.length))
   const message = `${failures.length === 1 ? '1 item was' : `${failures.length} items were`} refused. Nothing was changed.`
   const { code, headers, facts } = (failures[0] as { error: ApiError }).error
   if (failures.some(({ error }) => error.code !== code)) return new ApiError('VALIDATION_FAILED', message, { faults })

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { ApiError } from '#src/errors.ts'
 import { FaultSchema } from '#src/http/problem.ts'
-import { faultsAt, type Outcome } from './outcome.ts'
+import { FaultBudget, faultsAt, type Outcome } from './outcome.ts'
 
 // So that an import of a million bad rows is not answered with a million faults.
 const MAX_REPORTED = 1000
@@ -33,6 +33,7 @@ export const ImportReport = Type.Object(
 export class Report {
   readonly #counts = { created: 0, updated: 0, skipped: 0, failed: 0 }
   readonly #errors: { line: number; code: string; message: string; details: unknown[] }[] = []
+  readonly #told = new FaultBudget()
 
   add(line: number, outcome: Outcome): void {
     this.#counts[outcome.status as keyof ReturnType<Report['counts']>] += 1
@@ -52,6 +53,6 @@ export class Report {
   #keep(line: number, error: ApiError): void {
     if (this.#errors.length >= MAX_REPORTED) return
     const { code, message } = error
-    this.#errors.push({ line, code, message, details: faultsAt('', error) })
+    this.#errors.push({ line, code, message, details: this.#told.take(faultsAt('', error)) })
   }
 }

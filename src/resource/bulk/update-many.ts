@@ -3,7 +3,7 @@ import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { selectRaw } from '#src/db/rows.ts'
 import type { Columns, Resource } from '../model.ts'
 import { isOwned } from '../rows/ownership.ts'
-import { bareName, commaList, jsonRows, usedColumns } from '../rows/sql.ts'
+import { bareName, commaList, jsonRowsInTurns, usedColumns } from '../rows/sql.ts'
 import type { Keys } from './constraints.ts'
 import { brokenReference, conflict, failed, missing, type Outcome } from './outcome.ts'
 import type { Write } from './settle.ts'
@@ -20,7 +20,8 @@ interface Change {
 export function changeMany(change: Change): Write<Columns> {
   const { keys } = change
   return async function write(db, rows) {
-    const answers = await selectRaw<Written>(db, changeSql(change, rows))
+    const text = await jsonRowsInTurns(change.resource, rows)
+    const answers = await selectRaw<Written>(db, changeSql(change, rows, text))
     const byId = new Map(answers.map((answer) => [answer.id, answer]))
     return rows.map(({ id }): Outcome => {
       const answer = byId.get(id as string) as Written
@@ -35,7 +36,7 @@ export function changeMany(change: Change): Write<Columns> {
   }
 }
 
-function changeSql({ resource, keys, ownerId }: Change, rows: Columns[]): SQL {
+function changeSql({ resource, keys, ownerId }: Change, rows: Columns[], text: string): SQL {
   const { table, columns } = resource
   const id = columns.id as AnyPgColumn
   const [version, updatedAt] = [columns.version as AnyPgColumn, columns.updatedAt as AnyPgColumn]
@@ -54,7 +55,7 @@ function changeSql({ resource, keys, ownerId }: Change, rows: Columns[]): SQL {
   return sql`
     with patch as materialized (
       select item.*, list.patch as "@patch"${brokenColumns(keys)}
-      from jsonb_array_elements(${jsonRows(resource, rows)}::jsonb) as list(patch),
+      from jsonb_array_elements(${text}::jsonb) as list(patch),
         jsonb_populate_record(null::${table}, list.patch) as item
     ), item as materialized (
       select item.*${sql.join(uniques)} from patch as item

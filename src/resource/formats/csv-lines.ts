@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { type ApiError, type Fault, validationFailed } from '../../errors.ts'
+import type { Pause } from '../../schema/json/slices.ts'
 import { type Cell, type CsvColumn, fromCsv } from './csv.ts'
 import { readRecords } from './csv-records.ts'
 import type { Line, Lines } from './lines.ts'
@@ -8,9 +9,9 @@ import type { Line, Lines } from './lines.ts'
  * Reads one body from each record. The first names the columns; those that are `ignored` are passed over.
  * @throws ApiError VALIDATION_FAILED for a header that is not CSV, or has an unknown column, or one twice.
  */
-export async function* readCsv(stream: Readable, columns: CsvColumn[], ignored: string[]): Lines {
+export async function* readCsv(stream: Readable, columns: CsvColumn[], ignored: string[], pause: Pause): Lines {
   let header: Header | undefined
-  for await (const records of readRecords(stream)) {
+  for await (const records of readRecords(stream, pause)) {
     const lines: Line[] = []
     for (const record of records) {
       if (header) lines.push('cells' in record ? lineOf(record, header) : record)

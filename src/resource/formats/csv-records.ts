@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CsvError, parse } from 'csv-parse/sync'
 import { ApiError, validationFailed } from '../../errors.ts'
+import type { Pause } from '../../schema/json/slices.ts'
 import type { Cell } from './csv.ts'
 import { MAX_LINE_BYTES } from './lines.ts'
 
@@ -13,16 +14,23 @@ const [QUOTE, NEWLINE, RETURN] = [0x22, 0x0a, 0x0d]
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 // About 30 µs each: so many hold the event loop for some 6 ms.
 const RECORDS_PER_TURN = 200
+// As much as is parsed before others may have their turn: short lines take 1 µs a byte.
+const STEP = 8_192
+// More than a table of PostgreSQL has columns. A line of commas alone would be a million cells.
+const MAX_CELLS = 2_000
 
 /**
  * Reads the records of a CSV (RFC 4180) as they come. A line that is not CSV is refused by itself, whatever is wrong with
  * it; a quote that is never closed costs the line that opens it, and not those that it would swallow.
  */
-export async function* readRecords(stream: Readable): AsyncIterable<CsvRecord[]> {
+export async function* readRecords(stream: Readable, pause: Pause): AsyncIterable<CsvRecord[]> {
   const splitter = new RecordSplitter()
   // Leaving early must not end the connection: the answer that says why is still to be sent.
   for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    yield* splitter.take(chunk)
+    for (let from = 0; from < chunk.length; from += STEP) {
+      await pause()
+      yield* splitter.take(chunk.subarray(from, from + STEP))
+    }
   }
   yield* splitter.end()
 }
@@ -134,6 +142,7 @@ class RecordSplitter {
     } catch (error) {
       if (error instanceof CsvError)
         return refuse('is not CSV: a quote inside a cell is written twice, in a quoted cell')
+      if (error instanceof ApiError) return error
       throw error
     }
   }
@@ -144,7 +153,10 @@ const OPTIONS = {
   relax_column_count: true,
   skip_empty_lines: true,
   record_delimiter: ['\r\n', '\n', '\r'],
-  cast: (text: string, { quoting }: { quoting: boolean }) => ({ text, isQuoted: quoting }) satisfies Cell
+  cast(text: string, { quoting, index }: { quoting: boolean; index: number }): Cell {
+    if (index >= MAX_CELLS) throw refuse(`has more than ${MAX_CELLS} cells`)
+    return { text, isQuoted: quoting }
+  }
 }
 
 const refuse = (message: string) => validationFailed([{ in: 'body', path: '', code: 'csv', message }])

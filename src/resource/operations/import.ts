@@ -1,7 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { takeTurns } from '#src/concurrency/turns.ts'
 import { toKnown } from '#src/http/send-error.ts'
 import { ApiError } from '../../errors.ts'
+import { maxValuesOf } from '../../schema/bounds.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { keysOf } from '../bulk/constraints.ts'
 import type { OnConflict } from '../bulk/insert-many.ts'
@@ -22,6 +24,7 @@ export const importRoute: MakeRoute = (context) => {
   const { resource } = context
   const keys = keysOf(resource)
   const prepare = prepareCreate(resource)
+  const maxValues = maxValuesOf(resource.variants.Create)
   const columns = csvColumns(resource.variants.Create.properties)
   const readOnly = Object.keys(resource.variants.Response.properties).filter(
     (name) => !(name in resource.variants.Create.properties)
@@ -52,11 +55,16 @@ export const importRoute: MakeRoute = (context) => {
         // Two rows for one key cannot be updated by one statement, so the second waits for the next.
         key: onConflict === 'update' ? keys.upsert?.key : undefined
       })
+      const pause = takeTurns()
       const isCsv = request.headers['content-type']?.startsWith(CSV)
       try {
-        for await (const lines of isCsv ? readCsv(body, columns, readOnly) : readNdjson(body)) {
-          for (const line of lines)
+        for await (const lines of isCsv
+          ? readCsv(body, columns, readOnly, pause)
+          : readNdjson(body, maxValues, pause)) {
+          for (const line of lines) {
+            await pause()
             await loader.add('body' in line ? { ...line, body: without(readOnly, line.body) } : line)
+          }
         }
         await loader.end()
       } catch (error) {

@@ -72,6 +72,7 @@ t.test('no more than 100 faults are listed', async (t) => {
 t.test('a value that is larger than 1 MiB by itself is 413, with its place', async (t) => {
   const text = `{"items":[1,"${'x'.repeat(1_048_576)}"]}`
   t.match(await sliced(text), { code: 'PAYLOAD_TOO_LARGE', faults: [{ path: '/items/1', code: 'maxBytes' }] })
+  t.match(await sliced(`{"items":[1,${' '.repeat(1_048_577)}2]}`), { code: 'PAYLOAD_TOO_LARGE' })
 })
 
 t.test('others have their turn between two values', async (t) => {
