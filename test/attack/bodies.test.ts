@@ -177,6 +177,19 @@ t.test('bodies come compressed, and their bound counts what they decode to', asy
   }
 })
 
+t.test('a body that is read in slices is taken and refused as a small one', async (t) => {
+  const post = (body: object) => send('POST', '/api/v1/items/bulk', { as: ada.token, body })
+  const items = Array.from({ length: 100 }, (_, index) => ({ title: `t${index}`, description: 'x'.repeat(1_000) }))
+  t.match(await post({ items }), { status: 200, body: { created: 100 } })
+  t.match(await post({ items: [...items, { title: 'a\0' }] }), {
+    status: 422,
+    body: { details: [{ path: '/items/100/title', code: 'text' }] }
+  })
+  const cells = `title\n${','.repeat(3_000)}\nfine\n`
+  const sent = { as: ada.token, body: cells, headers: { 'content-type': 'text/csv' } }
+  t.match((await send('POST', '/api/v1/items/import', sent)).body, { created: 1, failed: 1 })
+})
+
 t.test('a client that hangs up in the middle of a body is no failure of the database', async (t) => {
   for (const lines of [
     ['POST /api/v1/auth/login', 'Content-Type: application/json'],
