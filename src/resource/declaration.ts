@@ -136,8 +136,11 @@ export interface Declaration<S extends TObject = TObject> {
   computed?: { [K in keyof Static<S>]?: Computed }
   /** What must hold between fields. */
   rules?: Rule[]
-  /** The unique field by which bulk and import know a row again; not needed where there is only one. */
-  upsert?: FieldPath<S>
+  /**
+   * The unique field, or the fields that are unique together, by which bulk and import know a row again; not needed
+   * where there is only one such key.
+   */
+  upsert?: FieldPath<S> | FieldPath<S>[]
   /**
    * Changes and deletes over a filter (`PATCH` and `DELETE` of the collection) are there only where this says so;
    * changes not where there are rules between fields.

@@ -6,6 +6,7 @@ import type { Precondition } from '../http/conditional.ts'
 import type { Variants } from '../schema/variants.ts'
 import type { Declaration, Include } from './declaration.ts'
 import type { ColumnType } from './types/column-type.ts'
+import type { JsonField } from './json-fields.ts'
 
 /** One value of the wire and the column that holds it. */
 export interface Field {
@@ -60,6 +61,8 @@ export interface Resource {
   made: [key: string, make: () => unknown][]
   /** Computed fields that are made from the row. */
   computed: [name: string, from: (row: object) => unknown][]
+  /** Fields that hold a JSON object in one column. */
+  json: JsonField[]
   variants: Variants
   /** The schema of one answer: the response variant and what `include` may add. */
   answer: TObject

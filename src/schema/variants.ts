@@ -1,5 +1,5 @@
 import { type Static, type TObject, type TOptional, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import { isNullable, type TDefault, type TNullable, type TReadOnly, type TWriteOnly } from './fields.ts'
+import { isNullable, Nullable, type TDefault, type TNullable, type TReadOnly, type TWriteOnly } from './fields.ts'
 
 type Writable<P extends TProperties> = { [K in keyof P as P[K] extends TReadOnly<TSchema> ? never : K]: P[K] }
 type Readable<P extends TProperties> = { [K in keyof P as P[K] extends TWriteOnly<TSchema> ? never : K]: P[K] }
@@ -110,4 +110,22 @@ function patchable(field: TSchema): TSchema {
   return Type.Object(Object.fromEntries(inner.map(([name, one]) => [name, Type.Optional(patchable(one))])), {
     additionalProperties: false
   })
+}
+
+/**
+ * What a merge patch of a JSON value takes (RFC 7396): any of its members, and null for one that is to be deleted. Whether
+ * enough of them are left is a question for the merged value.
+ */
+export function jsonPatch(schema: TSchema): TSchema {
+  const { default: _default, required: _required, minProperties: _min, maxProperties: _max, ...rest } = schema
+  const isObject = [rest.type].flat().includes('object')
+  if (!isObject) return rest as TSchema
+  const member = (one: TSchema) => (isNullable(one) ? jsonPatch(one) : Nullable(jsonPatch(one)))
+  const members = Object.entries((rest.properties ?? {}) as TProperties)
+  const { additionalProperties } = rest
+  return {
+    ...rest,
+    ...(members.length > 0 && { properties: Object.fromEntries(members.map(([name, one]) => [name, member(one)])) }),
+    ...(typeof additionalProperties === 'object' && { additionalProperties: member(additionalProperties) })
+  } as TSchema
 }

@@ -1,4 +1,6 @@
+import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { selectRaw } from '#src/db/rows.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { isPostgres } from '#test/support/database.ts'
 import { noteStatements } from '#test/support/statements.ts'
@@ -123,7 +125,7 @@ t.test('what is taken is skipped or updated where that is asked for', async (t) 
     })
   })
   t.equal(sent.length, 1)
-  t.match(await read(id), { name: 'Other', stock: 0, tags: [] }, 'a stored row gets every field of the item')
+  t.match(await read(id), { name: 'Other', stock: 5, tags: ['x'] }, 'a stored row gets what was sent and nothing else')
   t.equal((await send('GET', `/api/v1/products/${id}`)).headers.etag, '"2"')
 
   const twice = await bulk(
@@ -134,6 +136,83 @@ t.test('what is taken is skipped or updated where that is asked for', async (t) 
   t.same(failures(twice), [[1, 'CONFLICT', '/items/1/sku']])
   t.match(twice.body.results[1].error.details, [{ code: 'repeated' }])
 })
+
+t.test('an upsert of a stored row needs only its key; a new row needs all; replace sets the whole row', async (t) => {
+  const whole = desk('up', { stock: 7, currency: 'EUR', tags: ['a'], description: 'Old', active: false })
+  const { id } = (await bulk('POST', { items: [whole] })).body.results[0]
+  const post = (items: object[], onConflict = 'update', query = '?mode=partial') =>
+    bulk('POST', { items, onConflict }, query)
+  t.match((await post([{ sku: 'DESK-up' }])).body.results, [{ status: 'updated', id }])
+  t.match(await send('GET', `/api/v1/products/${id}`), { body: whole, headers: { etag: '"1"' } })
+  const mixed = await post([
+    { sku: 'DESK-up', priceCents: 5 },
+    { sku: 'DESK-none', stock: 1 },
+    desk('up2'),
+    { name: 'x' }
+  ])
+  t.same(counts(mixed), { created: 1, updated: 1, skipped: 0, deleted: 0, failed: 2 })
+  t.same(failures(mixed), [
+    [1, 'VALIDATION_FAILED', '/items/1/name,/items/1/priceCents'],
+    [3, 'VALIDATION_FAILED', '/items/3/sku,/items/3/priceCents']
+  ])
+  t.match(await read(id), { ...whole, priceCents: 5 })
+  t.match((await post([{ sku: 'DESK-up', stock: -1 }])).body.results, [{ status: 'failed' }])
+  t.match((await post([{ sku: 'DESK-up', categoryId: NOWHERE }])).body.results, [{ status: 'failed', id }])
+  t.equal((await post([{ sku: 'DESK-none', stock: 1 }, desk('up3')], 'update', '')).status, 422)
+  t.equal(await total('sku=DESK-up3'), 0)
+  t.match((await post([{ sku: 'DESK-up' }], 'replace')).body.results, [{ status: 'failed' }])
+  t.match((await post([desk('up')], 'replace')).body, { updated: 1 })
+  t.match(await read(id), { stock: 0, currency: 'USD', tags: [], description: null, active: true })
+  const two = { sku: 'DESK-up', price: { amount: 9 } }
+  await bulk(
+    'POST',
+    { items: [{ ...two, price: { amount: 8, currency: 'EUR' } }], onConflict: 'update' },
+    '',
+    '/api/v2/products'
+  )
+  await bulk('POST', { items: [two], onConflict: 'update' }, '', '/api/v2/products')
+  t.match(await read(id), { priceCents: 9, currency: 'EUR' })
+  for (const [type, text] of [
+    ['text/csv', 'sku,name,priceCents\nDESK-up,CSV,10\nDESK-new,,10\n'],
+    ['application/x-ndjson', '{"sku":"DESK-up","name":"CSV"}\n{"sku":"DESK-new","stock":1}\n']
+  ] as const) {
+    await bulk('POST', { items: [{ ...desk('up'), stock: 3 }], onConflict: 'replace' })
+    const options = { as: admin.token, body: text, headers: { 'content-type': type } }
+    const { body } = await send('POST', '/api/v1/products/import?onConflict=update', options)
+    t.match(body, { created: 0, updated: 1, failed: 1 }, type)
+    t.match(await read(id), { name: 'CSV', stock: 3 }, type)
+  }
+})
+
+t.test(
+  'many changes of the same rows in opposite orders never lock each other out',
+  { skip: !isPostgres },
+  async (t) => {
+    const count = 200
+    const { body } = await bulk('POST', { items: desks(40_000, count) })
+    const ids = body.results.map((one: { id: string }) => one.id)
+    const deadlocks = async () =>
+      selectRaw(app.db, sql`select deadlocks::int from pg_stat_database where datname = current_database()`)
+    const ways = [
+      (order: number[]) => bulk('PATCH', { items: order.map((n) => ({ id: ids[n], stock: n })) }),
+      (order: number[]) =>
+        bulk('POST', { items: order.map((n) => desk(40_000 + n, { stock: n })), onConflict: 'update' }),
+      (order: number[]) => bulk('POST', { items: order.map((n) => desk(50_000 + n)), onConflict: 'skip' })
+    ]
+    const before = await deadlocks()
+    const forth = Array.from({ length: count }, (_, n) => n)
+    const answers = await Promise.all(
+      Array.from({ length: 9 }, (_, n) => ways[n % 3]?.(n % 2 ? forth : forth.toReversed()))
+    )
+    t.ok(answers.every((answer) => answer?.status === 200))
+    t.same(await deadlocks(), before)
+    const removals = [ids, ids.toReversed()].map((some) => bulk('DELETE', { ids: some }, '?mode=partial'))
+    t.same(
+      (await Promise.all(removals)).map(({ body }) => body.deleted).toSorted((a, b) => a - b),
+      [0, count]
+    )
+  }
+)
 
 t.test('return=minimal leaves out what succeeded, and never what failed', async (t) => {
   const post = (items: object[], mode = 'partial') =>

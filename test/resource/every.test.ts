@@ -2,6 +2,7 @@ import type { TSchema } from '@sinclair/typebox'
 import { eq, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import t from 'tap'
+import { keysOf } from '#src/resource/bulk/constraints.ts'
 import type { Resource } from '#src/resource/model.ts'
 import { bare, NOT_BLANK } from '#src/schema/fields.ts'
 import { startApp } from '#test/support/app.ts'
@@ -157,6 +158,51 @@ for (const [path, resource] of resources) {
       }
     })
   }
+
+  for (const { field } of resource.json) {
+    const { name } = field
+    t.test(`${path}: a patch is merged into ${name} (RFC 7396), one or many, also at once`, async (t) => {
+      const id = await make(path, resource)
+      const patch = (value: unknown) => send('PATCH', `${path}/${id}`, { as: admin.token, body: { [name]: value } })
+      const bulk = (value: unknown, query = '') =>
+        send('PATCH', `${path}/bulk${query}`, { as: admin.token, body: { items: [{ id, [name]: value }] } })
+      const stored = async () => (await send('GET', `${path}/${id}`, { as: admin.token })).body[name]
+      t.equal((await patch(null)).body[name], null)
+      t.same((await patch({ a: '1', b: '2', gone: null })).body[name], { a: '1', b: '2' })
+      t.same((await patch({ b: null, c: '3' })).body[name], { a: '1', c: '3' })
+      t.match(await bulk({ c: null, d: '4' }), { status: 200 })
+      t.same(await stored(), { a: '1', d: '4' })
+      t.match(await patch({ a: 5 }), { status: 422, body: { details: [{ path: `/${name}/a` }] } })
+      const tooMany = Object.fromEntries(Array.from({ length: 49 }, (_, n) => [`n${n}`, 'x']))
+      t.match(await patch(tooMany), { status: 422, body: { details: [{ path: `/${name}`, code: 'maxProperties' }] } })
+      t.match(await bulk(tooMany), { status: 422, body: { details: [{ path: `/items/0/${name}` }] } })
+      t.same(await stored(), { a: '1', d: '4' })
+      const some = ['p', 'q', 'r', 's', 'u', 'v']
+      await Promise.all(some.map((member, n) => (n % 2 ? patch : bulk)({ [member]: member })))
+      t.same(Object.keys(await stored()).toSorted(), ['a', 'd', ...some])
+    })
+  }
+
+  const { upsert } = keysOf(resource)
+  t.test(
+    `${path}: an upsert with only the key keeps every other field`,
+    { skip: !upsert || !makes('POST') },
+    async (t) => {
+      const id = await make(path, resource)
+      const { body: before, headers } = await send('GET', `${path}/${id}`, { as: admin.token })
+      const item = Object.fromEntries((upsert?.fields ?? []).map((field) => [field, before[field]]))
+      for (const [method, url, body, type] of [
+        ['POST', `${path}/bulk`, { items: [item], onConflict: 'update' }, 'application/json'],
+        ['POST', `${path}/import?onConflict=update`, JSON.stringify(item), 'application/x-ndjson'],
+        ['POST', `${path}/import?onConflict=update`, `${Object.keys(item)}\n${Object.values(item)}\n`, 'text/csv']
+      ] as const) {
+        const options = { as: admin.token, body: body as string, headers: { 'content-type': type } }
+        t.match((await send(method, url, options)).body, { updated: 1, failed: 0 }, type)
+        const after = await send('GET', `${path}/${id}`, { as: admin.token })
+        t.same([after.body, after.headers.etag], [before, headers.etag], type)
+      }
+    }
+  )
 
   const names = writes.filter(([, schema]) => bare(schema).pattern === NOT_BLANK)
   t.test(`${path}: a name of blanks only is refused`, { skip: names.length === 0 }, async (t) => {

@@ -1,56 +1,78 @@
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { constraintsOf } from '#src/db/constraints.ts'
 import type { Fault } from '#src/errors.ts'
-import { DeclarationError, type Field, type Resource } from '../model.ts'
+import { type Columns, DeclarationError, type Resource } from '../model.ts'
 
-/** A constraint that one column of many rows is checked against in the statement that writes them. */
-export interface Guard {
-  column: AnyPgColumn
-  /** The key of the column in the table object. */
-  key: string
+/** Columns that are unique together, which many rows are checked against in the statement that writes them. */
+export interface UniqueGuard {
+  columns: AnyPgColumn[]
+  /** The keys of the columns in the table object. */
+  keys: string[]
   fault: Fault
 }
 
 /** A reference, and where it points. */
-export interface ReferenceGuard extends Guard {
+export interface ReferenceGuard {
+  column: AnyPgColumn
+  fault: Fault
   target: { table: PgTable; column: AnyPgColumn }
+}
+
+/** A unique key by which stored rows are known again. */
+export interface UpsertKey extends UniqueGuard {
+  /** The fields of the key, as a request names them: `sku`, `orderId,position`. */
+  name: string
+  fields: string[]
 }
 
 /** What can keep single rows of a table from being written, and what tells an update from an insert. */
 export interface Keys {
-  uniques: Guard[]
+  uniques: UniqueGuard[]
   references: ReferenceGuard[]
-  /** The field whose value says that a row is there already. */
-  upsert: Guard | undefined
+  /** Every key that says that a row is there already. */
+  upserts: UpsertKey[]
+  /** The one of them that is taken where a request names none. */
+  upsert: UpsertKey | undefined
 }
 
 /**
- * The keys of a resource's table. The upsert key is the one that the declaration names, else the only unique field.
- * @throws DeclarationError when the declaration names a field that is not unique, or may be null.
+ * The keys of a resource's table. The upsert key is the one that the declaration names, else the only one that there is.
+ * A key may have several fields, and the owner among its columns.
+ * @throws DeclarationError when the declaration names fields that are not unique together, or may be null.
  */
 export function keysOf(resource: Resource): Keys {
-  const { columns, faults, fields, name, declaration } = resource
-  const uniques: Guard[] = []
+  const { columns, faults, name, declaration } = resource
+  const uniques: UniqueGuard[] = []
   const references: ReferenceGuard[] = []
   for (const [constraint, { kind, columns: keys, target }] of constraintsOf(resource.table)) {
-    const [key, ...others] = keys
     const fault = faults.get(constraint)
     // What no field shows cannot be wrong in a body: that is left to the database.
-    if (!key || !fault || others.length > 0) continue
-    const guard = { column: columns[key] as AnyPgColumn, key, fault }
-    if (kind === 'unique') uniques.push(guard)
-    if (target) references.push({ ...guard, target: { table: target.table, column: target.columns[0] as AnyPgColumn } })
+    if (!fault) continue
+    const all = keys.map((key) => columns[key] as AnyPgColumn)
+    if (kind === 'unique') uniques.push({ columns: all, keys, fault })
+    if (target && all.length === 1) {
+      const [column, pointed] = [all[0], target.columns[0]] as [AnyPgColumn, AnyPgColumn]
+      references.push({ column, fault, target: { table: target.table, column: pointed } })
+    }
   }
-  const candidates = uniques.filter(({ key }) => isKey([...fields.values()].find((field) => field.key === key)))
-  const named = declaration.upsert && (fields.get(declaration.upsert) as Field | undefined)?.key
-  const upsert = declaration.upsert
-    ? candidates.find(({ key }) => key === named)
-    : candidates.length === 1
-      ? candidates[0]
-      : undefined
-  if (declaration.upsert && !upsert)
-    throw new DeclarationError(`${name}: upsert names '${declaration.upsert}', which is not a unique field of its own`)
-  return { uniques, references, upsert }
+  const upserts = uniques.flatMap((unique) => upsertKeyOf(resource, unique) ?? [])
+  const declared = declaration.upsert && [declaration.upsert].flat().join()
+  const upsert = declared ? upserts.find((key) => key.name === declared) : upserts.length === 1 ? upserts[0] : undefined
+  if (declared && !upsert) throw new DeclarationError(`${name}: upsert names '${declared}', which is not a unique key`)
+  return { uniques, references, upserts, upsert }
 }
 
-const isKey = (field: Field | undefined) => field && !field.isNullable && !field.schema.readOnly
+// Each column is a field that callers write and that is never null, or the owner, which the server fills in.
+function upsertKeyOf({ fields, declaration }: Resource, unique: UniqueGuard): UpsertKey | undefined {
+  const all = [...fields.values()]
+  const found = unique.keys
+    .filter((key) => key !== declaration.owner)
+    .map((key) => all.find((field) => field.key === key && !field.isNullable && !field.schema.readOnly))
+  if (found.length === 0 || found.includes(undefined)) return undefined
+  const names = found.map((field) => (field as { name: string }).name)
+  return { ...unique, fields: names, name: names.join() }
+}
+
+/** The value of a key in a row, as text that is equal only for equal values. */
+export const keyText = ({ keys }: UniqueGuard, row: Columns): string =>
+  keys.length === 1 ? `${keys[0]} ${row[keys[0] as string]}` : JSON.stringify(keys.map((key) => [key, row[key]]))

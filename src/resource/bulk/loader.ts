@@ -16,15 +16,15 @@ interface Load {
   report: Report
   prepare: Prepare<Sent>
   write: Write<Sent>
-  /** The column that no two rows of a batch may have the same value of. */
-  key: string | undefined
+  /** What no two rows of a batch may have the same of; undefined where all may be alike. */
+  keyOf: ((value: Sent) => string) | undefined
 }
 
 /** Gathers lines into batches and writes them, one batch under way while the next is gathered. */
 export class Loader {
   readonly #load: Load
   #rows: { line: number; value: Sent }[] = []
-  #seen = new Set<unknown>()
+  #seen = new Set<string>()
   #bytes = 0
   #writing: Promise<void> = Promise.resolve()
 
@@ -36,11 +36,11 @@ export class Loader {
   async add(line: Line): Promise<void> {
     const prepared = 'body' in line ? await this.#load.prepare(line.body) : line
     if ('error' in prepared) return this.#load.report.add(line.line, failed(prepared.error))
-    const { key } = this.#load
     const { value } = prepared
-    const isRepeated = key !== undefined && this.#seen.has(value.columns[key])
+    const key = this.#load.keyOf?.(value)
+    const isRepeated = key !== undefined && this.#seen.has(key)
     if (isRepeated || this.#rows.length === MAX_ITEMS || this.#bytes + line.bytes > MAX_BYTES) await this.#flush()
-    if (key !== undefined) this.#seen.add(value.columns[key])
+    if (key !== undefined) this.#seen.add(key)
     this.#rows.push({ line: line.line, value })
     this.#bytes += line.bytes
   }

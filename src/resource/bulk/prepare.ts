@@ -4,6 +4,7 @@ import { compileValidator } from '#src/schema/validate.ts'
 import type { Columns, Resource } from '../model.ts'
 import { ruleFaults } from '../rules.ts'
 import { toColumns } from '../write.ts'
+import type { UpsertKey } from './constraints.ts'
 
 /** One item of many, ready to be written, or what is wrong with it. */
 export type Prepared<T> = { value: T } | { error: ApiError }
@@ -12,6 +13,10 @@ export type Prepared<T> = { value: T } | { error: ApiError }
 export interface Sent {
   body: object
   columns: Columns
+  /** Of an upsert: the columns that a stored row gets. */
+  patch?: Columns
+  /** Of an upsert: why it can be no new row. */
+  insertError?: ApiError
 }
 
 export type Prepare<T> = (body: unknown) => Promise<Prepared<T>>
@@ -33,6 +38,61 @@ export function prepareCreate(resource: Resource): (ownerId: string | undefined)
       for (const [key, make] of resource.made) value[key] ??= make()
       return { value: { body: body as object, columns: value } }
     }
+}
+
+/**
+ * Makes of an item what may change a stored row or become a new one. A stored row gets what was sent and nothing else, so
+ * it needs only its key; a new one needs all that a create needs, and gets the defaults. With `replace` a stored row gets
+ * the same as a new one.
+ */
+export function prepareUpsert(
+  resource: Resource,
+  isReplace: boolean
+): (ownerId: string | undefined, key: UpsertKey) => Prepare<Sent> {
+  const create = prepareCreate(resource)
+  const validateFor = new Map<string, ReturnType<typeof compileValidator>>()
+  const fields = [...resource.fields.values()]
+  return (ownerId, key) => {
+    const asNew = create(ownerId)
+    const validate = validateFor.get(key.name) ?? compileValidator(upsertItem(resource, key), 'body')
+    validateFor.set(key.name, validate)
+    return async function prepare(body) {
+      // Validation fills in the defaults of a create.
+      const sent = structuredClone(body) as Record<string, unknown>
+      const asUpdate = isReplace ? true : validate(sent)
+      const made = await asNew(body)
+      if (asUpdate !== true) return 'error' in made ? made : asUpdate
+      if ('error' in made) return isReplace ? made : changeOnly(sent, made.error, ownerId)
+      const patch: Columns = {}
+      for (const { key: column, path } of fields)
+        if (isReplace ? column in made.value.columns : valueAt(sent, path) !== undefined)
+          patch[column] = made.value.columns[column]
+      return { value: { body: isReplace ? made.value.body : sent, columns: made.value.columns, patch } }
+    }
+  }
+
+  async function changeOnly(sent: object, insertError: ApiError, ownerId: string | undefined): Promise<Prepared<Sent>> {
+    const columns = await transformed(resource, sent)
+    if ('error' in columns) return columns
+    const { owner } = resource.declaration
+    const whole = { ...columns.value, ...(owner && { [owner]: ownerId }) }
+    for (const [key, make] of resource.made) whole[key] ??= make()
+    return { value: { body: sent, columns: whole, patch: columns.value, insertError } }
+  }
+}
+
+const valueAt = (body: unknown, path: string[]) =>
+  path.reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], body)
+
+/** The schema of an item that changes a stored row: all may be left out but the fields of its key. */
+export function upsertItem({ variants: { Update, Create } }: Resource, { fields }: UpsertKey): TObject {
+  const name = `${Update.$id}ByKey`
+  const required = new Set(fields.map((field) => field.split('.')[0] as string))
+  const properties = Object.entries(Update.properties as Record<string, TSchema>).map(([field, schema]) => [
+    field,
+    required.has(field) ? Create.properties[field] : schema
+  ])
+  return Type.Object(Object.fromEntries(properties), { $id: name, title: name, additionalProperties: false })
 }
 
 // A transform may refuse its value: that is the fault of one item. What fails in it fails the request.

@@ -1,3 +1,5 @@
+import { is } from 'drizzle-orm'
+import { PgTransaction } from 'drizzle-orm/pg-core'
 import type { Database } from '#src/db/database.ts'
 import { findPgError, toApiError } from '#src/db/errors.ts'
 import type { ApiError } from '#src/errors.ts'
@@ -20,7 +22,8 @@ export async function settle<T>(
 ): Promise<Outcome[]> {
   if (items.length === 0) return []
   try {
-    return await write(db, items)
+    // Inside a transaction, a dry run say, a statement that fails would take all before it along.
+    return await (is(db, PgTransaction) ? db.transaction((savepoint) => write(savepoint, items)) : write(db, items))
   } catch (error) {
     /* c8 ignore next -- the database went away: that is no fault of an item */
     if (!dataError(resource, error)) throw error

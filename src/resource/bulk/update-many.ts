@@ -1,13 +1,22 @@
-import { and, inArray, type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { selectRaw } from '#src/db/rows.ts'
 import type { Columns, Resource } from '../model.ts'
 import { isOwned } from '../rows/ownership.ts'
-import { bareName, commaList, jsonRowsInTurns, usedColumns } from '../rows/sql.ts'
+import { arrayText, bareName, commaList, jsonRowsInTurns, usedColumns } from '../rows/sql.ts'
 import type { Keys } from './constraints.ts'
 import { brokenReference, conflict, failed, missing, type Outcome } from './outcome.ts'
 import type { Write } from './settle.ts'
-import { brokenColumns, brokenOf, inItem, isWhole, reportedReferences, uniqueName, type Written } from './sql.ts'
+import {
+  brokenColumns,
+  brokenOf,
+  hasSameKey,
+  isWhole,
+  lockFor,
+  reportedReferences,
+  uniqueName,
+  type Written
+} from './sql.ts'
 
 interface Change {
   resource: Resource
@@ -42,8 +51,9 @@ function changeSql({ resource, keys, ownerId }: Change, rows: Columns[], text: s
   const [version, updatedAt] = [columns.version as AnyPgColumn, columns.updatedAt as AnyPgColumn]
   const used = usedColumns(resource, rows).filter((column) => column !== id)
   const uniques = keys.uniques.map(
-    ({ column }, index) => sql`,
-      exists (select 1 from ${table} where ${column} = ${inItem(column)} and ${id} <> item.id) as ${uniqueName(index)}`
+    (unique, index) => sql`,
+      exists (select 1 from ${table} as holder where ${hasSameKey(unique, sql`holder`)} and holder.id <> item.id)
+      as ${uniqueName(index)}`
   )
   const isFree = keys.uniques.map((_, index) => sql` and not item.${uniqueName(index)}`)
   const names = commaList(used.map(bareName))
@@ -59,13 +69,16 @@ function changeSql({ resource, keys, ownerId }: Change, rows: Columns[], text: s
         jsonb_populate_record(null::${table}, list.patch) as item
     ), item as materialized (
       select item.*${sql.join(uniques)} from patch as item
+    ), locked as materialized (
+      select target.id from ${table} as target join item on item.id = target.id
+      where ${isOwned(resource, ownerId, sql`target`)} order by target.id for ${lockFor(keys, used)} of target
     ), done as (
       update ${table} as target set ${commaList([
         ...changes,
         sql`${bareName(updatedAt)} = case when ${isEmpty} then target.${bareName(updatedAt)} else now() end`,
         sql`${bareName(version)} = target.${bareName(version)} + case when ${isEmpty} then 0 else 1 end`
       ])}
-      from item where target.id = item.id and ${isWhole(keys)}${sql.join(isFree)} and ${isOwned(resource, ownerId, sql`target`)}
+      from item join locked on locked.id = item.id where target.id = item.id and ${isWhole(keys)}${sql.join(isFree)}
       returning target.id
     )
     select item.id, done.id as done,
@@ -76,13 +89,19 @@ function changeSql({ resource, keys, ownerId }: Change, rows: Columns[], text: s
 
 /** Makes the statement that deletes many rows by their ids. */
 export function removeMany({ resource, ownerId }: Omit<Change, 'keys'>): Write<string> {
-  const id = resource.columns.id as AnyPgColumn
+  const { table } = resource
   return async function write(db, ids) {
-    const removed = await db
-      .delete(resource.table)
-      .where(and(inArray(id, ids), isOwned(resource, ownerId)))
-      .returning({ id })
-    const gone = new Set(removed.map((row) => row.id as string))
+    const removed = await selectRaw<{ id: string }>(
+      db,
+      sql`
+        with locked as materialized (
+          select target.id from ${table} as target
+          where target.id = any(${arrayText(ids)}::uuid[]) and ${isOwned(resource, ownerId, sql`target`)}
+          order by target.id for update
+        )
+        delete from ${table} as target using locked where target.id = locked.id returning target.id`
+    )
+    const gone = new Set(removed.map((row) => row.id))
     return ids.map((one): Outcome => (gone.has(one) ? { status: 'deleted', id: one } : failed(missing(), one)))
   }
 }

@@ -1,14 +1,18 @@
-import { inArray } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { Database } from '#src/db/database.ts'
-import { ApiError } from '#src/errors.ts'
+import { ApiError, validationFailed } from '#src/errors.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import type { Touched } from '../declaration.ts'
-import type { Resource } from '../model.ts'
+import type { Resource, Row } from '../model.ts'
+import { bareName, commaList, jsonRows } from '../rows/sql.ts'
+import { mergePatch, ruleFaults } from '../rules.ts'
+import { keyText, type UpsertKey } from './constraints.ts'
 import { type Insert, insertMany } from './insert-many.ts'
 import { failed, type Outcome } from './outcome.ts'
 import type { Sent } from './prepare.ts'
 import { type Write, writeOthers } from './settle.ts'
+import { type Upsert, upsertMany } from './upsert-many.ts'
 
 /** Lets a statement write only what the guard of the resource does not refuse, in one transaction with the guard. */
 export function withGuard<T>(
@@ -38,37 +42,60 @@ function refusalOf(judge: (item: Touched) => void, item: Touched): Outcome | und
   }
 }
 
-/**
- * Inserts what the guard does not refuse. With `onConflict: update` it sees which stored row an item would change: those
- * are found by their key and locked first, and no other is touched, also not one that came in between.
- */
+/** Inserts what the guard does not refuse. */
 export function insertGuarded(insert: Insert, principal: Principal | null): Write<Sent> {
-  const { resource, keys, onConflict } = insert
-  const columnsOf = (items: Sent[]) => items.map(({ columns }) => columns)
   const plain = insertMany(insert)
-  const write: Write<Sent> = (db, items) => plain(db, columnsOf(items))
-  const key = keys.upsert
-  if (!resource.declaration.guard || onConflict !== 'update' || !key)
-    return withGuard(resource, principal, ({ body }) => ({ body }), write)
+  const write: Write<Sent> = (db, items) =>
+    plain(
+      db,
+      items.map(({ columns }) => columns)
+    )
+  return withGuard(insert.resource, principal, ({ body }) => ({ body }), write)
+}
+
+/**
+ * Upserts what neither the guard nor the rules refuse. They see which stored row an item would change, as it is then:
+ * those are found by their key and locked first, and no other is touched, also not one that came in between.
+ */
+export function upsertGuarded(upsert: Upsert, principal: Principal | null): Write<Sent> {
+  const { resource, key } = upsert
+  const { guard, rules } = resource.declaration
+  if (!guard && !rules) return upsertMany(upsert)
   const writeLocated = withGuard<Located>(
     resource,
     principal,
-    ({ body, id }) => ({ body, id }),
-    (db, items) => insertMany({ ...insert, touchable: items.flatMap(({ id }) => id ?? []) })(db, columnsOf(items))
+    ({ body, row }) => ({ body, id: row?.id }),
+    (db, items) => upsertMany({ ...upsert, touchable: items.flatMap(({ row }) => row?.id ?? []) })(db, items)
   )
   return (db, items) =>
     db.transaction(async (tx) => {
-      const values = items.map(({ columns }) => columns[key.key])
-      const stored = await lockByKey(tx, resource, key.column, values)
-      const located = items.map((item, index) => ({ ...item, id: stored.get(String(values[index])) }))
-      return writeLocated(tx, located)
+      const stored = await lockByKey(tx, resource, key, items)
+      const located = items.map((item) => ({ ...item, row: stored.get(keyText(key, item.columns)) }))
+      const refusals = located.map(({ row, body }) => {
+        const faults = row ? ruleFaults(resource, mergePatch(row, body)) : []
+        return faults.length > 0 ? failed(validationFailed(faults), row?.id) : undefined
+      })
+      return writeOthers(tx, located, refusals, writeLocated)
     })
 }
 
-type Located = Sent & { id: string | undefined }
+type Located = Sent & { row: Row | undefined }
 
-async function lockByKey(tx: Database, { table, columns }: Resource, key: AnyPgColumn, values: unknown[]) {
-  const id = columns.id as AnyPgColumn
-  const rows = await tx.select({ id, key }).from(table).where(inArray(key, values)).orderBy(id).for('update')
-  return new Map(rows.map((row) => [String(row.key), row.id as string]))
+async function lockByKey(tx: Database, resource: Resource, key: UpsertKey, items: Sent[]): Promise<Map<string, Row>> {
+  const { table, columns, selection } = resource
+  const names = commaList(key.columns.map(bareName))
+  const values = items.map((item) => Object.fromEntries(key.keys.map((name) => [name, item.columns[name]])))
+  const marks = Object.fromEntries(key.columns.map((column, index) => [`@key${index}`, column]))
+  const rows = await tx
+    .select({ ...(selection as Record<string, AnyPgColumn>), ...marks })
+    .from(table)
+    .where(
+      sql`(${commaList(key.columns.map((column) => sql`${column}`))}) in (
+        select ${names} from jsonb_populate_recordset(null::${table}, ${jsonRows(resource, values)}::jsonb))`
+    )
+    .orderBy(columns.id as AnyPgColumn)
+    .for('update')
+  const valuesOf = (row: Record<string, unknown>) =>
+    Object.fromEntries(key.keys.map((name, index) => [name, row[`@key${index}`]]))
+  return new Map(rows.map((row) => [keyText(key, valuesOf(row)), row as unknown as Row]))
 }

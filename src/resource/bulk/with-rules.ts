@@ -1,6 +1,7 @@
 import { and, inArray } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import { validationFailed } from '#src/errors.ts'
+import { type ApiError, validationFailed } from '#src/errors.ts'
+import { mergeJsonFields, patchesJson } from '../json-fields.ts'
 import type { Columns, Resource, Row } from '../model.ts'
 import { isOwned } from '../rows/ownership.ts'
 import { mergePatch, ruleFaults } from '../rules.ts'
@@ -9,15 +10,17 @@ import type { Sent } from './prepare.ts'
 import { type Write, writeOthers } from './settle.ts'
 
 /**
- * Lets a statement write only the patches whose rows, with the patch merged in, keep the rules of the resource. Where it
- * has rules that takes one statement more, which reads the rows and locks them until they are changed.
+ * Merges what patches have inside JSON fields into the stored rows, and lets a statement write only those whose rows, with
+ * the patch merged in, are valid and keep the rules of the resource. Where there are either that takes one statement more,
+ * which reads the rows and locks them until they are changed.
  */
 export function withRules(resource: Resource, ownerId: string | undefined, write: Write<Columns>): Write<Sent> {
   const columnsOf = (patches: Sent[]) => patches.map(({ columns }) => columns)
-  if (!resource.declaration.rules) return (db, patches) => write(db, columnsOf(patches))
   const id = resource.columns.id as AnyPgColumn
-  return (db, patches) =>
-    db.transaction(async (tx) => {
+  return (db, patches) => {
+    const isMerged = resource.declaration.rules || patches.some(({ body }) => patchesJson(resource, body))
+    if (!isMerged) return write(db, columnsOf(patches))
+    return db.transaction(async (tx) => {
       const ids = patches.map(({ columns }) => columns.id as string)
       const rows = (await tx
         .select(resource.selection as Record<string, AnyPgColumn>)
@@ -26,12 +29,22 @@ export function withRules(resource: Resource, ownerId: string | undefined, write
         .orderBy(id)
         .for('update')) as Row[]
       const byId = new Map(rows.map((row) => [row.id, row]))
-      const refusals = patches.map(({ body, columns }): Outcome | undefined => {
+      const merged = patches.map(({ body, columns }) => {
         const row = byId.get(columns.id as string)
         // A row that is not there is told as that, by the statement.
-        const faults = row ? ruleFaults(resource, mergePatch(row, body)) : []
-        return faults.length > 0 ? failed(validationFailed(faults), columns.id as string) : undefined
+        return row ? mergeInto(resource, row, { body, columns }) : { body, columns }
       })
-      return writeOthers(tx, patches, refusals, (inner, kept) => write(inner, columnsOf(kept)))
+      const refusals = merged.map((one, index): Outcome | undefined =>
+        'error' in one ? failed(one.error, patches[index]?.columns.id as string) : undefined
+      )
+      return writeOthers(tx, merged as Sent[], refusals, (inner, kept) => write(inner, columnsOf(kept)))
     })
+  }
+}
+
+function mergeInto(resource: Resource, row: Row, { body, columns }: Sent): Sent | { error: ApiError } {
+  const merged = mergeJsonFields(resource, row, body, columns)
+  if ('error' in merged) return merged
+  const faults = ruleFaults(resource, mergePatch(row, merged.body))
+  return faults.length > 0 ? { error: validationFailed(faults) } : merged
 }

@@ -6,6 +6,7 @@ import type { Fault } from '#src/errors.ts'
 import { isNullable } from '#src/schema/fields.ts'
 import { variantsOf } from '#src/schema/variants.ts'
 import type { Computed, Declaration } from '../declaration.ts'
+import { jsonFieldsOf, withJsonPatches } from '../json-fields.ts'
 import { DeclarationError, type Field, OWN_KEY, type Resource, select, VERSION } from '../model.ts'
 import { mappedSource, sourceOf, typeOf } from '../types/types.ts'
 import { checkType } from './check-types.ts'
@@ -75,7 +76,9 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   if (declaration.cache && (declaration.access.read !== 'public' || declaration.owner)) {
     throw new DeclarationError(`${name}: cache is for what everybody may read`)
   }
-  const variants = variantsOf(schema)
+  const json = jsonFieldsOf(fields.values())
+  const own = variantsOf(schema)
+  const variants = { ...own, Update: withJsonPatches(own.Update, json) as (typeof own)['Update'] }
   const readable = [...fields.values()].filter((field) => !schema.properties[field.path[0] as string]?.writeOnly)
   const wire = { ...select(readable.map(mapped)), ...computed.selection }
   const server = { [VERSION]: columns.version as AnyPgColumn, ...pointers(includes, columns) } as Record<
@@ -94,6 +97,7 @@ export function compileResource(name: string, declaration: Declaration): Resourc
     includes,
     made: Object.entries(columns).flatMap(([key, { defaultFn }]) => (defaultFn ? [[key, defaultFn]] : [])),
     computed: computed.made,
+    json,
     variants,
     selection: { ...wire, ...server },
     stored: compileStored(leavesOf(readable, computed.selection, schema), {

@@ -1,10 +1,13 @@
-import { Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { type Fault, validationFailed } from '#src/errors.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { type Keys, keysOf } from '../bulk/constraints.ts'
 import type { OnConflict } from '../bulk/insert-many.ts'
-import { prepareCreate } from '../bulk/prepare.ts'
-import { insertGuarded } from '../bulk/with-guard.ts'
+import { prepareCreate, prepareUpsert, upsertItem } from '../bulk/prepare.ts'
+import { insertGuarded, upsertGuarded } from '../bulk/with-guard.ts'
+import type { Resource } from '../model.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -12,7 +15,7 @@ import { ownerOf } from '../rows/ownership.ts'
 export const bulkCreateRoute: MakeRoute = (context) => {
   const { resource } = context
   const keys = keysOf(resource)
-  const prepare = prepareCreate(resource)
+  const writeOf = makeWriteOf(resource, keys)
   return {
     method: 'POST',
     url: '/bulk',
@@ -22,34 +25,63 @@ export const bulkCreateRoute: MakeRoute = (context) => {
       summary: `Create many ${resource.name}`,
       description: 'Up to 1,000 in one statement, with one result for each.',
       querystring: BulkQuery,
-      body: listBody('items', documentedAs(Type.Unknown(), resource.variants.Create), {
-        onConflict: onConflictSchema(keys)
-      }),
+      body: listBody('items', itemSchema(resource, keys), conflictSchemas(keys)),
       response: { 200: BulkAnswer }
     },
     async change(request) {
-      const { items, onConflict } = request.body as { items: unknown[]; onConflict: OnConflict }
-      return bulkChange(request, {
-        resource,
-        bodies: items,
-        path: '/items',
-        prepare: prepare(request.principal?.userId),
-        write: insertGuarded({ resource, keys, onConflict, ownerId: ownerOf(request, resource) }, request.principal)
-      })
+      const { items, ...how } = request.body as { items: unknown[] } & Conflict
+      return bulkChange(request, { resource, bodies: items, path: '/items', ...writeOf(request, how) })
     }
   }
 }
 
-/** The choice of what becomes of items whose key is taken; `update` where there is a key to find the row by. */
-export function onConflictSchema({ upsert }: Keys) {
-  const update =
-    upsert && `\`update\`: the stored row with the same \`${upsert.fault.path.slice(1)}\` gets all fields of the item.`
-  return Type.Unsafe<OnConflict>({
+/** What becomes of items whose key is taken, and which key that is. */
+export interface Conflict {
+  onConflict: OnConflict
+  conflictKey?: string
+}
+
+/** Makes what a bulk create or an import of a resource does with its items. */
+export function makeWriteOf(resource: Resource, keys: Keys) {
+  const create = prepareCreate(resource)
+  const upserts = { update: prepareUpsert(resource, false), replace: prepareUpsert(resource, true) }
+
+  return function writeOf(request: FastifyRequest, { onConflict, conflictKey }: Conflict, part: Part = 'body') {
+    const { principal } = request
+    const common = { resource, keys, onConflict, ownerId: ownerOf(request, resource) }
+    if (onConflict === 'fail' || onConflict === 'skip')
+      return { key: undefined, prepare: create(principal?.userId), write: insertGuarded(common, principal) }
+    const key = conflictKey ? keys.upserts.find(({ name }) => name === conflictKey) : keys.upsert
+    if (!key) throw validationFailed([{ in: part, path: '/conflictKey', code: 'required', message: 'is required' }])
+    const prepare = upserts[onConflict](principal?.userId, key)
+    return { key, prepare, write: upsertGuarded({ ...common, key }, principal) }
+  }
+}
+
+type Part = Fault['in']
+
+/** The choice of what becomes of items whose key is taken: to change the stored row is possible where there is a key. */
+export function conflictSchemas({ upserts, upsert }: Keys): Record<string, TSchema> {
+  const names = upserts.map(({ name }) => name)
+  const changes =
+    'A stored row with the same key: `update` sets what the item has and nothing else, so the key is enough; `replace` sets the whole row.'
+  const onConflict = Type.Unsafe<OnConflict>({
     type: 'string',
-    enum: ['fail', 'skip', ...(upsert ? ['update'] : [])],
+    enum: ['fail', 'skip', ...(names.length > 0 ? ['update', 'replace'] : [])],
     default: 'fail',
-    description: ['`fail`: an item whose unique value is taken is refused. `skip`: it is passed over.', update]
-      .filter(Boolean)
-      .join(' ')
+    description: `\`fail\`: an item whose unique value is taken is refused. \`skip\`: it is passed over.${names.length > 0 ? ` ${changes}` : ''}`
   })
+  const conflictKey = Type.Unsafe<string>({
+    type: 'string',
+    enum: names,
+    ...(upsert && { default: upsert.name }),
+    description: 'The unique fields by which `update` and `replace` know a row again.'
+  })
+  return { onConflict, ...(names.length > 0 && { conflictKey: Type.Optional(conflictKey) }) }
+}
+
+/** One item: a whole one, or where there is a key what changes a stored row. */
+export function itemSchema(resource: Resource, { upsert }: Keys): TSchema {
+  const { Create } = resource.variants
+  return documentedAs(Type.Unknown(), upsert ? Type.Union([Create, upsertItem(resource, upsert)]) : Create)
 }

@@ -5,25 +5,21 @@ import { toKnown } from '#src/http/send-error.ts'
 import { ApiError } from '../../errors.ts'
 import { maxValuesOf } from '../../schema/bounds.ts'
 import { documentedAs } from '../../schema/fields.ts'
-import { keysOf } from '../bulk/constraints.ts'
-import type { OnConflict } from '../bulk/insert-many.ts'
+import { keysOf, keyText } from '../bulk/constraints.ts'
 import { Loader } from '../bulk/loader.ts'
-import { prepareCreate } from '../bulk/prepare.ts'
 import { ImportReport, Report } from '../bulk/report.ts'
-import { insertGuarded } from '../bulk/with-guard.ts'
 import { csvColumns } from '../formats/csv.ts'
 import { readCsv } from '../formats/csv-lines.ts'
 import { readNdjson } from '../formats/ndjson.ts'
 import type { MakeRoute } from '../route.ts'
-import { ownerOf } from '../rows/ownership.ts'
-import { onConflictSchema } from './bulk-create.ts'
+import { type Conflict, conflictSchemas, makeWriteOf } from './bulk-create.ts'
 import { CSV, NDJSON } from './export.ts'
 
 /** `POST /import`: rows of any number, read and written as they come. */
 export const importRoute: MakeRoute = (context) => {
   const { resource } = context
   const keys = keysOf(resource)
-  const prepare = prepareCreate(resource)
+  const writeOf = makeWriteOf(resource, keys)
   const maxValues = maxValuesOf(resource.variants.Create)
   const columns = csvColumns(resource.variants.Create.properties)
   const readOnly = Object.keys(resource.variants.Response.properties).filter(
@@ -37,23 +33,22 @@ export const importRoute: MakeRoute = (context) => {
     streams: [NDJSON, CSV],
     schema: {
       summary: `Import ${resource.name}`,
-      description: `Any number of rows, as NDJSON or CSV, written while they come: 1,000 in a statement, each statement by itself, so what was written stays when a later row is refused or the connection ends. Each row is checked like a create; fields that only the server writes (${readOnly.join(', ')}) are passed over, so that what was exported can be imported. CSV has a header row; an empty cell is null where the field takes null and else left out, a quoted empty cell (\`""\`) an empty text, a list is JSON, and a field of an object has a dot in its name. A line may have 1 MiB. With an \`Idempotency-Key\` a repetition of an import that came to its end, with the same body, gets its report again; while it runs, \`409\`. One that did not come to its end leaves the key free, at once or, when the server died, within a minute: to repeat it then does with the rows that are there already what \`onConflict\` says.`,
+      description: `Any number of rows, as NDJSON or CSV, written while they come: 1,000 in a statement, each statement by itself, so what was written stays when a later row is refused or the connection ends. Each row is checked like a create, or with \`onConflict=update\` like a change where its key is stored already: columns that a CSV does not have keep what is stored; fields that only the server writes (${readOnly.join(', ')}) are passed over, so that what was exported can be imported. CSV has a header row; an empty cell is null where the field takes null and else left out, a quoted empty cell (\`""\`) an empty text, a list is JSON, and a field of an object has a dot in its name. A line may have 1 MiB. With an \`Idempotency-Key\` a repetition of an import that came to its end, with the same body, gets its report again; while it runs, \`409\`. One that did not come to its end leaves the key free, at once or, when the server died, within a minute: to repeat it then does with the rows that are there already what \`onConflict\` says.`,
       consumes: [NDJSON, CSV],
-      querystring: Type.Object({ onConflict: onConflictSchema(keys) }, { additionalProperties: false }),
+      querystring: Type.Object(conflictSchemas(keys), { additionalProperties: false }),
       body: documentedAs(Type.Unknown(), Type.String({ description: 'One row on each line.' })),
       response: { 200: ImportReport }
     },
     async stream(request, body) {
-      const { onConflict } = request.query as { onConflict: OnConflict }
-      const ownerId = ownerOf(request, resource)
+      const { key, prepare, write } = writeOf(request, request.query as Conflict, 'query')
       const report = new Report()
       const loader = new Loader({
         ...context,
         report,
-        prepare: prepare(request.principal?.userId),
-        write: insertGuarded({ resource, keys, onConflict, ownerId }, request.principal),
-        // Two rows for one key cannot be updated by one statement, so the second waits for the next.
-        key: onConflict === 'update' ? keys.upsert?.key : undefined
+        prepare,
+        write,
+        // Two rows for one key cannot be changed by one statement, so the second waits for the next.
+        keyOf: key && (({ columns }) => keyText(key, columns))
       })
       const pause = takeTurns()
       const isCsv = request.headers['content-type']?.startsWith(CSV)

@@ -1,3 +1,4 @@
+import { type TObject, Type } from '@sinclair/typebox'
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { Columns } from '../model.ts'
@@ -17,7 +18,11 @@ export const updateWhereRoute: MakeRoute = ({ resource }) => {
     schema: {
       summary: `Change ${resource.name} by a filter`,
       querystring: whereParameters(resource),
-      body: resource.variants.Update,
+      // A JSON field would have to be merged into each row.
+      body: withoutFields(
+        resource.variants.Update,
+        resource.json.map(({ field }) => field.name)
+      ),
       response: { 200: Affected }
     },
     async change(request) {
@@ -41,4 +46,10 @@ export const updateWhereRoute: MakeRoute = ({ resource }) => {
       update ${table} as target
       set ${commaList([...changes, sql`${version} = target.${version} + ${changes.length === 0 ? 0 : 1}`])} from`
   }
+}
+
+function withoutFields(update: TObject, names: string[]): TObject {
+  if (names.length === 0) return update
+  const name = `${update.$id}Where`
+  return { ...Type.Omit(update, names), $id: name, title: name }
 }

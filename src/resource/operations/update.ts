@@ -7,6 +7,7 @@ import { IdParams, IfMatch } from '../../http/schemas.ts'
 import { answerStored } from '../answer.ts'
 import type { ResourceContext } from '../context.ts'
 import { guarded } from '../guard.ts'
+import { mergeJsonFields, patchesJson } from '../json-fields.ts'
 import { type Columns, type One, openRow, type Stored } from '../model.ts'
 import type { ChangeRoute, MakeRoute } from '../route.ts'
 import { bareName, jsonRows } from '../rows/sql.ts'
@@ -51,15 +52,19 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
   }
 }
 
-// Where the resource has rules they are checked on the row with the patch merged into it, which is locked meanwhile, so
-// that two patches that are right by themselves cannot be wrong together.
+// What is inside a JSON field is merged into the stored row, and where the resource has rules they are checked on the row
+// with the patch merged into it. The row is locked meanwhile, so that of two patches none undoes the other, and two that
+// are right by themselves cannot be wrong together.
 async function patchRow(context: ResourceContext, one: One, values: Columns, patch: object): Promise<Stored> {
   const { resource, db } = context
-  if (!resource.declaration.rules) return updateRow(context, one, values)
+  if (!resource.declaration.rules && !patchesJson(resource, patch)) return updateRow(context, one, values)
   return db.transaction(async (tx) => {
     const on = inTransaction(context, tx)
-    assertRules(resource, mergePatch(openRow(await lockOne(on, one)), patch))
-    return updateRow(on, one, values)
+    const row = openRow(await lockOne(on, one))
+    const merged = mergeJsonFields(resource, row, patch, values)
+    if ('error' in merged) throw merged.error
+    assertRules(resource, mergePatch(row, merged.body))
+    return updateRow(on, one, merged.columns)
   })
 }
 

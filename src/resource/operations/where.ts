@@ -28,11 +28,15 @@ export function makeChangeWhere(resource: Resource) {
       const counted = await selectRaw<Counted>(
         db,
         sql`
-          with matched as materialized (select ${id} as id from ${resource.table} where ${matches}),
+          with counted as materialized (select count(*) as matched from ${resource.table} where ${matches}),
+          matched as materialized (
+            select ${id} as id from ${resource.table}
+            where ${matches} and (select matched from counted) <= ${most} order by ${id} for update
+          ),
           done as (
-            ${change} matched where target.id = matched.id and (select count(*) from matched) <= ${most} returning 1
+            ${change} matched where target.id = matched.id returning 1
           )
-          select (select count(*)::int from matched) as matched, (select count(*)::int from done) as affected`
+          select (select matched::int from counted) as matched, (select count(*)::int from done) as affected`
       )
       const [{ matched, affected }] = counted as [Counted]
       if (matched > most) throw tooManyAffected(matched, most)
