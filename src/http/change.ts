@@ -2,12 +2,13 @@ import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { runUncancellable } from '../concurrency/request-scope.ts'
 import { takeTurns } from '../concurrency/turns.ts'
 import type { Transaction } from '../db/database.ts'
+import { ApiError } from '../errors.ts'
 import { canonicalPieces } from '../schema/json/pieces.ts'
 import { type Answer, send } from './answer.ts'
 import { type ChangeContext, inTransaction } from './change-context.ts'
 import { keyUseOf } from './idempotency/key.ts'
-import { findReplay, runIdempotent } from './idempotency/run-idempotent.ts'
-import { applyPreferences, parsePrefer } from './prefer.ts'
+import { findReplay, previewKey, runIdempotent } from './idempotency/run-idempotent.ts'
+import { applyPreferences, type Preferences, parsePrefer } from './prefer.ts'
 
 /**
  * Changes something and says what to answer. Its statements go to the database of the context that it is given, which
@@ -28,12 +29,13 @@ export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
 export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {
     const { 'idempotency-key': key, prefer } = request.headers
-    const preferences = request.route.config.acceptsPrefer ? parsePrefer(prefer) : {}
+    const preferences = preferencesOf(request)
     const isDryRun = preferences.tx === 'rollback'
-    const once = key === undefined || isDryRun ? undefined : await onceOf(request)
+    const once = key === undefined ? undefined : await onceOf(request)
     // Also before what takes long: a repetition should not have to do it again.
-    const repeated = once && (await findReplay(context.db, once.use, () => once.fingerprint))
-    if (repeated) return send(reply, repeated)
+    const find = isDryRun ? previewKey : findReplay
+    const repeated = once && (await find(context.db, once.use, () => once.fingerprint))
+    if (repeated) return send(reply, isDryRun ? asDryRun(repeated) : repeated)
     const perform = await change(request)
     const run = prefer ? async (on: C) => applyPreferences(await perform(on), preferences) : perform
     const runIn = (tx: Transaction) => run(inTransaction(context, tx))
@@ -45,6 +47,26 @@ export function changeHandler<C extends ChangeContext>(context: C, change: Chang
     return send(reply, await finish(context, make))
   }
 }
+
+/**
+ * What the caller prefers, where the route takes it.
+ * @throws ApiError UNKNOWN_PREFERENCE for a dry run of what cannot be undone: its caller expects that nothing is kept.
+ */
+export function preferencesOf({ headers: { prefer }, route }: FastifyRequest): Preferences {
+  if (prefer === undefined) return NOTHING
+  const preferences = parsePrefer(prefer)
+  if (route.config.acceptsPrefer) return preferences
+  if (preferences.tx === 'rollback') throw new ApiError('UNKNOWN_PREFERENCE', 'A dry run is not possible here.')
+  return NOTHING
+}
+
+const NOTHING: Preferences = {}
+
+/** The answer that a key had before, told by a dry run. */
+export const asDryRun = (answer: Answer): Answer => ({
+  ...answer,
+  headers: { ...answer.headers, 'preference-applied': 'tx=rollback' }
+})
 
 // The meaning of the body counts: what validation made of it, with the members in one order. White space and the
 // spelling of numbers (1.0 and 1) are gone once it is parsed.
@@ -77,8 +99,11 @@ class DryRunResult extends Error {
   }
 }
 
-// Also of its key a rehearsal keeps nothing, so the performance may have it.
-async function dryRun({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
+/**
+ * Makes a change in a transaction that is rolled back, and gives its answer. Its `Idempotency-Key` is not stored, so the
+ * real request can use the same one.
+ */
+export async function dryRun({ db }: ChangeContext, run: (tx: Transaction) => Promise<Answer>): Promise<Answer> {
   try {
     return await db.transaction(async (tx) => {
       throw new DryRunResult(await run(tx))

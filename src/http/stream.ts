@@ -1,18 +1,25 @@
+import type { Hmac } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { runDetached } from '../concurrency/request-scope.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import { type Answer, send } from './answer.ts'
-import { finish, serializeBody } from './change.ts'
+import { asDryRun, dryRun, finish, preferencesOf, serializeBody } from './change.ts'
 import type { ChangeContext } from './change-context.ts'
 import { keyUseOf } from './idempotency/key.ts'
-import { asSent, encrypted, findReplay, inProgress, type SentAnswer } from './idempotency/run-idempotent.ts'
+import { asSent, encrypted, findReplay, inProgress, previewKey, type SentAnswer } from './idempotency/run-idempotent.ts'
 import { type Claim, claimKey, keepAnswer, releaseClaim, renewClaim } from './idempotency/store.ts'
 import { allowLongBody } from './long-bodies.ts'
+import { applyPreferences } from './prefer.ts'
 
-/** Reads a body as it comes, changes what it says, and says what to answer. */
-export type Stream = (request: FastifyRequest, body: Readable) => Promise<Answer>
+/** Reads a body as it comes, changes what it says on the database that it is given, and says what to answer. */
+export type Stream = (request: FastifyRequest, body: Readable, db: Database) => Promise<Answer>
 
 /** The handler of a route whose body is read as it comes. @param types the media types that it takes. */
 export function streamHandler(context: ChangeContext, types: string[], stream: Stream): RouteHandlerMethod {
@@ -22,13 +29,42 @@ export function streamHandler(context: ChangeContext, types: string[], stream: S
     const serialize = (answer: Answer) => serializeBody(reply, answer)
     try {
       if (!body) throw new ApiError('UNSUPPORTED_MEDIA_TYPE', `Send ${types.join(' or ')}.`)
-      const run = (readable: Readable) => finish(context, () => stream(request, readable))
+      const preferences = preferencesOf(request)
+      const make = async (readable: Readable, db: Database) =>
+        applyPreferences(await stream(request, readable, db), preferences)
+      if (preferences.tx === 'rollback') return send(reply, await dryRunStream(context, request, body, make))
+      const run = (readable: Readable) => finish(context, () => make(readable, context.db))
       if (request.headers['idempotency-key'] === undefined) return send(reply, await run(body))
       const once = async (readable: Readable) => asSent(await run(readable), serialize)
       return send(reply, await streamOnce(context.db, request, body, once))
     } catch (error) {
       throw request.raw.aborted ? new ApiError('BAD_REQUEST', 'The body ended early.', { cause: error }) : error
     }
+  }
+}
+
+// The body is kept in a file first: the transaction, its connection and its locks last only as long as the database needs,
+// however slowly the body comes.
+async function dryRunStream(
+  context: ChangeContext,
+  request: FastifyRequest,
+  body: Readable,
+  make: (body: Readable, db: Database) => Promise<Answer>
+): Promise<Answer> {
+  const use = request.headers['idempotency-key'] === undefined ? undefined : keyUseOf(request, () => [])
+  const digest = use?.fingerprint().update(`${request.headers['content-type']}\n`)
+  const directory = await mkdtemp(join(tmpdir(), 'tenon-dry-run-'))
+  try {
+    const file = join(directory, 'body')
+    await pipeline(
+      noting(body, (chunk) => digest?.update(chunk)),
+      createWriteStream(file, { mode: 0o600 })
+    )
+    const repeated = use && (await previewKey(context.db, use, () => (digest as Hmac).digest('base64url')))
+    if (repeated) return asDryRun(repeated)
+    return await finish(context, () => dryRun(context, (tx) => make(createReadStream(file), tx)))
+  } finally {
+    await rm(directory, { recursive: true, force: true })
   }
 }
 

@@ -107,7 +107,7 @@ export function defineResource<const D extends Declaration>(
           access: route.ownAccess ?? access[route.access],
           faultOf,
           idempotent: route.method !== 'GET',
-          acceptsPrefer: 'change' in route,
+          acceptsPrefer: 'change' in route || 'stream' in route,
           ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,
           errors: errorsOf(route, resource),

@@ -3,14 +3,7 @@ import { type ApiError, validationFailed } from '../errors.ts'
 import { bare, isNullable } from '../schema/fields.ts'
 import { compileValidator } from '../schema/validate.ts'
 import { jsonPatch } from '../schema/variants.ts'
-import type { Columns, Field, Resource } from './model.ts'
-
-/** A field that holds a JSON object in one column: a patch is merged into it (RFC 7396). */
-export interface JsonField {
-  field: Field
-  /** Checks a body that has nothing but the merged value. */
-  validate: ReturnType<typeof compileValidator>
-}
+import type { Columns, Field, JsonField, Resource } from './model.ts'
 
 /** The JSON fields among the fields of a resource. */
 export const jsonFieldsOf = (fields: Iterable<Field>): JsonField[] =>

@@ -3,10 +3,10 @@ import type { SQL } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Fault } from '../errors.ts'
 import type { Precondition } from '../http/conditional.ts'
+import type { compileValidator } from '../schema/validate.ts'
 import type { Variants } from '../schema/variants.ts'
 import type { Declaration, Include } from './declaration.ts'
 import type { ColumnType } from './types/column-type.ts'
-import type { JsonField } from './json-fields.ts'
 
 /** One value of the wire and the column that holds it. */
 export interface Field {
@@ -29,6 +29,13 @@ export interface Field {
 
 /** Where a value is selected from. */
 export type Source = AnyPgColumn | SQL
+
+/** A field that holds a JSON object in one column: a patch is merged into it (RFC 7396). */
+export interface JsonField {
+  field: Field
+  /** Checks a body that has nothing but the merged value. */
+  validate: ReturnType<typeof compileValidator>
+}
 
 /** A drizzle selection in the shape of the wire. */
 export type Selection = { [name: string]: AnyPgColumn | SQL | Selection }

@@ -1,4 +1,6 @@
+import { like } from 'drizzle-orm'
 import t from 'tap'
+import { categories } from '#routes/api/v1/categories/table.ts'
 import { parsePrefer } from '#src/http/prefer.ts'
 import { startApp } from '#test/support/app.ts'
 import { declaredResources, has, newBody } from '#test/support/resources.ts'
@@ -51,8 +53,81 @@ t.test('a rehearsal refuses what the performance would, and uses no key up', asy
     send('POST', '/api/v1/categories', { as: admin.token, body: { name }, headers: more })
   t.equal((await post('DryRunResult')).status, 201)
   t.equal((await post('DryRunResult', { 'idempotency-key': 'rehearsal' })).status, 201)
-  t.match(await post('DryRunResult'), { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
+  const other = { ...headers, 'idempotency-key': 'another' }
+  t.match(await post('DryRunResult', other), { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
   t.equal((await post(7)).status, 422)
+})
+
+t.test('a dry run of a bulk or an import does everything and keeps nothing', async (t) => {
+  const path = '/api/v1/categories'
+  const total = async () => (await send('GET', `${path}?count=exact`)).body.page.total
+  const rows = [{ name: 'Dry 1' }, { name: 'Dry 1' }, { name: '' }, { name: 'Dry 2' }]
+  const before = await total()
+  const dry = (method: string, url: string, body: unknown, type: string, more = {}) =>
+    send(method, url, {
+      as: admin.token,
+      body,
+      headers: { 'content-type': type, prefer: 'tx=rollback, handling=strict', ...more }
+    } as never)
+  const applied = { 'preference-applied': 'tx=rollback, handling=strict' }
+  t.match(await dry('POST', `${path}/bulk?mode=partial`, { items: rows }, 'application/json'), {
+    status: 200,
+    headers: applied,
+    body: { created: 2, failed: 2 }
+  })
+  for (const [type, text] of [
+    ['application/x-ndjson', rows.map((row) => `${JSON.stringify(row)}\n`).join('')],
+    ['text/csv', `name\n${rows.map(({ name }) => `"${name}"\n`).join('')}`]
+  ] as const) {
+    const headers = { 'idempotency-key': `dry-${type.length}` }
+    const expected = { created: 2, failed: 2 }
+    t.match(await dry('POST', `${path}/import`, text, type, headers), { status: 200, headers: applied, body: expected })
+    t.equal(await total(), before, type)
+    const skip = `${path}/import?onConflict=skip`
+    t.match(await dry('POST', skip, text, type), { status: 200, body: { created: 2, skipped: 1, failed: 1 } })
+    const load = (more = {}) =>
+      send('POST', skip, { as: admin.token, body: text, headers: { 'content-type': type, ...more } })
+    const real = await load({ ...headers })
+    t.equal(real.status, 200)
+    t.match(await dry('POST', skip, text, type, headers), {
+      headers: { 'idempotency-replayed': 'true' },
+      body: real.body
+    })
+    t.match(await dry('POST', skip, `${text}\n`, type, headers), { status: 422 }, 'the real one would be refused')
+    await app.db.delete(categories).where(like(categories.name, 'Dry %'))
+  }
+  t.equal(await total(), before)
+  const minimal = (text: string) =>
+    send('POST', `${path}/import?onConflict=skip`, {
+      as: admin.token,
+      body: text,
+      headers: { 'content-type': 'application/x-ndjson', prefer: 'return=minimal' }
+    })
+  t.match(await minimal('{"name":"Dry 3"}\n'), { status: 204, text: '' })
+  t.match(await minimal('{"name":""}\n'), { status: 200, body: { failed: 1 } })
+})
+
+t.test('a dry run tells what its key would do', async (t) => {
+  const post = (name: string, prefer?: string) =>
+    send('POST', '/api/v1/categories', {
+      as: admin.token,
+      body: { name },
+      headers: { 'idempotency-key': 'told', ...(prefer && { prefer }) }
+    })
+  const first = await post('Told')
+  t.match(await post('Told', 'tx=rollback'), {
+    status: 201,
+    body: first.body,
+    headers: { 'idempotency-replayed': 'true', 'preference-applied': 'tx=rollback' }
+  })
+  t.match(await post('Other', 'tx=rollback'), { status: 422, body: { error: { code: 'IDEMPOTENCY_KEY_REUSED' } } })
+})
+
+t.test('a dry run of what cannot be undone is refused', async (t) => {
+  const login = (prefer: string) =>
+    send('POST', '/api/v1/auth/login', { body: { email: 'a@example.com', password: 'x' }, headers: { prefer } })
+  t.match(await login('tx=rollback'), { status: 400, body: { error: { code: 'UNKNOWN_PREFERENCE' } } })
+  t.equal((await login('return=minimal')).status, 401)
 })
 
 t.test('a repeated answer is the one that was preferred first', async (t) => {

@@ -4,7 +4,7 @@ import { toApiError } from '#src/db/errors.ts'
 import { ApiError } from '#src/errors.ts'
 import { type Answer, JSON_TYPE, refusal } from '../answer.ts'
 import type { KeyUse } from './key.ts'
-import { type CachedResponse, claimKey, findAnswer, keepAnswer, releaseClaim } from './store.ts'
+import { type CachedResponse, claimKey, findAnswer, isTaken, keepAnswer, releaseClaim } from './store.ts'
 
 /**
  * The answer that a key was given before; undefined where there is none yet.
@@ -25,6 +25,20 @@ export async function findReplay(
     headers: { ...headers, 'idempotency-replayed': 'true' },
     body: body === null ? undefined : open(body)
   }
+}
+
+/**
+ * What a key would do to a request, without taking it: the answer that it was given before, or nothing.
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED for another request, IDEMPOTENCY_IN_PROGRESS while the first is under way.
+ */
+export async function previewKey(
+  db: Database,
+  use: KeyUse,
+  fingerprint: () => string | Promise<string>
+): Promise<Answer | undefined> {
+  const repeated = await findReplay(db, use, fingerprint)
+  if (!repeated && (await isTaken(db, use.stored))) throw inProgress()
+  return repeated
 }
 
 /**

@@ -1,5 +1,6 @@
 import { and, eq, gte, isNotNull, sql } from 'drizzle-orm'
 import type { Database } from '#src/db/database.ts'
+import { selectRaw } from '../../db/rows.ts'
 import { idempotencyKeys } from './table.ts'
 
 /** Which key, as it is stored: neither the caller's text nor anything that it could be found from. */
@@ -48,6 +49,19 @@ export async function claimKey(
     })
     .returning({ createdAt })
   return claimed?.createdAt
+}
+
+/** Whether a request with a key is under way. */
+export async function isTaken(db: Database, key: StoredKey): Promise<boolean> {
+  const { status, leasedUntil } = idempotencyKeys
+  // The statement is a transaction of its own, so the lock is free again when it ends.
+  const [found] = await selectRaw<{ taken: boolean }>(
+    db,
+    sql`select not pg_try_advisory_xact_lock(hashtextextended(${`${key.caller} ${key.key}`}, 0)) or exists (
+      select 1 from ${idempotencyKeys} where ${isKey(key)} and ${status} is null and ${leasedUntil} >= now()
+    ) as taken`
+  )
+  return (found as { taken: boolean }).taken
 }
 
 /** The answer that a key was given and the request it was given to; undefined while there is none. */

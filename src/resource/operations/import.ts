@@ -39,11 +39,12 @@ export const importRoute: MakeRoute = (context) => {
       body: documentedAs(Type.Unknown(), Type.String({ description: 'One row on each line.' })),
       response: { 200: ImportReport }
     },
-    async stream(request, body) {
+    async stream(request, body, db) {
       const { key, prepare, write } = writeOf(request, request.query as Conflict, 'query')
       const report = new Report()
       const loader = new Loader({
-        ...context,
+        resource,
+        db,
         report,
         prepare,
         write,
@@ -65,7 +66,8 @@ export const importRoute: MakeRoute = (context) => {
       } catch (error) {
         throw await interrupted(error, loader, report, request)
       }
-      return { status: 200, headers: {}, body: report.toAnswer() }
+      const answer = report.toAnswer()
+      return { status: 200, headers: {}, body: answer, ...(answer.failed > 0 && { minimalBody: answer }) }
     }
   }
 }
