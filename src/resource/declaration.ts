@@ -106,8 +106,11 @@ export interface Declaration<S extends TObject = TObject> {
   table: ResourceTable
   /** Who may read (list and read), write (create, update, replace) and delete. */
   access: { read: Access; write: Access; delete: Access }
-  /** What a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. */
-  list?: { filter?: FieldPath<S>[]; sort?: FieldPath<S>[]; search?: string[] }
+  /**
+   * What a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. `id` and `updatedAt` are
+   * filters besides, where the schema has them; `alwaysFilter: false` leaves them out.
+   */
+  list?: { filter?: FieldPath<S>[]; sort?: FieldPath<S>[]; search?: string[]; alwaysFilter?: false }
   /**
    * What answers can carry besides their own fields, on `include=<name>`. One that has the name of a field of the schema
    * is that field, and always there.

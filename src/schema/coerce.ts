@@ -34,7 +34,7 @@ export function coerce(
       faults.push({ path: `/${pointer(name)}`, code: 'text', message: 'must not contain NUL or lone surrogates' })
     } else if (property?.type === 'array') {
       const values = splitList(data, name)
-      if (values) data[name] = values.map((one) => fromText(one, property.items ?? {}))
+      if (values) data[name] = values.map((one) => fromText(one, property.items as TextSchema))
       else faults.push({ path: `/${pointer(name)}`, code: 'syntax', message: 'must end its double quotes' })
     } else if (property) {
       data[name] = fromText(value, property)

@@ -43,6 +43,41 @@ t.test('or: rows that meet any of the conditions, all of a group in and(…)', a
   t.match(next.body.data, [{ sku: 'D' }])
 })
 
+t.test('and, or and not nest, and not includes what is null', async (t) => {
+  const found = async (parameter: string, text: string) => {
+    const { body } = await send('GET', `${path}?sort=sku&${parameter}=${query(text)}`)
+    return body.data?.map((row: { sku: string }) => row.sku).join('') ?? body.details
+  }
+  for (const [parameter, text, skus] of [
+    ['and', '(or(sku=A,sku=B),stock[gt]=0)', 'A'],
+    ['not', '(sku=A)', 'BCD'],
+    ['not', '(or(sku=A,stock=0))', 'CD'],
+    ['not', `(categoryId=${category})`, 'BD'],
+    ['not', `(categoryId[ne]=${category})`, 'AC'],
+    ['or', '(not(stock[gt]=0),and(priceCents=200,or(sku=C,not(active=true))))', 'BC'],
+    ['and', '(not(not(sku[in]=(A,B))))', 'AB']
+  ] as const)
+    t.equal(await found(parameter, text), skus, `${parameter}=${text}`)
+  for (const [parameter, text] of [
+    ['not', '(sku=A,sku=B)'],
+    ['and', '(and(and(and(and(and(sku=A))))))'],
+    ['not', 'sku=A']
+  ] as const)
+    t.match(await found(parameter, text), [{ in: 'query', path: `/${parameter}`, code: 'syntax' }], text)
+  t.match(await found('and', '(not(colour=red))'), [{ path: '/and/colour', code: 'unknown' }])
+  t.match(await found('and', `(or(${Array(11).fill('sku=A').join()}),or(${Array(11).fill('sku=A').join()}))`), [
+    { code: 'maxFilters' }
+  ])
+})
+
+t.test('id and updatedAt are filters of every list', async (t) => {
+  const { body } = await send('GET', `${path}?sku=A`)
+  const { id, updatedAt } = body.data[0]
+  t.match((await send('GET', `${path}?id=${id}`)).body.data, [{ sku: 'A' }])
+  t.match((await send('GET', `${path}?id[in]=${id}&updatedAt[gte]=${updatedAt}`)).body.data, [{ sku: 'A' }])
+  t.match((await send('GET', `${path}?sku=A&updatedAt[gt]=${updatedAt}`)).body.data, [])
+})
+
 t.test('or: what cannot be read, is not declared or not of its type is refused, and named', async (t) => {
   for (const or of [
     '',
@@ -93,6 +128,34 @@ t.test('aggregates all rows, those that match, or groups of them', async (t) => 
   t.match((await aggregate('max=createdAt')).data, [{ max: { createdAt: /^\d{4}-.*Z$/ } }])
   const v2 = await send('GET', '/api/v2/products/aggregate?sum=price.amount&groupBy=active&q=desk')
   t.same(v2.body.data, [{ group: { active: true }, count: 2, sum: { 'price.amount': 500 } }])
+})
+
+t.test('groups are sorted by their figures, chosen by them, and cut to the first', async (t) => {
+  const groups = async (text: string) => {
+    const { data, details } = await aggregate(`groupBy=priceCents&${text}`)
+    return data?.map(({ group }: { group: { priceCents: number } }) => group.priceCents).join() ?? details
+  }
+  t.equal(await groups('sort=-sum.stock'), '200,300,100')
+  t.equal(await groups('sort=-count,-priceCents&limit=2'), '200,300')
+  t.equal(await groups('sort=avg.stock'), '100,300,200')
+  t.equal(await groups(`having=${query('(count[gte]=2)')}`), '200')
+  t.equal(await groups(`having=${query('(or(sum.stock=3,not(avg.stock[gt]=1)))')}`), '100,300')
+  t.match(await groups('sort=sku'), [{ path: '/sort', code: 'notGrouped' }])
+  t.match(await groups(`having=${query('(max.stock=1)')}`), [{ path: '/having/max.stock', code: 'unknown' }])
+  t.match(await groups(`having=${query('(count[like]=1)')}`), [{ path: '/having/count[like]', code: 'unknown' }])
+  t.match(await groups(`having=${query('(count=x)')}`), [{ path: '/having/count', code: 'type' }])
+  t.match(await groups('having=count'), [{ path: '/having', code: 'syntax' }])
+})
+
+t.test('moments are grouped by the time in which they lie, in UTC', async (t) => {
+  const { createdAt } = (await send('GET', `${path}?sku=A`)).body.data[0]
+  t.match((await aggregate('groupBy=createdAt.year&sku[in]=A,B')).data, [
+    { group: { 'createdAt.year': `${createdAt.slice(0, 4)}-01-01T00:00:00.000Z` }, count: 2 }
+  ])
+  t.match((await aggregate('groupBy=createdAt.month,active&sort=-createdAt.month')).data, [
+    { group: { active: false } },
+    {}
+  ])
 })
 
 t.test('aggregates only what is declared and has a sum or an order, and only own rows', async (t) => {
@@ -197,4 +260,10 @@ t.test('sums and means are exact: a text where a double cannot hold them', async
       avg: { totalCents: Number }
     }
   ])
+  // What no body can set another program may.
+  await app.db.execute(sql`update orders set total_cents = 9223372036854775807`)
+  const beyond = await send('GET', '/api/v1/orders/aggregate?avg=totalCents', { as: ada.token })
+  t.match(beyond.body.data, [{ avg: { totalCents: /^9223372036854775807/ } }])
+  const { data } = (await send('GET', '/api/v1/orders?fields=totalCents&limit=1', { as: ada.token })).body
+  t.equal(data.length, 1)
 })

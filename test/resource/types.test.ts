@@ -1,13 +1,18 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type } from '@sinclair/typebox'
+import { sql } from 'drizzle-orm'
 import * as pg from 'drizzle-orm/pg-core'
 import t from 'tap'
 import { parseArray } from '#src/db/array-text.ts'
 import { toRfc3339 } from '#src/db/moments.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
+import { compileRowReader } from '#src/resource/compile/row-reader.ts'
 import type { Field } from '#src/resource/model.ts'
+import { decodeCursor, encodeCursor } from '#src/resource/query/cursor.ts'
 import { toIsoDuration } from '#src/resource/types/iso-duration.ts'
 import { exactDecimal } from '#src/resource/types/numbers.ts'
+import { typeOf } from '#src/resource/types/types.ts'
 import { ReadOnly } from '#src/schema/fields.ts'
 import { declare, kinds } from '#test/support/kinds.ts'
 import { testKinds } from '#test/support/type-matrix.ts'
@@ -54,6 +59,9 @@ t.test('a schema that does not fit its column, or lets callers write a generated
     /field 'value' is string, and its column date\[\]: declare it as array/
   )
   t.doesNotThrow(() => start(pg.integer(), ReadOnly(Type.Enum({ one: 1 }))))
+  t.doesNotThrow(() => start(pg.integer(), Type.Unsafe({ enum: [1, 2] })))
+  t.throws(() => start(pg.boolean(), Type.Unsafe({ enum: [0.5] })), /field 'value' is number/)
+  t.throws(() => start(pg.boolean(), Type.Unsafe({ const: 'yes' })), /field 'value' is string/)
   const identity = pg.bigint({ mode: 'number' }).generatedAlwaysAsIdentity()
   t.throws(
     () => start(identity, Type.Integer()),
@@ -127,6 +135,29 @@ t.test('each type reads its text, as an element of an array is read', async (t) 
     ]
   ] as const)
     t.strictSame(read(key, text), value, key)
+})
+
+t.test('what a column does not keep is cut, also in arrays', async (t) => {
+  const { whole, list, documents } = pg.pgTable('cut', {
+    whole: pg.timestamp({ precision: 0, withTimezone: true }),
+    list: pg.time({ precision: 2 }).array(),
+    documents: pg.jsonb().array()
+  })
+  t.equal(typeOf(whole).store?.(whole, [], {} as never)?.('2026-01-31T23:59:59.9Z'), '2026-01-31T23:59:59Z')
+  t.strictSame(typeOf(list).store?.(list, [], Type.Array(Type.String()))?.(['09:30:00.129', null]), [
+    '09:30:00.12',
+    null
+  ])
+  t.strictSame(typeOf(documents).operators, [])
+  const readComputed = compileRowReader([{ path: ['label'], schema: Type.String(), source: sql`'a'` }])
+  t.strictSame(readComputed(['a']), { label: 'a' })
+})
+
+t.test('a place among numbers that JSON does not have is one, too', async (t) => {
+  const key = createSecretKey(randomBytes(32))
+  const place = { direction: 'next', values: [Number.NaN, Number.POSITIVE_INFINITY, 1] } as const
+  const { values } = decodeCursor(encodeCursor({ ...place, values: [...place.values] }, 'a', key), 'a', key)
+  t.strictSame(values, ['NaN', 'Infinity', 1])
 })
 
 t.test('docs/types.md says what the types do: `npm run docs:types` writes it', async (t) => {

@@ -3,29 +3,39 @@ import { type Fault, validationFailed } from '../../errors.ts'
 import { Personal } from '../../schema/fields.ts'
 import { compileValidator } from '../../schema/validate.ts'
 import type { Resource } from '../model.ts'
-import { type Condition, filterParameters, type ListFilter, parseFilters } from './filter.ts'
-import { orParameter, parseGroup } from './or.ts'
+import {
+  type Condition,
+  conditionsOf,
+  filterParameters,
+  type Group,
+  type ListFilter,
+  type Node,
+  parseFilters
+} from './filter.ts'
+import { groupParameters, JOINS, type Join, parseGroup, type Written, type WrittenGroup } from './groups.ts'
 import { searchParameter } from './search.ts'
 
 const MAX_CONDITIONS = 20
 
-/** The query parameters that choose rows: filters, `or` where there are any, `q` where a search is declared. */
+/** The query parameters that choose rows: filters, groups where there are any, `q` where a search is declared. */
 export function conditionParameters(resource: Resource): Record<string, TSchema> {
   const filters = filterParameters(resource)
-  // Both can hold a value of any field.
+  // They can hold a value of any field.
   const isPersonal = [...resource.fields.values()].some(({ schema }) => schema['x-personal'])
+  const open = (schema: TSchema) => (isPersonal ? Personal(schema) : schema)
+  const groups = JOINS.map((join) => [join, open(groupParameters[join])])
   return {
-    ...(resource.declaration.list?.search && { q: isPersonal ? Personal(searchParameter) : searchParameter }),
-    ...(Object.keys(filters).length > 0 && { or: isPersonal ? Personal(orParameter) : orParameter }),
+    ...(resource.declaration.list?.search && { q: open(searchParameter) }),
+    ...(Object.keys(filters).length > 0 && Object.fromEntries(groups)),
     ...filters
   }
 }
 
 /** What chooses rows in a validated query. */
-export type ConditionQuery = { q?: string; or?: string | string[]; [filter: string]: unknown }
+export type ConditionQuery = { q?: string; [filter: string]: unknown } & { [J in Join]?: string | string[] }
 
 /**
- * Makes what reads the conditions of a query: the filters, and those inside `or`, which are checked like filters.
+ * Makes what reads the conditions of a query: the filters, and those inside groups, which are checked like filters.
  * It throws ApiError VALIDATION_FAILED for a group that cannot be read, and for more than 20 conditions.
  */
 export function makeParseConditions(resource: Resource) {
@@ -33,20 +43,28 @@ export function makeParseConditions(resource: Resource) {
   const parameters = Object.keys(filters)
   const validate = compileValidator(Type.Object(filters, { additionalProperties: false }), 'querystring')
 
-  function parseWritten([parameter, value]: [string, string | string[]]): Condition {
+  function parseWritten(join: Join, { parameter, value }: Written): Condition {
     // A list stands in brackets here, so one value is one, whatever commas it has.
     const query = { [parameter]: filters[parameter]?.type === 'array' ? [value].flat() : value }
     const valid = validate(query)
     if (valid !== true)
-      throw validationFailed(valid.error.faults.map((fault) => ({ ...fault, path: `/or${fault.path}` })))
+      throw validationFailed(valid.error.faults.map((fault) => ({ ...fault, path: `/${join}${fault.path}` })))
     return parseFilters(resource, [parameter], query)[0] as Condition
   }
 
+  function toGroup(parameter: Join, { join, members }: WrittenGroup): Group {
+    const nodes = members.map((one) => ('members' in one ? toGroup(parameter, one) : parseWritten(parameter, one)))
+    return { join, nodes }
+  }
+
   return function parseConditions(query: ConditionQuery, ownerId: string | undefined): ListFilter {
-    const conditions = parseFilters(resource, parameters, query)
-    const groups = [query.or ?? []].flat().map((text) => parseGroup(text).map((all) => all.map(parseWritten)))
-    if (conditions.length + groups.flat(2).length > MAX_CONDITIONS) throw validationFailed([TOO_MANY])
-    return { conditions, groups, q: query.q, ownerId }
+    const nodes: Node[] = parseFilters(resource, parameters, query)
+    for (const join of JOINS) {
+      const texts = query[join]
+      if (texts !== undefined) nodes.push(...[texts].flat().map((text) => toGroup(join, parseGroup(join, text))))
+    }
+    if (conditionsOf(nodes).length > MAX_CONDITIONS) throw validationFailed([TOO_MANY])
+    return { nodes, q: query.q, ownerId }
   }
 }
 

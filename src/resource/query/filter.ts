@@ -6,6 +6,7 @@ import type { Field, Resource } from '../model.ts'
 import { ownerColumn } from '../rows/ownership.ts'
 import { arrayText } from '../rows/sql.ts'
 import { EQUALITY, type Operator } from '../types/column-type.ts'
+import type { Join } from './groups.ts'
 import { searchSql } from './search.ts'
 
 /** One condition of a list: a field, an operator, and the value that was sent. */
@@ -54,15 +55,26 @@ const MEANINGS: Record<Operator, string> = {
 const MAX_LISTED = 100
 const MAX_PATTERN = 1000
 
+// The id and the last change are filters of every list that shows them.
+function filterNames({ declaration: { list = {} }, fields }: Resource): Set<string> {
+  const always = ['id', 'updatedAt'].filter((name) => fields.has(name) && list.alwaysFilter !== false)
+  return new Set([...(list.filter ?? []), ...always])
+}
+
 /** The query parameters of the filters that a resource declares: `field` and `field[operator]`, one by one. */
 export function filterParameters(resource: Resource): Record<string, TSchema> {
   const parameters: Record<string, TSchema> = {}
-  for (const name of resource.declaration.list?.filter ?? []) {
+  for (const name of filterNames(resource)) {
     const field = resource.fields.get(name) as Field
     for (const operator of operatorsOf(field)) {
       const parameter = operator === 'eq' ? name : `${name}[${operator}]`
       const description = `\`${name}\` is ${MEANINGS[operator]}.`
-      parameters[parameter] = Type.Optional({ ...valueSchema(field, operator), description })
+      const personal = field.schema['x-personal']
+      parameters[parameter] = Type.Optional({
+        ...valueSchema(field, operator),
+        description,
+        ...(personal && { 'x-personal': personal })
+      })
     }
   }
   return parameters
@@ -80,32 +92,40 @@ export function parseFilters(resource: Resource, parameters: string[], query: Re
   return conditions
 }
 
-/**
- * Which rows a list is about: those that meet every condition, and of each group one alternative with all its
- * conditions, contain what is searched, and belong to the owner.
- */
+/** Conditions joined. `not` has one node. */
+export interface Group {
+  join: Join
+  nodes: Node[]
+}
+
+export type Node = Condition | Group
+
+/** Which rows a list is about: those that meet every node, contain what is searched, and belong to the owner. */
 export interface ListFilter {
-  conditions: Condition[]
-  groups: Condition[][][]
+  nodes: Node[]
   q: string | undefined
   ownerId: string | undefined
 }
 
+/** The conditions of nodes, those inside groups too, in the order in which their values are bound. */
+export const conditionsOf = (nodes: Node[]): Condition[] =>
+  nodes.flatMap((node) => ('join' in node ? conditionsOf(node.nodes) : node))
+
 /** What a filter looks like without its values: filters of one key share a statement. */
-export function filterKey({ conditions, groups, q, ownerId }: ListFilter): string {
-  const keys = conditions.map(conditionKey)
-  const groupKeys = groups.map((group) => `(${group.map((all) => all.map(conditionKey).join('&')).join()})`)
-  return `${keys.join()} ${groupKeys.join('')} ${q !== undefined} ${ownerId !== undefined}`
+export function filterKey({ nodes, q, ownerId }: ListFilter): string {
+  return `${nodes.map(nodeKey).join()} ${q !== undefined} ${ownerId !== undefined}`
 }
 
-const conditionKey = ({ field, operator, value }: Condition) =>
-  `${field.name}:${operator === 'isNull' ? value : operator}`
+function nodeKey(node: Node): string {
+  if ('join' in node) return `${node.join}(${node.nodes.map(nodeKey).join()})`
+  const { field, operator, value } = node
+  return `${field.name}:${operator === 'isNull' ? value : operator}`
+}
 
 /** A filter's values by the names under which `filterSql` binds them. */
-export function filterValues({ conditions, groups, q, ownerId }: ListFilter): Record<string, unknown> {
+export function filterValues({ nodes, q, ownerId }: ListFilter): Record<string, unknown> {
   const values: Record<string, unknown> = { owner: ownerId }
-  for (const [index, condition] of [...conditions, ...groups.flat(2)].entries())
-    values[`f${index}`] = conditionValue(condition)
+  for (const [index, condition] of conditionsOf(nodes).entries()) values[`f${index}`] = conditionValue(condition)
   if (q !== undefined) values.q = q
   return values
 }
@@ -114,16 +134,24 @@ export function filterValues({ conditions, groups, q, ownerId }: ListFilter): Re
 export function filterSql(resource: Resource, filter: ListFilter, bind: (name: string, value: unknown) => unknown) {
   const values = filterValues(filter)
   let index = 0
-  const one = (condition: Condition) => {
+  const toSql = (node: Node): SQL => {
+    if ('join' in node) return JOINED[node.join](node.nodes.map(toSql))
     const name = `f${index++}`
-    return conditionSql(condition, bind(name, values[name]))
+    return conditionSql(node, bind(name, values[name]))
   }
   return and(
     filter.ownerId === undefined ? undefined : eq(ownerColumn(resource), bind('owner', values.owner)),
     filter.q === undefined ? undefined : searchSql(resource, bind('q', values.q)),
-    ...filter.conditions.map(one),
-    ...filter.groups.map((group) => or(...group.map((all) => and(...all.map(one)))))
+    ...filter.nodes.map(toSql)
   )
+}
+
+/** Conditions as one. */
+export const JOINED: Record<Join, (some: SQL[]) => SQL> = {
+  or: (some) => or(...some) as SQL,
+  and: (some) => and(...some) as SQL,
+  // What is null does not meet the condition, which SQL's own `not` would not say.
+  not: (some) => sql`(${and(...some)}) is not true`
 }
 
 function conditionSql({ field, operator, value }: Condition, bound: unknown): SQL {

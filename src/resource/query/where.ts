@@ -31,7 +31,7 @@ export function makeParseWhere(resource: Resource) {
   const parseConditions = makeParseConditions(resource)
   return function parseWhere(query: WhereQuery, ownerId: string | undefined): SQL {
     const filter = parseConditions(query, ownerId)
-    if (filter.conditions.length === 0 && filter.groups.length === 0 && filter.q === undefined) {
+    if (filter.nodes.length === 0 && filter.q === undefined) {
       throw validationFailed([{ in: 'query', path: '', code: 'required', message: 'must have a filter' }])
     }
     return filterSql(resource, filter, (_name, value) => value) as SQL
