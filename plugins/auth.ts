@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 import fp from 'fastify-plugin'
 import { untilEnd } from '#src/concurrency/request-scope.ts'
@@ -38,8 +38,11 @@ declare module 'fastify' {
 /** Finds out who is asking, and whether the route is theirs to use. */
 export default fp(
   async (app) => {
-    const attempts = app.config.RATE_LIMIT_ENABLED ? attemptWindows(app) : undefined
-    const identity = await openIdentity(app.db, app.listenToDatabase, app.config, attempts)
+    const identity = await openIdentity(app.db, app.listenToDatabase, app.config, {
+      keys: app.signingKeys,
+      signer: app.jwt,
+      attempts: app.config.RATE_LIMIT_ENABLED ? attemptWindows(app) : undefined
+    })
     app.addHook('onClose', () => identity.close())
     app.decorate('identity', identity)
     app.decorateRequest('principal', null)
@@ -64,23 +67,24 @@ export default fp(
       const { headers, socket } = request.raw
       const endsAt = endOf(headers['request-timeout'] as string | undefined, timeoutSeconds, reply)
       // What is looked up goes on: other requests may wait for it as well.
-      const verified = verify(credential, request.ip)
+      const verified = verify(credential, request)
       untilEnd({ socket, endsAt }, use === 'optional' ? verified.catch(asNobody) : verified)
         .then(admit)
         .then(() => done(), done)
     })
 
-    async function verify(credential: string | null, address: string): Promise<Principal> {
+    async function verify(credential: string | null, request: FastifyRequest): Promise<Principal> {
       const { authenticator, failures } = identity
+      const { ip: address } = request
       const isLimited = app.config.RATE_LIMIT_ENABLED
       if (isLimited && credential !== null && !isKeyText(credential)) failures.admitSignature(address)
-      const principal = credential === null ? undefined : await authenticator.verify(credential, address)
+      const principal = credential === null ? undefined : await authenticator.verify(credential, address, request)
       if (principal) return principal
       if (isLimited) failures.count(address)
       throw unauthenticated('The credential is malformed, expired, revoked or not ours.', 'error="invalid_token"')
     }
   },
-  { name: 'auth', dependencies: ['db', 'errors', 'http', 'overload', 'redis', 'routes'] }
+  { name: 'auth', dependencies: ['db', 'errors', 'http', 'jwt', 'overload', 'redis', 'routes'] }
 )
 
 function asNobody(error: unknown): null {

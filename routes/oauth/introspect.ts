@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { confidentialClientOf } from '#src/identity/oauth/client-authentication.ts'
 import { findLiveToken } from '#src/identity/sessions/sessions.ts'
 import { OWN_CLIENT } from '#src/identity/tokens/access-tokens.ts'
@@ -26,16 +27,16 @@ export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
       const { token, client_id, client_secret } = request.body
       const { authorization } = request.headers
       await confidentialClientOf(principals, { authorization, client_id, client_secret }, request.ip)
-      return (await lookAtAccess(token)) ?? (await lookAtRefresh(token)) ?? { active: false }
+      return (await lookAtAccess(token, request)) ?? (await lookAtRefresh(token)) ?? { active: false }
     }
   )
 
-  async function lookAtAccess(token: string) {
-    const grant = await tokens.verify(token)
+  async function lookAtAccess(token: string, request: FastifyRequest) {
+    const grant = await tokens.verify(token, request)
     // Where its bearer may call from is between them and this server.
     const principal = grant && (await principals.resolve(grant, undefined))
     if (!principal) return undefined
-    const { client_id, exp, iat, sub, jti } = (await tokens.claimsOf(token)) as Record<string, never>
+    const { client_id, exp, iat, sub, jti } = (await tokens.claimsOf(token, request)) as Record<string, never>
     return {
       active: true,
       scope: [...principal.scopes].join(' '),

@@ -36,7 +36,7 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
         if (session) refuseOther(session.clientId ?? OWN_CLIENT, own)
         await endSessionOf(db, refresh)
       } else {
-        const claims = await tokens.claimsOf(token)
+        const claims = await tokens.claimsOf(token, request)
         // What is no token of ours needs nothing of the database.
         if (!claims) return reply.code(200).send(null)
         refuseOther(claims.client_id as string, own)

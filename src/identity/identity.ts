@@ -12,7 +12,7 @@ import { FailureThrottle } from './requests/failure-throttle.ts'
 import { PrincipalResolver } from './requests/principal-resolver.ts'
 import { SecondFactorSecrets } from './second-factor/secrets.ts'
 import { loginNetworks } from './sessions/sessions.ts'
-import { AccessTokens } from './tokens/access-tokens.ts'
+import { AccessTokens, type TokenSigner } from './tokens/access-tokens.ts'
 import { RefreshTokens } from './tokens/refresh-tokens.ts'
 import { configuredKeys, KeyRing, sharedKeys } from './tokens/signing-keys.ts'
 
@@ -42,25 +42,33 @@ export interface Identity {
   close(): Promise<void>
 }
 
-/**
- * Puts identity to work on a database.
- * @param attempts where wrong passwords are counted; left out, they are not limited.
- * @throws when a configured signing key or issuer is not usable.
- */
+/** The keys that sign access tokens, those of the configuration or the shared ones. @throws when one is not usable. */
+export async function openKeyRing(db: Database, { JWT_PRIVATE_KEY }: IdentityConfig): Promise<KeyRing> {
+  const keys = new KeyRing(() => (JWT_PRIVATE_KEY ? configuredKeys(JWT_PRIVATE_KEY) : sharedKeys(db)))
+  await keys.refresh()
+  return keys
+}
+
+/** What identity is given: the signing keys, what signs with them, and where wrong passwords are counted, if they are. */
+export interface IdentityParts {
+  keys: KeyRing
+  signer: TokenSigner
+  attempts: AttemptWindows | undefined
+}
+
+/** Puts identity to work on a database. @throws when a configured issuer is not usable. */
 export async function openIdentity(
   db: Database,
   listen: Listen,
   config: IdentityConfig,
-  attempts?: AttemptWindows
+  { keys, signer, attempts }: IdentityParts
 ): Promise<Identity> {
-  const { JWT_PRIVATE_KEY, JWT_ISSUER, JWT_AUDIENCE } = config
-  const keys = new KeyRing(() => (JWT_PRIVATE_KEY ? configuredKeys(JWT_PRIVATE_KEY) : sharedKeys(db)))
-  await keys.refresh()
+  const { JWT_ISSUER, JWT_AUDIENCE } = config
   const principals = new PrincipalResolver(db, listen)
   principals.onSigningKeys(() => void keys.refresh().catch(() => {}))
   await principals.start()
 
-  const tokens = new AccessTokens(keys, JWT_ISSUER, JWT_AUDIENCE)
+  const tokens = new AccessTokens(keys, JWT_ISSUER, JWT_AUDIENCE, signer)
   const externalUsers = new ExternalUsers(db)
   principals.onExternalUser(() => externalUsers.forget())
   const outside = parseTrustedIssuers(config.TRUSTED_ISSUERS, JWT_AUDIENCE).map(

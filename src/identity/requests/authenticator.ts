@@ -1,13 +1,14 @@
 import { hashKey, idOfKey, isKeyText } from '../api-keys/key-format.ts'
 import type { KeyUsage } from '../api-keys/key-usage.ts'
 import type { Principal } from '../principal.ts'
-import { issuerOf } from '../tokens/access-tokens.ts'
+import { issuerOf, type TokenRequest } from '../tokens/access-tokens.ts'
 import type { Grant } from './grant.ts'
 import type { PrincipalResolver } from './principal-resolver.ts'
 
 /** Whoever else can say what a token grants. */
 export interface Issuer {
-  verify(token: string): Promise<Grant | undefined>
+  /** @param request the request that the token came with. */
+  verify(token: string, request: TokenRequest): Promise<Grant | undefined>
 }
 
 const MAX_KEPT = 20_000
@@ -42,9 +43,9 @@ export class Authenticator {
   }
 
   /** The principal of a credential; undefined when it is forged, expired, revoked, or its user may not do anything. */
-  async verify(credential: string, address: string): Promise<Principal | undefined> {
+  async verify(credential: string, address: string, request: TokenRequest): Promise<Principal | undefined> {
     const name = nameOf(credential)
-    const grant = this.#grants.get(name) ?? (await this.#read(credential))
+    const grant = this.#grants.get(name) ?? (await this.#read(credential, request))
     const principal = grant && (await this.#principals.resolve(grant, address))
     if (!principal) {
       this.#grants.delete(name)
@@ -66,8 +67,8 @@ export class Authenticator {
     return grant
   }
 
-  async #read(credential: string): Promise<Grant | undefined> {
-    if (!isKeyText(credential)) return this.#issuers.get(issuerOf(credential) as string)?.verify(credential)
+  async #read(credential: string, request: TokenRequest): Promise<Grant | undefined> {
+    if (!isKeyText(credential)) return this.#issuers.get(issuerOf(credential) as string)?.verify(credential, request)
     const keyId = idOfKey(credential)
     return keyId === undefined ? undefined : { keyId, keyHash: hashKey(credential) }
   }

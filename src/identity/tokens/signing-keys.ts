@@ -10,6 +10,9 @@ export interface SigningKey {
   kid: string
   privateKey: KeyObject
   publicKey: KeyObject
+  /** The same two as PEM (PKCS #8 and SPKI), which is how @fastify/jwt takes them. */
+  privatePem: string
+  publicPem: string
   /** The public half, as the JWKS shows it. */
   jwk: JWK
   /** When it starts to sign, in milliseconds since 1970. */
@@ -42,13 +45,13 @@ export class KeyRing {
     return { keys: this.#keys.map(({ jwk }) => jwk) }
   }
 
-  /** The public key of a name. One that is new is looked for in the database, at most once a second. */
-  async find(kid: string): Promise<KeyObject | undefined> {
+  /** The key of a name. One that is new is looked for in the database, at most once a second. */
+  async find(kid: string): Promise<SigningKey | undefined> {
     if (!this.#byKid.has(kid) && performance.now() - this.#readAt > READ_AGAIN_MS) {
       // Without the database the keys that are known go on.
       await this.refresh().catch(() => {})
     }
-    return this.#byKid.get(kid)?.publicKey
+    return this.#byKid.get(kid)
   }
 
   /** Reads the keys anew. */
@@ -141,5 +144,8 @@ async function signingKeyOf(pem: string, activeAt: number): Promise<SigningKey> 
   const publicKey = createPublicKey(privateKey)
   const jwk = publicKey.export({ format: 'jwk' }) as JWK
   const kid = await calculateJwkThumbprint(jwk)
-  return { kid, privateKey, publicKey, jwk: { ...jwk, kid, alg: 'EdDSA', use: 'sig' }, activeAt }
+  const privatePem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const publicPem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
+  const shown: JWK = { ...jwk, kid, alg: 'EdDSA', use: 'sig' }
+  return { kid, privateKey, publicKey, privatePem, publicPem, jwk: shown, activeAt }
 }
