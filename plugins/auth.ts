@@ -23,6 +23,8 @@ declare module 'fastify' {
      * valid (`optional`). A client that sends its old token along is not refused for it.
      */
     credential?: 'ignored' | 'optional'
+    /** Scopes that it asks for beside, of some callers or for some of what it does. */
+    scopes?: readonly string[]
   }
   interface FastifyRequest {
     /** Who sends this request; null where the route is public and no credential came. */

@@ -5,7 +5,7 @@ import { ApiError } from '#src/errors.ts'
 import { limitHeaders, policyHeader, type WindowState } from '#src/limits/headers.ts'
 import { storeClass, windowKey } from '#src/limits/plugin-store.ts'
 import { RedisWindowStore } from '#src/limits/redis-store.ts'
-import { parseTiers, type Window } from '#src/limits/tiers.ts'
+import { parseTiers, STANDARD, type Window } from '#src/limits/tiers.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
 
 declare module 'fastify' {
@@ -50,7 +50,7 @@ export default fp(
 
     function makeLimiter(tier: string, { limit, seconds }: Window) {
       const settings: CreateRateLimitOptions = { max: limit, timeWindow: seconds * 1000 }
-      if (tier !== 'anonymous') settings.keyGenerator = ({ principal }) => accountOf(principal)
+      if (tier !== 'anonymous') settings.keyGenerator = ({ principal }) => accountOf(principal, tier)
       const check = app.createRateLimit(settings)
       return async (request: FastifyRequest): Promise<Charge['states'][number]> => {
         // Nobody is on an allow-list, so every answer is a count.
@@ -60,8 +60,8 @@ export default fp(
     }
 
     function tierOf({ principal }: FastifyRequest): string {
-      const named = principal ? (principal.tier ?? 'standard') : 'anonymous'
-      return limiters.has(named) ? named : 'standard'
+      const named = principal ? (principal.tier ?? STANDARD) : 'anonymous'
+      return limiters.has(named) ? named : STANDARD
     }
 
     async function charge(request: FastifyRequest): Promise<Charge> {
@@ -126,6 +126,8 @@ export default fp(
   { name: 'rate-limit', dependencies: ['auth', 'redis'] }
 )
 
-function accountOf(principal: FastifyRequest['principal']): string {
-  return principal?.keyId ? `key:${principal.keyId}` : `user:${principal?.userId}`
+// All keys of a user that have the same tier draw on one account: a user with a hundred keys must not have a hundred times
+// the limit. Keys of the standard tier share it with the logins of the user.
+function accountOf(principal: FastifyRequest['principal'], tier: string): string {
+  return tier === STANDARD ? `user:${principal?.userId}` : `user:${principal?.userId}:${tier}`
 }

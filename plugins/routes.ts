@@ -1,11 +1,14 @@
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { knownScopes } from '#src/http/known-scopes.ts'
 import { checkRoutes } from '#src/http/route-checks.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Every route as it was declared, HEAD routes included. */
     routeTable: readonly RouteOptions[]
+    /** Every scope that there is, once the application is ready. */
+    knownScopes: ReadonlySet<string>
   }
   interface FastifyRequest {
     /** What `routeOptions` says, which Fastify puts together anew each time that it is asked. */
@@ -29,6 +32,13 @@ export default fp(
     app.addHook('onRoute', (route) => void routes.push(route))
     // The wildcard that takes preflights is @fastify/cors's own.
     app.addHook('onReady', async () => checkRoutes(routes.filter(({ url }) => url !== '*') as never))
+    let scopes: ReadonlySet<string> | undefined
+    app.decorate('knownScopes', {
+      getter() {
+        scopes ??= knownScopes(routes as never)
+        return scopes
+      }
+    })
   },
   { name: 'routes' }
 )

@@ -2,7 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { askedScopes, clientOf, confidentialClientOf, OAuthFailure } from '#src/identity/oauth/client-authentication.ts'
+import type { Client } from '#src/identity/oauth/clients.ts'
+import { commonScopes } from '#src/identity/scopes.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
+import { findLive, grantOfSession } from '#src/identity/sessions/sessions.ts'
 import {
   challengeOf,
   checkSecondStep,
@@ -57,10 +60,10 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
 
   async function giveToClient(form: Form, request: FastifyRequest): Promise<Given> {
     const client = await confidentialClientOf(principals, claimOf(form, request), request.ip)
-    const clientId = client.keyId as string
+    const { keyId: clientId, secretId } = client
     identity.usage.mark(clientId)
-    const scopes = askedScopes(form.scope, client.scopes) ?? [...client.scopes]
-    const { token, expiresIn } = await tokens.sign({ sub: clientId, clientId, scopes })
+    const scopes = askedScopes(form.scope, client.scopes, app.knownScopes) ?? [...client.scopes]
+    const { token, expiresIn } = await tokens.sign({ sub: clientId, clientId, scopes, secretId })
     return { accessToken: token, expiresIn, scope: scopes.join(' ') }
   }
 
@@ -70,7 +73,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     const token = refreshTokens.read(form.refresh_token)
     const mayUse = (clientId: string | null) => clientId === null || clientId === client?.keyId
     const asked = form.scope === undefined ? undefined : await scopesWithin(form.scope, token?.sessionId)
-    const given = token && (await refreshLogin(identity, db, token, mayUse, asked))
+    const given = token && (await refreshLogin(identity, db, token, mayUse, { asked, secretId: client?.secretId }))
     if (token && !given) await principals.catchUp()
     if (!given) throw new OAuthFailure('invalid_grant', 'The refresh token is not valid, or it was used before.')
     return given
@@ -79,11 +82,11 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
   async function giveToUser(form: Form, request: FastifyRequest): Promise<Given> {
     const client = await clientOf(principals, claimOf(form, request), request.ip)
     const clientId = client?.keyId ?? null
-    const origin = originOf(request, clientId)
+    const origin = { ...originOf(request, clientId), secretId: client?.secretId }
     const { username, password, challenge, otp } = form
     if (challenge !== undefined && otp !== undefined) {
       const step = await checkSecondStep(identity, db, { challenge, code: otp, clientId }, request.ip)
-      const asked = step && (await scopesOfRole(form.scope, step.user.role))
+      const asked = step && (await scopesOfRole(form.scope, step.user.role, client))
       const given = step && (await startSecondStep(identity, db, step, origin, asked))
       if (!given) throw new OAuthFailure('invalid_grant', 'The code is wrong or was used, or the challenge has ended.')
       return given
@@ -94,7 +97,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     const check = () => authenticate(db, username, password)
     const user = await guesses.attempt(normalizeEmail(username), request.ip, check)
     if (!user) throw new OAuthFailure('invalid_grant', 'The user name or the password is wrong.')
-    const asked = await scopesOfRole(form.scope, user.role)
+    const asked = await scopesOfRole(form.scope, user.role, client)
     if (user.hasSecondFactor) {
       const { challenge } = challengeOf(identity, user, clientId)
       throw new OAuthFailure('second_factor_required', 'Send the challenge and a code as otp.', challenge)
@@ -105,15 +108,18 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     return given
   }
 
-  async function scopesOfRole(scope: string | undefined, role: string): Promise<string[] | undefined> {
+  // Through a key as its client a login can do no more than the key.
+  async function scopesOfRole(scope: string | undefined, role: string, client: Client | undefined) {
     /* c8 ignore next -- the role was deleted since the user was read */
-    return askedScopes(scope, (await principals.roleScopes(role)) ?? new Set())
+    const scopes = (await principals.roleScopes(role)) ?? new Set<string>()
+    return askedScopes(scope, client ? commonScopes(client.scopes, scopes) : scopes, app.knownScopes)
   }
 
   // Checked before the token is used up: a scope that cannot be had must not cost the login.
   async function scopesWithin(scope: string, sessionId: string | undefined): Promise<string[] | undefined> {
-    const user = sessionId && (await identity.principals.resolve({ sessionId }, undefined))
-    return user ? askedScopes(scope, user.scopes) : undefined
+    const session = sessionId === undefined ? undefined : await findLive(db, sessionId)
+    const user = session && (await principals.resolve(grantOfSession(session), undefined))
+    return user && askedScopes(scope, user.scopes, app.knownScopes)
   }
 }
 

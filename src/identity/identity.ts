@@ -2,11 +2,13 @@ import type { Database, Listen } from '../db/database.ts'
 import { sharedKey } from '../db/shared-secrets.ts'
 import { KeyUsage } from './api-keys/key-usage.ts'
 import { ExternalIssuer } from './external/issuer.ts'
-import { parseTrustedIssuers } from './external/trusted-issuers.ts'
+import { spellingsOf } from './external/jwks.ts'
+import { parseTrustedIssuers, TrustedIssuerError } from './external/trusted-issuers.ts'
 import { ExternalUsers } from './external/users.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { type AttemptWindows, LOGIN_LIMITS, LoginThrottle, SECOND_FACTOR_LIMITS } from './passwords/login-throttle.ts'
 import { dummyHash } from './passwords/passwords.ts'
+import { findRole } from './requests/auth-records.ts'
 import { Authenticator, type Issuer } from './requests/authenticator.ts'
 import { FailureThrottle } from './requests/failure-throttle.ts'
 import { PrincipalResolver } from './requests/principal-resolver.ts'
@@ -71,11 +73,17 @@ export async function openIdentity(
   const tokens = new AccessTokens(keys, JWT_ISSUER, JWT_AUDIENCE, signer)
   const externalUsers = new ExternalUsers(db)
   principals.onExternalUser(() => externalUsers.forget())
-  const outside = parseTrustedIssuers(config.TRUSTED_ISSUERS, JWT_AUDIENCE).map(
-    (settings) => new ExternalIssuer(settings, externalUsers)
-  )
+  const trusted = parseTrustedIssuers(config.TRUSTED_ISSUERS, JWT_AUDIENCE)
+  for (const { role } of trusted) {
+    // Without it the first token would be a conflict, and every later one.
+    if (!(await findRole(db, role)))
+      throw new TrustedIssuerError(`TRUSTED_ISSUERS names the role ${role}, which does not exist`)
+  }
+  const outside = trusted.map((settings) => new ExternalIssuer(settings, externalUsers))
   for (const issuer of outside) issuer.keys.prefetch()
-  const issuers = new Map<string, Issuer>(outside.map((issuer) => [issuer.name, issuer]))
+  const issuers = new Map<string, Issuer>(
+    outside.flatMap((issuer) => spellingsOf(issuer.name).map((name) => [name, issuer] as const))
+  )
   const usage = new KeyUsage(db)
   const stopHousekeeping = startHousekeeping(db)
   const findNetworks = (account: string) => loginNetworks(db, account)

@@ -1,3 +1,5 @@
+import type { Fault } from '../errors.ts'
+
 /** What a route asks of its caller: nothing, any valid credential, a user's own full login (`account`), or a scope such as `products:write`. */
 export type Access = 'public' | 'authenticated' | 'account' | 'client' | Scope
 export type Scope = `${string}:${string}`
@@ -17,6 +19,21 @@ export function commonScopes(some: ReadonlySet<string>, others: ReadonlySet<stri
   for (const scope of some) if (allows(others, scope)) common.add(scope)
   for (const scope of others) if (allows(some, scope)) common.add(scope)
   return common
+}
+
+/** What is wrong with the `scopes` of a body: each that is none, with those that there are. */
+export function unknownScopes(scopes: string[], known: ReadonlySet<string>): Fault[] {
+  return scopes.flatMap((scope, index): Fault[] => {
+    if (known.has(scope)) return []
+    return [
+      {
+        in: 'body',
+        path: `/scopes/${index}`,
+        code: 'unknown',
+        message: `is no scope: there are ${[...known].join(', ')}`
+      }
+    ]
+  })
 }
 
 /** The scopes of a space-separated list (RFC 6749, section 3.3). What is no scope of this API is left out. */

@@ -48,6 +48,24 @@ export function criticalTiers(text: string | undefined): ReadonlySet<string> {
   return new Set(critical.map(([name]) => name))
 }
 
+/** The tier of who has none. */
+export const STANDARD = 'standard'
+
+/** The tiers that a key can have: all but that of callers without a credential. */
+export function keyTiers(text: string | undefined): Tiers {
+  return new Map([...parseTiers(text)].filter(([name]) => name !== 'anonymous'))
+}
+
+/** Whether a tier lets through no more than another, counted over the time of its tightest window. */
+export const isWithinTier = (tiers: Tiers, one: string, other: string): boolean =>
+  one === other || perSecond(tiers, one) <= perSecond(tiers, other)
+
+// A tier that is no longer configured counts as standard, as it does where requests are counted.
+const perSecond = (tiers: Tiers, name: string): number =>
+  Math.min(
+    ...(tiers.get(name) ?? (tiers.get(STANDARD) as readonly Window[])).map(({ limit, seconds }) => limit / seconds)
+  )
+
 function parseAdded(text: string | undefined): Static<typeof Added> {
   let added: unknown = {}
   try {

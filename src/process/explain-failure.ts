@@ -8,7 +8,8 @@ const EXPECTED = new Set([
   'DeclarationError',
   'DirectoryInUseError',
   'MissingTablesError',
-  'RouteError'
+  'RouteError',
+  'TrustedIssuerError'
 ])
 
 /** Why a process ends: in one line what the operator can mend; anything else is a fault of ours and comes with its stack. */

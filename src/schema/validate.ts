@@ -5,6 +5,7 @@ import { coerce } from './coerce.ts'
 import { contentOf } from './content.ts'
 import { CURRENCIES } from './currencies.ts'
 import { NOT_BLANK } from './fields.ts'
+import { isNetwork } from './networks.ts'
 import { pointer, shorten } from './pointer.ts'
 
 /** The parts of a request as Fastify names them. */
@@ -143,6 +144,7 @@ function withVocabulary(ajv: Ajv): Ajv {
   addFormats.default(ajv, ['date', 'email', 'uri'])
   // ajv-formats takes `urn:uuid:…` and upper case, which come back from PostgreSQL in another spelling.
   ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
+  ajv.addFormat('cidr', isNetwork)
   ajv.addFormat('date-time', { type: 'string', validate: isTimestamp })
   ajv.addFormat('iso-4217', { type: 'string', validate: (text: string) => CURRENCIES.has(text) })
   return ajv

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
+import Provider from 'oidc-provider'
 import t, { type Test } from 'tap'
 import { scopesOf } from '#src/identity/external/issuer.ts'
 import { IssuerKeys } from '#src/identity/external/jwks.ts'
@@ -163,6 +164,16 @@ t.test('claims become scopes', async (t) => {
   const cases: [JWTPayload, Partial<IssuerSettings>, string[] | undefined][] = [
     [{}, {}, undefined],
     [{ scope: 'items:read openid' }, {}, ['items:read']],
+    // What OpenID Connect puts there says nothing about this API, so the role counts.
+    [{ scope: 'openid profile email' }, {}, undefined],
+    [{ scope: 'profile email offline_access' }, {}, undefined],
+    // What is there and grants nothing must not grant the whole role.
+    ...['', 0, false, null, {}, [], [7, {}]].map((scope): [JWTPayload, object, string[]] => [{ scope }, {}, []]),
+    [{ scope: '', scp: ['*'] }, {}, []],
+    [{ permissions: [] }, {}, []],
+    [{ scope: 'openid reports.read' }, {}, []],
+    [{ scope: 'openid' }, { scopeClaim: 'scope' }, []],
+    [{ scope: 'openid' }, { scopes: { reader: ['items:read'] } }, []],
     [{ scp: ['items:read'] }, {}, ['items:read']],
     [{ permissions: ['orders:read'] }, {}, ['orders:read']],
     [{ scope: 'items:read' }, { scopeClaim: 'roles' }, []],
@@ -178,6 +189,139 @@ t.test('claims become scopes', async (t) => {
     const scopes = scopesOf(claims, settings(more))
     t.same(scopes && [...scopes], wanted, JSON.stringify(claims))
   }
+})
+
+t.test('tokens as the usual issuers shape them', async (t) => {
+  const key = await makeKey('one', 'RS256')
+  const server = await startIssuer(t, () => ({ keys: [key.jwk] }))
+  const [keycloak, auth0, entra, cognito, clerk, better, dedicated] = [
+    'https://keycloak.example/realms/shop',
+    'https://auth0.example',
+    'https://entra.example/tenant/v2.0',
+    'https://cognito.example/pool',
+    'https://clerk.example',
+    'https://better.example',
+    'https://dedicated.example'
+  ] as const
+  const from = (issuer: string, more: object) => ({ issuer, jwksUri: `${server.origin}/keys`, ...more })
+  const TRUSTED_ISSUERS = JSON.stringify([
+    from(keycloak, { audience: 'account', scopeClaim: 'realm_access.roles', scopes: { clerk: ['orders:read'] } }),
+    from(auth0, { audience: 'https://api.example' }),
+    from(entra, { audience: 'api-id', scopes: { 'Orders.Read': ['orders:read'] } }),
+    from(cognito, { audience: 'app-client', audienceClaim: 'client_id' }),
+    from(clerk, { audience: 'https://shop.example', audienceClaim: 'azp' }),
+    from(better, { audience: better }),
+    from(dedicated, { audience: null })
+  ])
+  const { send } = await startApp(t, { TRUSTED_ISSUERS, RATE_LIMIT_ENABLED: 'false' })
+  const now = Math.floor(Date.now() / 1000)
+  const jwt = { typ: 'JWT' }
+  const none = { typ: undefined }
+  const realm = { aud: 'account', realm_access: { roles: ['offline_access', 'clerk'] }, scope: 'profile email' }
+  const userinfo = ['https://api.example', 'https://auth0.example/userinfo']
+  const pool = { aud: undefined, client_id: 'app-client', token_use: 'access' }
+  // What a token may do with orders and with items.
+  const shapes: [string, string, object, object, number, number][] = [
+    ['Keycloak', keycloak, { ...realm, typ: 'Bearer', azp: 'web' }, jwt, 200, 403],
+    ['an ID token of Keycloak', keycloak, { ...realm, typ: 'ID' }, jwt, 401, 401],
+    ['Keycloak without a role', keycloak, { ...realm, realm_access: undefined }, jwt, 403, 403],
+    ['Auth0, for a login', `${auth0}/`, { aud: userinfo, scope: 'openid profile email' }, jwt, 200, 200],
+    ['Auth0, with permissions', `${auth0}/`, { aud: userinfo, permissions: ['items:read'] }, jwt, 403, 200],
+    ['Auth0, for another API', `${auth0}/`, { aud: 'https://other.example' }, jwt, 401, 401],
+    ['Entra', entra, { aud: 'api-id', scp: 'Orders.Read', nbf: now }, jwt, 200, 403],
+    ['Entra, of another tenant', 'https://entra.example/other/v2.0', { aud: 'api-id' }, jwt, 401, 401],
+    ['Cognito', cognito, { ...pool, scope: 'aws.cognito.signin.user.admin' }, none, 200, 200],
+    ['an ID token of Cognito', cognito, { ...pool, aud: 'app-client', token_use: 'id' }, none, 401, 401],
+    ['Cognito, for another client', cognito, { ...pool, aud: 'app-client', client_id: 'other' }, none, 401, 401],
+    ['Clerk', clerk, { aud: undefined, azp: 'https://shop.example', sid: 'sess_1' }, jwt, 200, 200],
+    ['Clerk, for another page', clerk, { aud: undefined, azp: 'https://evil.example' }, jwt, 401, 401],
+    ['Clerk without azp', clerk, { aud: 'https://shop.example' }, jwt, 401, 401],
+    ['Better Auth', better, { aud: better, email: 'ada@example.com' }, none, 200, 200],
+    ['an issuer for this API alone', dedicated, { aud: undefined }, jwt, 200, 200],
+    ['a clock 8 s ahead', better, { aud: better, nbf: now + 8 }, jwt, 200, 200],
+    ['a clock a minute ahead', better, { aud: better, nbf: now + 60 }, jwt, 401, 401]
+  ]
+  for (const [name, issuer, claims, header, orders, items] of shapes) {
+    const as = await key.sign(issuer, claims, header)
+    const statuses = []
+    for (const resource of ['orders', 'items']) statuses.push((await send('GET', `/api/v1/${resource}`, { as })).status)
+    t.same(statuses, [orders, items], name)
+  }
+})
+
+t.test('tokens of a real provider: discovery, resource indicators, RFC 9068', async (t) => {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const signing = { ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: 'provider' }
+  const answer: RequestListener = (request, response) => void provider.callback()(request, response)
+  const { origin } = await startIssuer(t, () => answer)
+  const secret = 'secret-of-a-test'
+  const resource = {
+    scope: 'items:read items:write',
+    audience: 'tenon',
+    accessTokenFormat: 'jwt' as const,
+    jwt: { sign: { alg: 'ES256' as const } }
+  }
+  const provider = new Provider(origin, {
+    clients: [
+      {
+        client_id: 'worker',
+        client_secret: secret,
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+        id_token_signed_response_alg: 'ES256'
+      }
+    ],
+    jwks: { keys: [signing] },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: { enabled: true, getResourceServerInfo: async () => resource }
+    }
+  })
+  const { send } = await startApp(t, { TRUSTED_ISSUERS: origin })
+  const issue = async (scope: string) => {
+    const basic = Buffer.from(`worker:${secret}`).toString('base64')
+    const response = await fetch(`${origin}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${basic}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: 'https://api.example', scope })
+    })
+    return ((await response.json()) as { access_token: string }).access_token
+  }
+  const reader = await issue('items:read')
+  const header = JSON.parse(Buffer.from(reader.split('.')[0] as string, 'base64url').toString())
+  t.match(header, { typ: 'at+jwt', alg: 'ES256' })
+  t.equal((await send('GET', '/api/v1/items', { as: reader })).status, 200)
+  t.equal((await send('POST', '/api/v1/items', { as: reader, body: { title: 'x' } })).status, 403)
+  const writer = await issue('items:read items:write')
+  t.equal((await send('POST', '/api/v1/items', { as: writer, body: { title: 'x' } })).status, 201)
+  t.equal((await send('GET', '/api/v1/orders', { as: writer })).status, 403)
+})
+
+t.test('an issuer that is down holds up only the first request', async (t) => {
+  const issuer = await startIssuer(t, () => () => {})
+  const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`)
+  const find = (kid: string) => Promise.resolve(keys.get({ alg: 'ES256', kid }, {} as never))
+  await t.rejects(find('first'))
+  const start = performance.now()
+  for (let count = 0; count < 20; count += 1) await t.rejects(find(`k${count}`))
+  t.ok(performance.now() - start < 1000, `20 in ${Math.round(performance.now() - start)} ms`)
+})
+
+t.test('an issuer with a role that does not exist stops the start', async (t) => {
+  const TRUSTED_ISSUERS = JSON.stringify([{ issuer: 'http://a.test', jwksUri: 'http://127.0.0.1:1/', role: 'nothing' }])
+  const message = 'TRUSTED_ISSUERS names the role nothing, which does not exist'
+  await t.rejects(startApp(t, { TRUSTED_ISSUERS }), { name: 'TrustedIssuerError', message })
+})
+
+t.test('the metadata name every scope, also where OpenID Connect clients look', async (t) => {
+  const { send } = await startApp(t, { JWT_ISSUER: 'https://api.example/' })
+  const { body } = await send('GET', '/.well-known/oauth-authorization-server')
+  for (const scope of ['*', 'items:read', 'items:*', 'orders:fulfil', 'products:read', 'oauth:introspect'])
+    t.ok(body.scopes_supported.includes(scope), scope)
+  const openid = (await send('GET', '/.well-known/openid-configuration')).body
+  t.match(openid, { ...body, subject_types_supported: ['public'] })
 })
 
 t.test('TRUSTED_ISSUERS, and what is wrong with it', async (t) => {

@@ -7,6 +7,7 @@ import { KeyUsage } from '#src/identity/api-keys/key-usage.ts'
 import { Authenticator } from '#src/identity/requests/authenticator.ts'
 import { PrincipalResolver } from '#src/identity/requests/principal-resolver.ts'
 import { apiKeys } from '#src/identity/tables/api-keys.ts'
+import { contains, type Network, normalizeNetwork, parseNetwork } from '#src/schema/networks.ts'
 import { startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t)
@@ -132,6 +133,195 @@ t.test('disabled, expired, revoked and from the wrong place', async (t) => {
   }
   const bad = { name: 'x', scopes: [], allowedCidrs: ['203.0.113.0/33', 'everywhere', '::1/129'] }
   t.equal((await send('POST', '/api/v1/api-keys', { as: admin.token, body: bad })).body.details.length, 3)
+})
+
+t.test('a key is never more than the key that makes or changes it', async (t) => {
+  const [ends, sooner, later] = ['2098-01-01T00:00:00.000Z', '2097-12-31T23:59:59.999Z', '2098-01-01T00:00:00.001Z']
+  const limits = {
+    scopes: ['api-keys:*', 'items:read'],
+    expiresAt: ends,
+    allowedCidrs: ['127.0.0.0/8', '2001:db8::/32']
+  }
+  const parent = await make(limits)
+  const as = parent.key
+  const whole = { name: 'x', scopes: ['items:read'], expiresAt: ends, allowedCidrs: ['127.0.0.1'], tier: null }
+  const child = await send('POST', '/api/v1/api-keys', { as, body: whole })
+  t.equal(child.status, 201)
+  const more: object[] = [
+    { scopes: ['items:write'] },
+    { scopes: ['*'] },
+    { expiresAt: null },
+    { expiresAt: later },
+    { allowedCidrs: null },
+    { allowedCidrs: ['126.0.0.0/7'] },
+    { allowedCidrs: ['127.0.0.1', '10.0.0.1'] },
+    { allowedCidrs: ['0.0.0.0/0'] },
+    { allowedCidrs: ['::/0'] },
+    { tier: 'high' },
+    { tier: 'unlimited' }
+  ]
+  for (const powers of more) {
+    const what = JSON.stringify(powers)
+    t.equal(
+      (await send('POST', '/api/v1/api-keys', { as, body: { ...whole, ...powers } })).status,
+      403,
+      `making ${what}`
+    )
+    for (const { id } of [parent, child.body]) {
+      const path = `/api/v1/api-keys/${id}`
+      t.equal((await send('PATCH', path, { as, body: powers })).status, 403, `changing ${what}`)
+      t.equal((await send('PUT', path, { as, body: { ...whole, ...powers } })).status, 403, `replacing ${what}`)
+      const items = [{ id, ...powers }]
+      t.equal((await send('PATCH', '/api/v1/api-keys/bulk', { as, body: { items } })).status, 403, `bulk ${what}`)
+    }
+  }
+  for (const field of ['expiresAt', 'allowedCidrs'] as const) {
+    const { [field]: _, ...without } = whole
+    t.equal((await send('POST', '/api/v1/api-keys', { as, body: without })).status, 403, `without ${field}`)
+  }
+  const less = { expiresAt: sooner, allowedCidrs: ['127.0.0.0/16', '2001:db8:1::/48'], scopes: [], tier: 'standard' }
+  t.equal((await send('PATCH', `/api/v1/api-keys/${child.body.id}`, { as, body: less })).status, 200)
+
+  const strong = await make({ scopes: ['*'] })
+  const path = `/api/v1/api-keys/${strong.id}`
+  const [on, off] = [{ enabled: true }, { enabled: false }]
+  t.equal((await send('PATCH', path, { as, body: { enabled: false, name: 'leaked' } })).status, 200, 'off, always')
+  for (const body of [on, { expiresAt: ends }, { allowedCidrs: ['127.0.0.1'] }])
+    t.equal((await send('PATCH', path, { as, body })).status, 403, 'not what it could not have made')
+  t.equal((await send('POST', `${path}/rotate`, { as })).status, 403)
+  const wide = await make({ scopes: ['items:read'] })
+  t.equal(
+    (await send('POST', `/api/v1/api-keys/${wide.id}/rotate`, { as })).status,
+    403,
+    'nor the secret of one without end'
+  )
+
+  const { body: grandchild } = await send('POST', '/api/v1/api-keys', { as, body: whole })
+  t.same([await call(parent.key), await call(grandchild.key)], [200, 200])
+  await send('PATCH', `/api/v1/api-keys/${parent.id}`, { as: admin.token, body: off })
+  t.same([await call(parent.key), await call(grandchild.key)], [401, 401], 'switched off with what it made')
+  await send('DELETE', `/api/v1/api-keys/${parent.id}`, { as: admin.token })
+  t.equal(
+    (await send('GET', `/api/v1/api-keys/${grandchild.id}`, { as: admin.token })).status,
+    404,
+    'and revoked with it'
+  )
+})
+
+t.test('who administers keys is not shown the secrets of others', async (t) => {
+  const scopes = ['api-keys:*', 'items:read', 'items:write', 'items:delete']
+  const roles = [
+    { name: 'key-desk', scopes },
+    { name: 'user-desk', scopes: [...scopes, 'users:write'] }
+  ]
+  for (const body of roles) await send('POST', '/api/v1/roles', { as: admin.token, body })
+  const [keyDesk, userDesk] = [await someone('key-desk'), await someone('user-desk')]
+  const theirs = await make({}, member.token)
+  const rotate = (as: string) => send('POST', `/api/v1/api-keys/${theirs.id}/rotate`, { as })
+  t.match(await rotate(keyDesk.token), { status: 403, body: { error: { details: { scope: 'users:write' } } } })
+  t.match(await rotate(userDesk.token), { status: 403 }, 'nor who may set passwords, but not of a member')
+  t.equal(await call(theirs.key), 200, 'the key goes on as it was')
+  t.equal((await rotate(admin.token)).status, 200)
+  t.equal(
+    (await send('PATCH', `/api/v1/api-keys/${theirs.id}`, { as: keyDesk.token, body: { tier: 'high' } })).status,
+    200
+  )
+  const keyOfDesk = await make({ scopes: ['api-keys:*', 'items:read'] }, keyDesk.token)
+  t.equal((await send('POST', `/api/v1/api-keys/${theirs.id}/rotate`, { as: keyOfDesk.key })).status, 403)
+})
+
+t.test('unknown scopes and tiers and a past expiry are refused, naming those that there are', async (t) => {
+  const faults: [object, object][] = [
+    [{ scopes: ['items:raed'] }, { path: '/scopes/0', code: 'unknown', message: /items:read.*products:read/ }],
+    [{ scopes: ['items:read', 'item:read'] }, { path: '/scopes/1', code: 'unknown' }],
+    [{ scopes: ['items:fulfil'] }, { path: '/scopes/0', code: 'unknown' }],
+    [{ tier: 'fast' }, { path: '/tier', code: 'unknown', message: 'is none: there are standard, high, unlimited' }],
+    [{ tier: 'anonymous' }, { path: '/tier', code: 'unknown' }],
+    [{ expiresAt: '2020-01-01T00:00:00Z' }, { path: '/expiresAt', code: 'past' }],
+    [{ expiresAt: new Date().toISOString() }, { path: '/expiresAt', code: 'past' }]
+  ]
+  const { id } = await make()
+  for (const [powers, fault] of faults) {
+    const what = JSON.stringify(powers)
+    const body = { name: 'x', scopes: [], ...powers }
+    const refused = { status: 422, body: { details: [fault] } }
+    t.match(await send('POST', '/api/v1/api-keys', { as: admin.token, body }), refused, what)
+    t.match(await send('PATCH', `/api/v1/api-keys/${id}`, { as: admin.token, body: powers }), refused, what)
+    t.match(await send('PUT', `/api/v1/api-keys/${id}`, { as: admin.token, body }), refused, what)
+    const items = [{ id, ...powers }]
+    t.equal((await send('PATCH', '/api/v1/api-keys/bulk', { as: admin.token, body: { items } })).status, 422, what)
+  }
+})
+
+t.test('addresses are addresses or networks, in one spelling', async (t) => {
+  const wrong = ['::::', '01.2.3.4', '1.2.3', '1.2.3.4.5', '1.2.3.256', '1:2:3:4:5:6:7:8:9', '1::2::3', 'fe80::1%eth0']
+  const lengths = [
+    '1.2.3.4/33',
+    '1.2.3.4/',
+    '1.2.3.4/-1',
+    '1.2.3.4/08',
+    '1.2.3.4/8/8',
+    '::/129',
+    '/8',
+    '',
+    ' 1.2.3.4',
+    'x'
+  ]
+  for (const text of [...wrong, ...lengths]) {
+    t.equal(parseNetwork(text), undefined, text)
+    const body = { name: 'x', scopes: [], allowedCidrs: [text] }
+    t.match(await send('POST', '/api/v1/api-keys', { as: admin.token, body }), {
+      status: 422,
+      body: { details: [{ path: '/allowedCidrs/0' }] }
+    })
+  }
+  const spellings: [string, string][] = [
+    ['10.1.2.3/8', '10.0.0.0/8'],
+    ['10.1.2.3/32', '10.1.2.3'],
+    ['0.0.0.0/0', '0.0.0.0/0'],
+    ['2001:DB8:0:0::1', '2001:db8::1'],
+    ['2001:db8:ffff::/32', '2001:db8::/32'],
+    ['::/0', '::/0'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+    ['::ffff:203.0.113.9/120', '203.0.113.0/24'],
+    ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8']
+  ]
+  for (const [text, wanted] of spellings) t.equal(normalizeNetwork(text), wanted, text)
+  const allowedCidrs = spellings.map(([text]) => text)
+  const made = await make({ allowedCidrs })
+  t.same(
+    made.allowedCidrs,
+    spellings.map(([, wanted]) => wanted)
+  )
+  t.equal(await call(made.key), 200, 'every one of them can be asked')
+  const path = `/api/v1/api-keys/${made.id}`
+  const changed = await send('PATCH', path, { as: admin.token, body: { allowedCidrs: ['127.1.2.3/8'] } })
+  t.same(changed.body.allowedCidrs, ['127.0.0.0/8'])
+  t.equal((await send('PATCH', path, { as: admin.token, body: { allowedCidrs: null } })).body.allowedCidrs, null)
+  const within = (outer: string, inner: string) =>
+    contains(parseNetwork(outer) as Network, parseNetwork(inner) as Network)
+  t.same(
+    [within('10.0.0.0/8', '10.9.0.0/16'), within('::/0', '10.0.0.0/8'), within('10.0.0.0/16', '10.0.0.0/8')],
+    [true, false, false]
+  )
+})
+
+t.test('a user has at most a hundred keys, however many are made at once', async (t) => {
+  const { id, token } = await someone()
+  const rows = Array.from({ length: 97 }, (_, index) => ({
+    userId: id,
+    name: 'x',
+    scopes: [],
+    prefix: 'x',
+    hash: `${id}${index}`
+  }))
+  await app.db.insert(apiKeys).values(rows)
+  const body = { name: 'x', scopes: [] }
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => send('POST', '/api/v1/api-keys', { as: token, body }))
+  )
+  t.same(answers.map(({ status }) => status).sort(), [201, 201, 201, 409, 409, 409, 409, 409])
+  t.equal(await app.db.$count(apiKeys, eq(apiKeys.userId, id)), 100)
 })
 
 t.test('a rotated key overlaps with the one before', async (t) => {

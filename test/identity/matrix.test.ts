@@ -24,7 +24,7 @@ const own = {
 const principals: { name: string; token?: string; scopes: ReadonlySet<string>; isRefused?: true }[] = [
   { name: 'nobody', scopes: new Set() },
   { name: 'a member', token: member.token, scopes: memberScopes },
-  { name: 'a key of another scope', token: (await makeKey(['nothing:read'])).key, scopes: new Set(['nothing:read']) },
+  { name: 'a key of another scope', token: (await makeKey(['products:read'])).key, scopes: new Set(['products:read']) },
   { name: 'a key without scopes', token: (await makeKey([])).key, scopes: new Set() },
   { name: 'a revoked key', token: revoked.key, scopes: new Set(), isRefused: true }
 ]
@@ -96,15 +96,38 @@ t.test('who administers users cannot make themselves more than they are', async 
   t.equal(made.status, 201)
   const helper = await someone('helpdesk')
   const as = helper.token
+  const stronger = await send('POST', '/api/v1/roles', {
+    as: admin.token,
+    body: { name: 'stronger', scopes: ['orders:*'] }
+  })
+  const strong = await someone('stronger')
   const tries: [string, string, object | undefined][] = [
     ['PATCH', `/api/v1/users/${helper.id}`, { role: 'admin' }],
     ['PATCH', `/api/v1/users/${admin.id}`, { password: 'a new long password' }],
     ['DELETE', `/api/v1/users/${admin.id}`, undefined],
     ['POST', '/api/v1/users', { email: 'x@example.com', password: 'a new long password', name: 'x', role: 'admin' }],
     ['PATCH', `/api/v1/roles/${made.body.id}`, { scopes: ['*'] }],
+    ['PATCH', `/api/v1/roles/${stronger.body.id}`, { scopes: [] }],
+    ['PUT', `/api/v1/roles/${stronger.body.id}`, { name: 'stronger', scopes: [] }],
+    ['PATCH', `/api/v1/roles/${stronger.body.id}`, { name: 'weaker' }],
+    ['DELETE', `/api/v1/roles/${stronger.body.id}`, undefined],
+    ['PATCH', `/api/v1/users/${strong.id}`, { password: 'a new long password' }],
+    ['PATCH', `/api/v1/users/${strong.id}`, { role: 'helpdesk' }],
     ['POST', '/api/v1/roles', { name: 'more', scopes: ['orders:*'] }]
   ]
   for (const [method, path, body] of tries) t.equal((await send(method, path, { as, body })).status, 403, path)
+  const many = { items: [{ id: stronger.body.id, scopes: [] }] }
+  t.equal((await send('PATCH', '/api/v1/roles/bulk', { as, body: many })).status, 403, 'nor by many at once')
+  t.equal((await send('DELETE', '/api/v1/roles/bulk', { as, body: { ids: [stronger.body.id] } })).status, 403)
+  const upsert = { items: [{ name: 'stronger', scopes: [] }], onConflict: 'update' }
+  t.equal((await send('POST', '/api/v1/roles/bulk', { as, body: upsert })).status, 403)
+  t.match(
+    await send('PATCH', `/api/v1/roles/${stronger.body.id}`, { as: admin.token, body: { scopes: ['orders:raed'] } }),
+    {
+      status: 422,
+      body: { details: [{ path: '/scopes/0', code: 'unknown', message: /orders:fulfil, orders:read/ }] }
+    }
+  )
   const same = { email: 'y@example.com', password: 'a new long password', name: 'y', role: 'helpdesk' }
   t.equal((await send('POST', '/api/v1/users', { as, body: same })).status, 201)
   t.equal(

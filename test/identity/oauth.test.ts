@@ -14,7 +14,7 @@ async function makeClient(scopes = ['products:read', 'products:write']) {
   const { body } = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'a service', scopes } })
   return { id: body.id as string, key: body.key as string }
 }
-const { id, key } = await makeClient()
+const { id, key } = await makeClient(['products:read', 'products:write', 'oauth:introspect'])
 const post = async (path: string, form: Record<string, string> | string, headers: Record<string, string> = {}) => {
   const body = typeof form === 'string' ? form : new URLSearchParams(form).toString()
   const response = await app.inject({
@@ -146,6 +146,88 @@ t.test('a login through a client ends with the client, and can do no more than i
   t.equal((await send('GET', '/api/v1/items', { as: next.body.access_token })).status, 401)
 })
 
+t.test('a refresh keeps what was granted: less may be asked for, more is refused', async (t) => {
+  const granted = {
+    grant_type: 'password',
+    username: member.email,
+    password: PASSWORD,
+    scope: 'items:read items:write'
+  }
+  let { body: tokens } = await post('token', granted)
+  const refresh = async (scope?: string) => {
+    const form = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, ...(scope && { scope }) }
+    const answer = await post('token', form)
+    if (answer.status === 200) tokens = answer.body
+    return answer
+  }
+  const make = () => send('POST', '/api/v1/items', { as: tokens.access_token, body: { title: 'x' } })
+  const look = async (token: string) => (await post('introspect', { token }, basic(id, key))).body.scope
+  const claim = () => JSON.parse(Buffer.from(tokens.access_token.split('.')[1], 'base64url').toString()).scope
+  const agree = async (scope: string) => {
+    t.same([tokens.scope, claim(), await look(tokens.access_token)], [scope, scope, scope])
+    t.equal(await look(tokens.refresh_token), 'items:read items:write', 'the login itself stays as it was granted')
+  }
+  await agree('items:read items:write')
+  t.equal((await send('GET', '/api/v1/orders', { as: tokens.access_token })).status, 403)
+  for (const more of ['orders:read', 'items:read orders:read', 'items:*', '*', 'users:read', 'openid']) {
+    t.match(await refresh(more), { status: 400, body: { error: 'invalid_scope' } }, more)
+  }
+  t.equal((await refresh('items:read')).status, 200)
+  await agree('items:read')
+  t.equal((await make()).status, 403)
+  t.equal((await refresh()).status, 200)
+  await agree('items:read items:write')
+  t.equal((await make()).status, 201)
+  const login = await send('POST', '/api/v1/auth/refresh', { body: { refreshToken: tokens.refresh_token } })
+  t.match(login, { status: 200, body: { scope: 'items:read items:write' } }, 'by the other route too')
+  t.equal((await send('GET', '/api/v1/orders', { as: login.body.accessToken })).status, 403)
+})
+
+t.test('through a key as its client, a login says what it can really do', async (t) => {
+  const client = await makeClient(['items:*', 'products:write'])
+  const as = basic(client.id, client.key)
+  const grant = { grant_type: 'password', username: member.email, password: PASSWORD }
+  const first = (await post('token', grant, as)).body
+  const scope = 'items:read items:write items:delete'
+  const refreshed = (await post('token', { grant_type: 'refresh_token', refresh_token: first.refresh_token }, as)).body
+  for (const tokens of [first, refreshed]) t.same(new Set(tokens.scope.split(' ')), new Set(scope.split(' ')))
+  t.equal((await post('introspect', { token: refreshed.refresh_token }, as)).body.scope, refreshed.scope)
+  t.match((await post('token', { ...grant, scope: 'orders:read' }, as)).body, { error: 'invalid_scope' })
+  const off = { as: admin.token, body: { enabled: false } }
+  await send('PATCH', `/api/v1/api-keys/${client.id}`, off)
+  for (const token of [refreshed.access_token, refreshed.refresh_token])
+    t.same((await post('introspect', { token }, basic(id, key))).body, { active: false })
+})
+
+t.test('a client sees only the tokens of its own, of its user, or all with a scope', async (t) => {
+  const theirs = await send('POST', '/api/v1/api-keys', { as: member.token, body: { name: 'a client', scopes: [] } })
+  const as = basic(theirs.body.id, theirs.body.key)
+  const look = async (token: string) => (await post('introspect', { token }, as)).body.active
+  const own = (await post('token', { grant_type: 'client_credentials' }, as)).body.access_token
+  t.same([await look(own), await look(member.token), await look(admin.token)], [true, true, false])
+})
+
+t.test('tokens of a secret end with it', async (t) => {
+  const client = await makeClient(['items:read'])
+  const as = basic(client.id, client.key)
+  const tokens = [
+    (await post('token', { grant_type: 'client_credentials' }, as)).body,
+    (await post('token', { grant_type: 'password', username: member.email, password: PASSWORD }, as)).body
+  ]
+  const call = (token: string) => send('GET', '/api/v1/items', { as: token })
+  const statuses = async () =>
+    [await call(tokens[0].access_token), await call(tokens[1].access_token)].map((one) => one.status)
+  const rotate = async (overlapSeconds: number) =>
+    (await send('POST', `/api/v1/api-keys/${client.id}/rotate`, { as: admin.token, body: { overlapSeconds } })).body.key
+  t.same(await statuses(), [200, 200])
+  const second = await rotate(60)
+  t.same(await statuses(), [200, 200], 'while the secret before goes on, its tokens do')
+  const next = (await post('token', { grant_type: 'client_credentials' }, basic(client.id, second))).body.access_token
+  await rotate(0)
+  t.same(await statuses(), [401, 401])
+  t.equal((await call(next)).status, 401)
+})
+
 t.test('the password grant, as far as it goes', async (t) => {
   const grant = { grant_type: 'password', username: member.email, password: PASSWORD }
   t.match((await post('token', { ...grant, scope: 'items:read' })).body, { scope: 'items:read' })
@@ -220,7 +302,7 @@ t.test('the secret alone, and empty parameters, will do', async (t) => {
     client_secret: secret
   })
   t.equal(answer.status, 200)
-  t.same(answer.body.scope.split(' ').sort(), ['products:read', 'products:write'])
+  t.same(answer.body.scope.split(' ').sort(), ['oauth:introspect', 'products:read', 'products:write'])
 })
 
 t.test('an access token of a login, revoked, ends the login', async (t) => {

@@ -1,4 +1,6 @@
+import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { apiKeys } from '#src/identity/tables/api-keys.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 
 const REDIS_URL = process.env.TEST_REDIS_URL
@@ -89,16 +91,32 @@ t.test('an answer that is not sent again costs nothing', async (t) => {
 })
 
 t.test('a key has the tier that it was given; unlimited has no limit and no headers', async (t) => {
-  const { send, someone } = await start(t, behindProxy)
+  const { app, send, someone } = await start(t, behindProxy)
   const admin = await someone('admin')
   const body = { name: 'load test', scopes: ['products:read'], tier: 'unlimited' }
   const { key } = (await send('POST', '/api/v1/api-keys', { as: admin.token, body })).body
   const call = () => send('GET', path, { headers: { ...newAddress(), 'x-api-key': key } })
   t.same(new Set(await repeat(20, call)), new Set([200]))
   t.notOk('ratelimit' in (await call()).headers)
-  const unknown = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { ...body, tier: 'no-such-tier' } })
-  const asStandard = await send('GET', path, { headers: { ...newAddress(), 'x-api-key': unknown.body.key } })
+  const { body: gone } = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { ...body, tier: 'high' } })
+  await app.db.update(apiKeys).set({ tier: 'no-such-tier' }).where(eq(apiKeys.id, gone.id))
+  await app.identity.principals.catchUp()
+  const asStandard = await send('GET', path, { headers: { ...newAddress(), 'x-api-key': gone.key } })
   t.match(asStandard.headers.ratelimit, /^"standard-60s"/, 'a tier that is no longer configured')
+})
+
+t.test('keys share the account of their user, and no other', async (t) => {
+  const { send, someone } = await start(t, behindProxy)
+  const [ada, bob] = [await someone(), await someone()]
+  const makeKey = async (as: string) =>
+    (await send('POST', '/api/v1/api-keys', { as, body: { name: 'k', scopes: [] } })).body.key as string
+  const keys = [await makeKey(ada.token), await makeKey(ada.token)]
+  const other = await makeKey(bob.token)
+  const call = (key: string) => send('GET', path, { headers: { ...newAddress(), 'x-api-key': key } })
+  // Making the two keys cost two of five.
+  t.same(await repeat(2, () => call(keys[0] as string)), [200, 200])
+  t.same(await repeat(2, () => call(keys[1] as string)), [200, 429])
+  t.equal((await call(other)).status, 200)
 })
 
 t.test('nothing is limited where limits are switched off', async (t) => {

@@ -1,13 +1,15 @@
 import { eq, sql } from 'drizzle-orm'
 import { v7 } from 'uuid'
 import type { Database } from '#src/db/database.ts'
+import { ApiError } from '#src/errors.ts'
 import { apiKeys } from '../tables/api-keys.ts'
+import { users } from '../tables/users.ts'
 import { hashKey, type KeyKind, makeKey, prefixOf } from './key-format.ts'
 
 /** What its maker says about a key. */
 export type KeyValues = Pick<
   typeof apiKeys.$inferInsert,
-  'name' | 'scopes' | 'expiresAt' | 'allowedCidrs' | 'tier' | 'metadata' | 'enabled'
+  'name' | 'scopes' | 'expiresAt' | 'allowedCidrs' | 'tier' | 'metadata' | 'enabled' | 'parentId'
 >
 
 /** A key that was just made: the only time that it is in the clear. */
@@ -16,12 +18,21 @@ export interface NewKey {
   key: string
 }
 
-/** Makes a key for a user. */
-export async function createKey(db: Database, userId: string, kind: KeyKind, values: KeyValues): Promise<NewKey> {
+/** The most keys that a user has, expired and disabled ones too. */
+export const MAX_KEYS = 100
+
+/** Makes a key for a user. @throws ApiError CONFLICT when they have 100 already. */
+export function createKey(db: Database, userId: string, kind: KeyKind, values: KeyValues): Promise<NewKey> {
   const id = v7()
   const key = makeKey(kind, id)
-  await db.insert(apiKeys).values({ ...values, id, userId, prefix: prefixOf(kind, id), hash: hashKey(key) })
-  return { id, key }
+  return db.transaction(async (tx) => {
+    // Locked, so that two at once are counted one after the other; a foreign key takes no lock that would wait for this one.
+    await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
+    if ((await tx.$count(apiKeys, eq(apiKeys.userId, userId))) >= MAX_KEYS)
+      throw new ApiError('CONFLICT', `A user has at most ${MAX_KEYS} keys: revoke one that is no longer needed.`)
+    await tx.insert(apiKeys).values({ ...values, id, userId, prefix: prefixOf(kind, id), hash: hashKey(key) })
+    return { id, key }
+  })
 }
 
 /**

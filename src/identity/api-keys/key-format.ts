@@ -35,4 +35,7 @@ export function idOfKey(key: string): string | undefined {
 /** What is stored and compared of a key. A fast hash is enough: the secret has 256 bits, so there is nothing to guess. */
 export const hashKey = (key: string): string => hash('sha256', key, 'base64url')
 
+/** The name of a secret, for the tokens that it was exchanged for: they end with it. Of 96 bits, and tells nothing of it. */
+export const secretIdOf = (keyHash: string): string => keyHash.slice(0, 16)
+
 const checksum = (text: string) => toBase62(crc32(text).toString(16), 6)

@@ -3,13 +3,22 @@ import { isCleanText } from '#src/schema/coerce.ts'
 import type { Grant } from '../requests/grant.ts'
 import { parseScopes } from '../scopes.ts'
 import { isCanonical } from '../tokens/access-tokens.ts'
-import { IssuerKeys } from './jwks.ts'
+import { IssuerKeys, spellingsOf } from './jwks.ts'
 import type { IssuerSettings } from './trusted-issuers.ts'
 import type { ExternalUsers } from './users.ts'
 
-// What access tokens are called by those who know RFC 9068, and by those who do not.
+// What access tokens are called by issuers that know RFC 9068, and by those that do not.
 const TYPES = new Set(['at+jwt', 'application/at+jwt', 'jwt', undefined])
 const USUAL_CLAIMS = ['scope', 'scp', 'permissions']
+// Clocks differ. Only for `nbf`: a grant ends when `exp` says, as everything does here.
+const TOLERANCE_SECONDS = 10
+
+// What OpenID Connect, Keycloak and Cognito put into the scope of every login: it says which claims the token has, and
+// nothing about this API.
+const IDENTITY_SCOPES = new Set(
+  `openid profile email address phone offline_access roles web-origins acr basic microprofile-jwt organization
+  aws.cognito.signin.user.admin`.split(/\s+/)
+)
 
 /** An issuer of tokens outside of this server: Auth0, Keycloak, Better Auth and the like. */
 export class ExternalIssuer {
@@ -38,15 +47,16 @@ export class ExternalIssuer {
   }
 
   async #claimsOf(token: string): Promise<JWTPayload | undefined> {
-    const { audience, algorithms } = this.#settings
+    const { algorithms } = this.#settings
     try {
       const { payload, protectedHeader } = await jwtVerify(token, this.keys.get, {
         algorithms,
-        audience,
-        issuer: this.name,
+        issuer: spellingsOf(this.name),
+        clockTolerance: TOLERANCE_SECONDS,
         requiredClaims: ['sub', 'exp']
       })
-      return TYPES.has(protectedHeader.typ?.toLowerCase()) && isCanonical(token) ? payload : undefined
+      const isAccess = TYPES.has(protectedHeader.typ?.toLowerCase()) && isAccessToken(payload)
+      return isAccess && isFor(payload, this.#settings) && isCanonical(token) ? payload : undefined
     } catch (error) {
       if (isRefusal(error)) return undefined
       /* c8 ignore next 2 -- a fault of ours and not of the token; none is known */
@@ -55,18 +65,31 @@ export class ExternalIssuer {
   }
 }
 
+// Cognito (`token_use`) and Keycloak (`typ`) sign ID and refresh tokens with the same key and type.
+const isAccessToken = ({ token_use = 'access', typ = 'Bearer' }: JWTPayload) =>
+  token_use === 'access' && typ === 'Bearer'
+
+function isFor(claims: JWTPayload, { audience, audienceClaim }: IssuerSettings): boolean {
+  return audience === null || [valueAt(claims, audienceClaim)].flat().includes(audience)
+}
+
 /**
  * The scopes that claims stand for; undefined when the issuer says nothing about them, so that the role alone counts:
- * who only proves who somebody is, such as Better Auth, has no scopes to give.
+ * an issuer that only says who somebody is, such as Better Auth, has no scopes to give, and `profile email` are none.
+ * A claim that is empty or no list of words grants nothing.
  */
 export function scopesOf(claims: JWTPayload, { scopeClaim, scopes }: IssuerSettings): ReadonlySet<string> | undefined {
-  const said = (scopeClaim ? [scopeClaim] : USUAL_CLAIMS).map((path) => valueAt(claims, path)).find(Boolean)
+  const said = (scopeClaim ? [scopeClaim] : USUAL_CLAIMS).map((path) => valueAt(claims, path)).find(isSaid)
   // A claim that was asked for and is not there grants nothing.
-  if (said === undefined) return scopeClaim ? new Set() : undefined
-  const words = (Array.isArray(said) ? said : String(said).split(' ')).map(String)
-  if (!scopes) return parseScopes(words.join(' '))
-  return new Set(words.flatMap((word) => (Object.hasOwn(scopes, word) ? (scopes[word] as string[]) : [])))
+  if (!isSaid(said)) return scopeClaim ? new Set() : undefined
+  const words = (Array.isArray(said) ? said : [said]).flatMap((one) => (typeof one === 'string' ? one.split(' ') : []))
+  if (scopes) return new Set(words.flatMap((word) => (Object.hasOwn(scopes, word) ? (scopes[word] as string[]) : [])))
+  const own = words.filter((word) => !IDENTITY_SCOPES.has(word))
+  if (!scopeClaim && own.length === 0 && words.length > 0) return undefined
+  return parseScopes(own.join(' '))
 }
+
+const isSaid = (value: unknown) => value !== undefined
 
 /** Whether an error means that a token is refused, and not that something of ours failed. */
 /* c8 ignore next -- jose throws a TypeError for keys of the wrong kind, which ours never are */

@@ -6,6 +6,12 @@ const TIMEOUT_MS = 2000
 const MAX_BYTES = 1_048_576
 const FRESH_MS = 600_000
 
+/** An issuer in both of its spellings: Auth0 ends its own with a slash, and people leave it out. */
+export const spellingsOf = (issuer: string): [string, string] => [
+  issuer.replace(/\/$/, ''),
+  issuer.replace(/\/?$/, '/')
+]
+
 type Keys = ReturnType<typeof createLocalJWKSet>
 
 /**
@@ -20,6 +26,7 @@ export class IssuerKeys {
   #fetchedAt = -Infinity
   #freshUntil = -Infinity
   #refreshing: Promise<boolean> | undefined
+  #isDown = false
 
   /** @param uri where the keys are; without it the issuer's metadata says so. */
   constructor(issuer: string, uri: string | undefined, freshMs: number = FRESH_MS) {
@@ -35,18 +42,22 @@ export class IssuerKeys {
 
   /** The key that a token was signed with, as jose asks for it. @throws JWKSNoMatchingKey */
   readonly get: JWTVerifyGetKey = async (header, token) => {
-    if (!this.#keys) {
-      if (!(await this.#refresh())) throw new errors.JWKSNoMatchingKey()
-      return this.#known(header, token)
-    }
+    if (!this.#keys && !(await this.#newer())) throw new errors.JWKSNoMatchingKey()
     if (performance.now() > this.#freshUntil) void this.#refresh()
     try {
       return await this.#known(header, token)
     } catch (error) {
       // An unknown name may be of a key that came since; anybody can make one up, so how often that is asked is bounded.
-      if (!(await this.#refresh())) throw error
+      if (!(await this.#newer())) throw error
       return this.#known(header, token)
     }
+  }
+
+  // Whether there are newer keys. Nothing waits for an issuer that did not answer the last time: that it is back is found out
+  // beside the requests.
+  async #newer(): Promise<boolean> {
+    const refreshed = this.#refresh()
+    return this.#isDown ? false : refreshed
   }
 
   #known(...args: Parameters<Keys>): ReturnType<Keys> {
@@ -71,8 +82,10 @@ export class IssuerKeys {
       }
       this.#keys = createLocalJWKSet((await this.#fetch(this.#uri)) as unknown as JSONWebKeySet)
       this.#freshUntil = performance.now() + this.#freshMs
+      this.#isDown = false
       return true
     } catch {
+      this.#isDown = true
       // Down, slow, too large or not a JWKS: the keys that are known go on.
       return false
     }
@@ -90,7 +103,7 @@ export class IssuerKeys {
       if (place !== places[0]) await sleep(APART_MS)
       const metadata = await this.#fetch(place).catch(() => ({}))
       const { issuer, jwks_uri } = metadata as { issuer?: unknown; jwks_uri?: unknown }
-      if (issuer === this.#issuer && typeof jwks_uri === 'string') return jwks_uri
+      if (spellingsOf(this.#issuer).includes(issuer as string) && typeof jwks_uri === 'string') return jwks_uri
     }
     throw new Error('the issuer has no metadata')
   }

@@ -7,10 +7,12 @@ const ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'RS256', 'PS256'] as const
 
 const TrustedIssuer = Type.Object(
   {
-    /** The `iss` of its tokens, to the letter. */
+    /** The `iss` of its tokens; with or without a slash at the end. */
     issuer: Type.String({ pattern: URL_PATTERN }),
-    /** What `aud` must contain. Default: JWT_AUDIENCE. */
-    audience: Type.Optional(Type.String({ minLength: 1 })),
+    /** What `aud` must contain. Default: JWT_AUDIENCE. `null`: any, where every token of the issuer is for this API. */
+    audience: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Null()])),
+    /** The claim that names the audience, where that is not `aud`: `client_id` of Cognito, `azp` of Clerk. */
+    audienceClaim: Type.Optional(Type.String({ minLength: 1 })),
     /** Where its keys are. Default: what its metadata says. */
     jwksUri: Type.Optional(Type.String({ pattern: URL_PATTERN })),
     algorithms: Type.Optional(Type.Array(Type.Union(ALGORITHMS.map((one) => Type.Literal(one))), { minItems: 1 })),
@@ -25,8 +27,14 @@ const TrustedIssuer = Type.Object(
 )
 
 /** An issuer whose tokens are accepted, with everything filled in but what only its metadata says. */
-export type IssuerSettings = Required<Omit<Static<typeof TrustedIssuer>, 'jwksUri' | 'scopes' | 'scopeClaim'>> &
-  Pick<Static<typeof TrustedIssuer>, 'jwksUri' | 'scopes' | 'scopeClaim'>
+export type IssuerSettings = Required<Omit<Static<typeof TrustedIssuer>, Open>> &
+  Pick<Static<typeof TrustedIssuer>, Open>
+type Open = 'jwksUri' | 'scopes' | 'scopeClaim'
+
+/** An issuer that cannot be trusted as it is configured. It stops the start; its message is one line for a person. */
+export class TrustedIssuerError extends Error {
+  override name = 'TrustedIssuerError'
+}
 
 /**
  * The issuers of `TRUSTED_ISSUERS`: URLs, comma-separated, or a JSON list.
@@ -39,7 +47,8 @@ export function parseTrustedIssuers(text: string, audience: string): IssuerSetti
   if (fault) throw new Error(`${fault.path} ${fault.message.toLowerCase()}`)
   return (list as Static<typeof schema>).map((one) => ({
     ...one,
-    audience: one.audience ?? audience,
+    audience: one.audience === undefined ? audience : one.audience,
+    audienceClaim: one.audienceClaim ?? 'aud',
     algorithms: one.algorithms ?? [...ALGORITHMS],
     role: one.role ?? 'member'
   }))

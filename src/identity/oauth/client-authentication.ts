@@ -1,9 +1,8 @@
 import { ApiError } from '#src/errors.ts'
-import type { Principal } from '../principal.ts'
 import type { PrincipalResolver } from '../requests/principal-resolver.ts'
 import { allows } from '../scopes.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
-import { authenticateClient } from './clients.ts'
+import { authenticateClient, type Client } from './clients.ts'
 
 /** The errors of RFC 6749, section 5.2 and of this server (the last), with their status. */
 const STATUSES = {
@@ -47,7 +46,7 @@ export async function clientOf(
   principals: PrincipalResolver,
   claim: ClientClaim,
   address: string
-): Promise<Principal | undefined> {
+): Promise<Client | undefined> {
   const { authorization, client_id, client_secret } = claim
   // A client that sends its last token along is not refused for it: only Basic says who it is.
   const basic = authorization && /^Basic\b/i.test(authorization) ? parseBasic(authorization) : undefined
@@ -70,16 +69,23 @@ export async function confidentialClientOf(
   principals: PrincipalResolver,
   claim: ClientClaim,
   address: string
-): Promise<Principal> {
+): Promise<Client> {
   const principal = await clientOf(principals, claim, address)
   if (!principal) throw new OAuthFailure('invalid_client', 'The client must authenticate.')
   return principal
 }
 
-/** The scopes that a request asks for; undefined for all. @throws OAuthFailure invalid_scope for one that is not had. */
-export function askedScopes(scope: string | undefined, had: ReadonlySet<string>): string[] | undefined {
+/**
+ * The scopes that a request asks for; undefined for all.
+ * @throws OAuthFailure invalid_scope for one that is not had, or that there is not.
+ */
+export function askedScopes(
+  scope: string | undefined,
+  had: ReadonlySet<string>,
+  known: ReadonlySet<string>
+): string[] | undefined {
   const asked = scope?.split(' ').filter(Boolean)
-  const missing = asked?.find((one) => !allows(had, one))
+  const missing = asked?.find((one) => !known.has(one) || !allows(had, one))
   if (missing !== undefined) throw new OAuthFailure('invalid_scope', 'A scope is unknown or more than may be given.')
   return asked
 }

@@ -1,6 +1,12 @@
-import { hashKey, idOfKey, isKeyText, prefixOf } from '../api-keys/key-format.ts'
+import { hashKey, idOfKey, isKeyText, prefixOf, secretIdOf } from '../api-keys/key-format.ts'
 import type { Principal } from '../principal.ts'
 import type { PrincipalResolver } from '../requests/principal-resolver.ts'
+
+/** An OAuth 2 client: the principal of a key, and which of its secrets was sent. */
+export interface Client extends Principal {
+  keyId: string
+  secretId: string
+}
 
 /**
  * The principal of an OAuth 2 client: a key whose id is the `client_id`. The `client_secret` is the whole key, or the part
@@ -10,9 +16,12 @@ export async function authenticateClient(
   principals: PrincipalResolver,
   { clientId, secret }: { clientId: string; secret: string },
   address: string
-): Promise<Principal | undefined> {
+): Promise<Client | undefined> {
   const key = keysOf(clientId, secret).find((one) => idOfKey(one) === clientId)
-  return key === undefined ? undefined : principals.resolve({ keyId: clientId, keyHash: hashKey(key) }, address)
+  if (key === undefined) return undefined
+  const keyHash = hashKey(key)
+  const principal = await principals.resolve({ keyId: clientId, keyHash }, address)
+  return principal && { ...principal, keyId: clientId, secretId: secretIdOf(keyHash) }
 }
 
 function keysOf(clientId: string, secret: string): string[] {

@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import { secretIdOf } from '../api-keys/key-format.ts'
 import type { Principal } from '../principal.ts'
 import { commonScopes } from '../scopes.ts'
 
@@ -12,6 +13,8 @@ export interface Grant {
   keyId?: string
   /** The hash of the key that was sent; undefined for a token that a key was exchanged for. */
   keyHash?: string
+  /** Of a token that a key was exchanged for: which of its secrets was sent, as `secretIdOf` says it. */
+  secretId?: string
   /** Of a token that can be revoked by itself. */
   tokenId?: string
   /** In milliseconds since 1970. */
@@ -71,7 +74,7 @@ export function judge(grant: Grant, facts: AuthRecords, address: string | undefi
   if (!user.active || session?.isRevoked || token?.isRevoked) return undefined
   if (session && session.userId !== user.id) return undefined
   if ((grant.expiresAt ?? Infinity) <= now) return undefined
-  if (key && !isUsable(key, grant.keyHash, address, now)) return undefined
+  if (key && !isUsable(key, grant, address, now)) return undefined
   const { known } = grant
   if (known && known.from.user === user && known.from.role === role && known.from.key === key) return known.principal
   const principal = principalOf(grant, facts)
@@ -79,10 +82,12 @@ export function judge(grant: Grant, facts: AuthRecords, address: string | undefi
   return principal
 }
 
-function isUsable(key: KeyRecord, hash: string | undefined, address: string | undefined, now: number): boolean {
+function isUsable(key: KeyRecord, { keyHash, secretId }: Grant, address: string | undefined, now: number): boolean {
   if (!key.enabled || key.expiresAt <= now) return false
   if (key.allowed && address !== undefined && !key.allowed.check(...plain(address))) return false
-  return hash === undefined || hash === key.hash || (hash === key.previousHash && key.previousUntil > now)
+  const isSent = (hash: string) =>
+    keyHash === undefined ? secretId === undefined || secretId === secretIdOf(hash) : keyHash === hash
+  return isSent(key.hash) || (key.previousHash !== null && key.previousUntil > now && isSent(key.previousHash))
 }
 
 // A socket that listens on IPv6 names the addresses of IPv4 in its own way.

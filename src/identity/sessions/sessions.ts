@@ -1,6 +1,7 @@
 import { and, desc, eq, exists, gt, inArray, isNotNull, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
 import { v7, validate } from 'uuid'
 import type { Database } from '#src/db/database.ts'
+import type { Grant } from '../requests/grant.ts'
 import { networkOf } from '../requests/network.ts'
 import { hasNoSecondFactor } from '../second-factor/factors.ts'
 import { revokedTokens } from '../tables/revoked-tokens.ts'
@@ -22,6 +23,8 @@ export interface Origin {
   userAgent: string | null
   ip: string | null
   clientId: string | null
+  /** Where the client is a key: which of its secrets it sent. */
+  secretId?: string | undefined
 }
 
 /** A user whose password was right, and whose code was where one is needed. */
@@ -32,10 +35,7 @@ export interface LoginUser {
 }
 
 /** A login and the refresh token that goes on from it. */
-export interface LiveSession {
-  id: string
-  userId: string
-  clientId: string | null
+export interface LiveSession extends Omit<SessionRow, 'notAfter'> {
   /** In seconds since 1970: access tokens end then at the latest. */
   notAfter: number
   refreshToken: string
@@ -43,19 +43,22 @@ export interface LiveSession {
 
 const inDays = (days: number) => sql`now() + make_interval(days => ${days})`
 const soonest = sql<string>`floor(extract(epoch from ${sessions.expiresAt}))::bigint::text`
-const live = { id: sessions.id, userId: sessions.userId, clientId: sessions.clientId, notAfter: soonest }
+const { id, userId, clientId, scopes } = sessions
+const live = { id, userId, clientId, scopes, notAfter: soonest }
 
 /**
  * Starts a login, if the user is still active and the password still the one that was verified. The comparison with the
  * hash takes up to 15 s, so the statement that inserts looks again, and locks the user: a change of the password that comes
  * after it waits, and ends this login with the others.
+ * @param granted what it may do; undefined for all that the role allows.
  * @returns undefined when the user was disabled or the password changed in between.
  */
 export async function startSession(
   db: Database,
   tokens: RefreshTokens,
   user: LoginUser,
-  origin: Origin
+  origin: Origin,
+  granted?: string[]
 ): Promise<LiveSession | undefined> {
   const token = tokens.first(v7())
   const isUnchanged = and(
@@ -73,6 +76,7 @@ export async function startSession(
           id: value(token.sessionId, 'uuid', 'id'),
           userId: users.id,
           clientId: value(origin.clientId, 'uuid', 'client_id'),
+          scopes: sql<string[] | null>`${granted ? sql.param(granted, scopes) : null}::text[]`.as('scopes'),
           tokenHash: value(hashRefreshToken(token), 'text', 'token_hash'),
           previousHash: value(null, 'text', 'previous_hash'),
           rotatedAt: sql`now()`.as('rotated_at'),
@@ -152,6 +156,14 @@ export async function rotateSession(
   return undefined
 }
 
+/** What a login grants now, to whichever client it belongs: no more than was granted when it started. */
+export const grantOfSession = ({ id, userId, clientId, scopes }: Omit<SessionRow, 'notAfter'>): Grant => ({
+  userId,
+  sessionId: id,
+  ...(clientId !== null && { keyId: clientId }),
+  ...(scopes && { scopes: new Set(scopes) })
+})
+
 /** Ends one login of a user. @returns whether there was one. */
 export async function endSession(db: Database, userId: string, id: string): Promise<boolean> {
   return endSessions(db, and(eq(sessions.userId, userId), eq(sessions.id, id)) as SQL)
@@ -222,7 +234,7 @@ export async function findLiveToken(db: Database, token: RefreshToken) {
 }
 
 /** The login of an id while it has not ended. */
-export async function findLive(db: Database, id: string): Promise<Row | undefined> {
+export async function findLive(db: Database, id: string): Promise<SessionRow | undefined> {
   const [row] = await db.select(live).from(sessions).where(isLive(id))
   return row
 }
@@ -233,14 +245,17 @@ export async function forgetEnded(db: Database): Promise<void> {
   await db.delete(revokedTokens).where(lt(revokedTokens.expiresAt, sql`now()`))
 }
 
-interface Row {
+/** A login as it is stored, as far as its tokens depend on it. */
+export interface SessionRow {
   id: string
   userId: string
   clientId: string | null
+  /** What was granted; null for all that the role allows. */
+  scopes: string[] | null
   notAfter: string
 }
 
-const alive = ({ notAfter, ...row }: Row, { text }: RefreshToken): LiveSession => ({
+const alive = ({ notAfter, ...row }: SessionRow, { text }: RefreshToken): LiveSession => ({
   ...row,
   notAfter: Number(notAfter),
   refreshToken: text

@@ -1,13 +1,13 @@
 import type { Database } from '#src/db/database.ts'
 import type { Identity } from '../identity.ts'
-import { findUserAndRole } from '../requests/auth-records.ts'
+import { findKey, findUserAndRole } from '../requests/auth-records.ts'
 import { judge } from '../requests/grant.ts'
 import { commonScopes } from '../scopes.ts'
 import { checkCode, consumeCode, type RightCode } from '../second-factor/factors.ts'
 import { OWN_CLIENT } from '../tokens/access-tokens.ts'
 import type { RefreshToken } from '../tokens/refresh-tokens.ts'
 import { authenticate, findVerified, type VerifiedUser } from '../users.ts'
-import { type LiveSession, type Origin, rotateSession, startSession } from './sessions.ts'
+import { grantOfSession, type LiveSession, type Origin, rotateSession, startSession } from './sessions.ts'
 
 /** What a login gives, by whichever route it came. */
 export interface Tokens {
@@ -15,6 +15,14 @@ export interface Tokens {
   expiresIn: number
   refreshToken: string
   scope: string
+}
+
+/** What a refresh asks for. */
+export interface Asked {
+  /** Less than what was granted, for this one access token. */
+  asked?: string[] | undefined
+  /** Where the client is a key: which of its secrets it sent. */
+  secretId?: string | undefined
 }
 
 /** Starts a login of a user whose password was right. Undefined when it was changed, or they were disabled, since then. */
@@ -25,8 +33,8 @@ export async function startLogin(
   origin: Origin,
   asked?: string[]
 ): Promise<Tokens | undefined> {
-  const session = await startSession(db, identity.refreshTokens, user, origin)
-  return session && issue(identity, db, session, asked)
+  const session = await startSession(db, identity.refreshTokens, user, origin, asked)
+  return session && issue(identity, db, session, { secretId: origin.secretId })
 }
 
 /**
@@ -105,29 +113,34 @@ export async function refreshLogin(
   db: Database,
   token: RefreshToken,
   mayUse: (clientId: string | null) => boolean,
-  asked?: string[]
+  more: Asked = {}
 ): Promise<Tokens | undefined> {
   const session = await rotateSession(db, token, identity.refreshTokens.next(token), mayUse)
-  return session && issue(identity, db, session, asked)
+  return session && issue(identity, db, session, more)
 }
 
+// What the answer, the claim and introspection say is what the token can do: within the role, what was granted, and the key
+// that is its client.
 async function issue(
   { tokens }: Identity,
   db: Database,
-  { id, userId, clientId, notAfter, refreshToken }: LiveSession,
-  asked?: string[]
+  session: LiveSession,
+  { asked, secretId }: Asked
 ): Promise<Tokens | undefined> {
-  const facts = await findUserAndRole(db, userId)
-  const user = facts && judge({ userId }, facts, undefined)
-  /* c8 ignore next -- the user was disabled since the caller looked */
+  const { id, userId, clientId, notAfter, refreshToken } = session
+  const records = await findUserAndRole(db, userId)
+  const key = clientId === null ? undefined : await findKey(db, clientId)
+  const isKnown = records && (clientId === null || key)
+  const user = isKnown && judge(grantOfSession(session), { ...records, key }, undefined)
   if (!user) return undefined
   const scopes = asked ? commonScopes(new Set(asked), user.scopes) : user.scopes
   const { token, expiresIn } = await tokens.sign({
     sub: userId,
     clientId: clientId ?? OWN_CLIENT,
     sessionId: id,
+    secretId,
     scopes,
-    role: asked ? undefined : user.role,
+    role: asked || session.scopes ? undefined : user.role,
     notAfter
   })
   return { accessToken: token, expiresIn, refreshToken, scope: [...scopes].join(' ') }

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { boolean, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { type AnyPgColumn, boolean, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { resourceColumns, timestamp } from '#src/db/columns.ts'
 import { users } from './users.ts'
 
@@ -12,6 +12,8 @@ export const apiKeys = pgTable(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
+    /** The key that made this one, which ends with it. */
+    parentId: uuid('parent_id').references((): AnyPgColumn => apiKeys.id, { onDelete: 'cascade' }),
     name: text('name').notNull(),
     /** The start of the key, to recognise it by. */
     prefix: text('prefix').notNull(),
@@ -30,6 +32,7 @@ export const apiKeys = pgTable(
   },
   (table) => [
     index('api_keys_user_id_idx').on(table.userId, table.id),
+    index('api_keys_parent_id_idx').on(table.parentId),
     index('api_keys_name_idx').on(table.name, table.id),
     index('api_keys_created_at_idx').on(table.createdAt, table.id)
   ]

@@ -14,6 +14,8 @@ export const sessions = pgTable(
       .references(() => users.id, { onDelete: 'cascade' }),
     /** The API key that the login came through as an OAuth client; null for this API's own. */
     clientId: uuid('client_id'),
+    /** What was granted at its start, where that was not all that the role allows: its refreshes keep to it. */
+    scopes: text('scopes').array(),
     /** SHA-256, base64url. */
     tokenHash: text('token_hash').notNull(),
     /** The token before, which for a short while gives the same successor again. */

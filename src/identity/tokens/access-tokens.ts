@@ -18,6 +18,8 @@ export interface TokenContents {
   clientId: string
   scopes: Iterable<string>
   sessionId?: string
+  /** Where the client is a key: the secret that it sent, as `secretIdOf` says it. The token ends with that. */
+  secretId?: string | undefined
   /** The role whose scopes these are, all of them: what the role gains or loses, the token does too. */
   role?: string | undefined
   /** The token must not outlive its login. In seconds since 1970. */
@@ -60,7 +62,7 @@ export class AccessTokens {
     const { kid, privatePem } = this.#keys.current
     const now = Math.floor(Date.now() / 1000)
     const expiresAt = Math.min(now + ACCESS_TOKEN_SECONDS, contents.notAfter ?? Infinity)
-    const { sessionId, role } = contents
+    const { sessionId, role, secretId } = contents
     const claims = {
       iss: this.#issuer,
       aud: this.#audience,
@@ -71,7 +73,8 @@ export class AccessTokens {
       jti: v7(),
       scope: [...contents.scopes].join(' '),
       ...(sessionId && { sid: sessionId }),
-      ...(role && { role })
+      ...(role && { role }),
+      ...(secretId && { secret_id: secretId })
     }
     return { token: this.#signer.sign(claims, { key: privatePem, kid }), expiresIn: expiresAt - now }
   }
@@ -111,15 +114,14 @@ export function isCanonical(token: string): boolean {
 }
 
 function grantOf(claims: JWTPayload): Grant | undefined {
-  const { sub, client_id, jti, exp, scope, sid, role } = claims
+  const { sub, client_id, jti, exp, scope, sid, role, secret_id } = claims
   if (typeof scope !== 'string' || !Number.isSafeInteger(exp)) return undefined
   const expiresAt = (exp as number) * 1000
   const scopes = parseScopes(scope)
-  if (sid === undefined)
-    return isUuid(client_id) ? { keyId: client_id, tokenId: jti as string, expiresAt, scopes } : undefined
-  if (!isUuid(sid) || !isUuid(sub) || !(isUuid(client_id) || client_id === OWN_CLIENT)) return undefined
+  const client = isUuid(client_id) && typeof secret_id === 'string' && { keyId: client_id, secretId: secret_id }
+  if (sid === undefined) return client ? { ...client, tokenId: jti as string, expiresAt, scopes } : undefined
+  if (!isUuid(sid) || !isUuid(sub) || !(client || client_id === OWN_CLIENT)) return undefined
   // A login that came through a key as its client ends with the key, and can do no more than it.
-  const client = isUuid(client_id) ? { keyId: client_id } : {}
   return { userId: sub, sessionId: sid, expiresAt, ...client, ...(role === undefined && { scopes }) }
 }
 

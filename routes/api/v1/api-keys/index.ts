@@ -1,19 +1,21 @@
 import type { Static } from '@sinclair/typebox'
+import { eq } from 'drizzle-orm'
 import type { FastifyPluginAsync } from 'fastify'
-import { apiKeysResource } from '#routes/api/v1/api-keys/resource.ts'
+import { assertMaySeeSecret } from '#routes/api/v1/api-keys/guard.ts'
+import { apiKeysResource, normalizeNetworks } from '#routes/api/v1/api-keys/resource.ts'
 import { ApiKeyCreate, ApiKeyWithSecret, KeyRotation } from '#routes/api/v1/api-keys/schema.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { inTransaction } from '#src/http/change-context.ts'
 import { IdParams } from '#src/http/schemas.ts'
-import { assertCanGrant } from '#src/identity/access.ts'
 import { createKey, type KeyValues, type NewKey, rotateKey } from '#src/identity/api-keys/api-keys.ts'
 import type { Principal } from '#src/identity/principal.ts'
+import { apiKeys } from '#src/identity/tables/api-keys.ts'
+import { keyTiers } from '#src/limits/tiers.ts'
 import { answerOf } from '#src/resource/answer.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
 import type { ResourceContext } from '#src/resource/context.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { guarded } from '#src/resource/guard.ts'
-import { openRow } from '#src/resource/model.ts'
 import { makeContext } from '#src/resource/rows/batched.ts'
 import { ownerOf } from '#src/resource/rows/ownership.ts'
 import { readRow } from '#src/resource/rows/read-one.ts'
@@ -21,13 +23,20 @@ import { lockOne } from '#src/resource/rows/target.ts'
 
 /** API keys: the usual verbs, and the two that show a key. */
 export default (async (app) => {
-  const resource = compileResource('api-keys', apiKeysResource)
+  const vocabulary = {
+    get scopes() {
+      return app.knownScopes
+    },
+    tiers: keyTiers(app.config.RATE_LIMIT_TIERS)
+  }
+  const declaration = apiKeysResource(vocabulary)
+  const resource = compileResource('api-keys', declaration)
   const context = makeContext(app, resource)
   const kind = app.config.NODE_ENV === 'test' ? 'test' : 'live'
 
-  await app.register(defineResource(apiKeysResource))
+  await app.register(defineResource(declaration))
 
-  const config = { access: apiKeysResource.access.write, idempotent: true, acceptsPrefer: true }
+  const config = { access: declaration.access.write, idempotent: true, acceptsPrefer: true }
 
   app.post(
     '',
@@ -42,10 +51,11 @@ export default (async (app) => {
       }
     },
     changeHandler(context, async (request) => {
-      const { userId } = request.principal as Principal
+      const { userId, keyId } = request.principal as Principal
       const body = request.body as Static<typeof ApiKeyCreate>
+      const values = { ...body, allowedCidrs: normalizeNetworks(body.allowedCidrs), parentId: keyId ?? null }
       return async (on) => {
-        const make = (inner: ResourceContext) => createKey(inner.db, userId, kind, body as KeyValues)
+        const make = (inner: ResourceContext) => createKey(inner.db, userId, kind, values as KeyValues)
         const made = await guarded(on, request, { body }, make)
         return show(on, made, 201, { location: `${app.prefix}/${made.id}` })
       }
@@ -72,9 +82,10 @@ export default (async (app) => {
       return (on) =>
         on.db.transaction(async (tx) => {
           const inner = inTransaction(on, tx)
-          const { scopes } = openRow(await lockOne(inner, { id, ownerId, precondition: undefined }))
-          // Who is shown a key has what it has.
-          assertCanGrant(request.principal as Principal, scopes as string[])
+          await lockOne(inner, { id, ownerId, precondition: undefined })
+          const [key] = await tx.select().from(apiKeys).where(eq(apiKeys.id, id))
+          const principal = request.principal as Principal
+          await assertMaySeeSecret(vocabulary, tx, principal, key as typeof apiKeys.$inferSelect)
           return show(inner, await rotateKey(tx, { id, kind, overlapSeconds }))
         })
     })

@@ -3,9 +3,6 @@ import { SCOPE_PATTERN } from '#src/identity/scopes.ts'
 import { Default, Id, Name, Nullable, ReadOnly, Timestamp } from '#src/schema/fields.ts'
 import { variants, variantsOf } from '#src/schema/variants.ts'
 
-const IPV4 = '(25[0-5]|2[0-4]\\d|1?\\d?\\d)(\\.(25[0-5]|2[0-4]\\d|1?\\d?\\d)){3}(/(3[0-2]|[12]?\\d))?'
-const IPV6 = '(?=[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:)[0-9a-fA-F:.]{2,45}(/(12[0-8]|1[01]\\d|[1-9]?\\d))?'
-
 const Metadata = Type.Unsafe<Record<string, string>>({
   type: 'object',
   description: 'Whatever you want to find again with the key.',
@@ -27,7 +24,7 @@ export const ApiKey = Type.Object(
     }),
     expiresAt: Nullable(Timestamp()),
     allowedCidrs: Nullable(
-      Type.Array(Type.String({ pattern: `^(${IPV4}|${IPV6})$`, examples: ['203.0.113.0/24'] }), {
+      Type.Array(Type.String({ format: 'cidr', maxLength: 64, examples: ['203.0.113.0/24'] }), {
         description: 'Addresses and networks that the key may be used from.',
         minItems: 1,
         maxItems: 100
@@ -35,8 +32,8 @@ export const ApiKey = Type.Object(
     ),
     tier: Nullable(
       Type.String({
-        description: 'The rate tier; other than standard it needs the scope api-keys:*.',
-        pattern: '^[a-z][a-z0-9-]{0,31}$',
+        description: 'The rate tier; one that is faster than standard needs the scope api-keys:*.',
+        pattern: '^[a-z][a-z0-9-]{0,49}$',
         examples: ['standard']
       })
     ),

@@ -1,6 +1,8 @@
-import { and, eq, inArray } from 'drizzle-orm'
-import { ApiError } from '#src/errors.ts'
+import { inArray } from 'drizzle-orm'
+import type { FastifyPluginAsync } from 'fastify'
+import { ApiError, validationFailed } from '#src/errors.ts'
 import { assertCanGrant } from '#src/identity/access.ts'
+import { unknownScopes } from '#src/identity/scopes.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import type { GuardCall, Touched } from '#src/resource/declaration.ts'
 import { defineResource } from '#src/resource/define.ts'
@@ -11,26 +13,39 @@ interface Sent {
 }
 
 /** Roles: sets of scopes. A change applies at once, to those who are logged in too. */
-export default defineResource({
-  schema: Role,
-  table: roles,
-  access: { read: 'roles:read', write: 'roles:write', delete: 'roles:delete' },
-  list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
-  guard: guardRoles,
-  changed: ({ identity }) => identity.principals.catchUp()
-})
+export default (async (app) => {
+  await app.register(
+    defineResource({
+      schema: Role,
+      table: roles,
+      access: { read: 'roles:read', write: 'roles:write', delete: 'roles:delete' },
+      list: { filter: ['name', 'createdAt'], sort: ['name', 'createdAt'] },
+      guard: (call) => guardRoles(app.knownScopes, call),
+      changed: ({ identity }) => identity.principals.catchUp()
+    })
+  )
+}) satisfies FastifyPluginAsync
 
-/** Refuses scopes that the caller does not have, and any change of the role admin. */
-async function guardRoles({ db, principal, items }: GuardCall): Promise<(item: Touched) => void> {
+/**
+ * Refuses scopes that the caller does not have, sent or present, and any change of the role admin. A caller that could empty
+ * a stronger role could set the password of its users meanwhile, and log in as them once the role is restored.
+ */
+async function guardRoles(known: ReadonlySet<string>, { db, principal, items }: GuardCall) {
   const ids = items.flatMap(({ id }) => id ?? [])
-  // Nothing needs to be locked: no role becomes the role admin, nor stops being it.
-  const [admin] = await db
-    .select({ id: roles.id })
+  const touched = await db
+    .select({ id: roles.id, name: roles.name, scopes: roles.scopes })
     .from(roles)
-    .where(and(inArray(roles.id, ids), eq(roles.name, 'admin')))
-  return function judge({ id, body }) {
-    assertCanGrant(principal, (body as Sent | undefined)?.scopes ?? [])
+    .where(inArray(roles.id, ids))
+    .orderBy(roles.name)
+    .for('update')
+  const stored = new Map<string | undefined, { name: string; scopes: string[] }>(touched.map((one) => [one.id, one]))
+  return function check({ id, body }: Touched): void {
+    const { scopes = [] } = (body ?? {}) as Sent
+    const role = stored.get(id)
+    assertCanGrant(principal, [...(role?.scopes ?? []), ...scopes])
     // Without it nobody could give anything back.
-    if (admin && id === admin.id) throw new ApiError('CONFLICT', 'The role admin stays as it is.')
+    if (role?.name === 'admin') throw new ApiError('CONFLICT', 'The role admin stays as it is.')
+    const faults = unknownScopes(scopes, known)
+    if (faults.length > 0) throw validationFailed(faults)
   }
 }
