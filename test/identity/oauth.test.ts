@@ -285,7 +285,7 @@ t.test('errors are those of RFC 6749', async (t) => {
 
 t.test('a token of a service is recalled while it lives, and is nobody after its revocation', async (t) => {
   const { body } = await post('token', { grant_type: 'client_credentials' }, basic(id, key))
-  const call = () => send('GET', '/api/v1/items', { as: body.access_token })
+  const call = () => send('GET', '/api/v1/products', { as: body.access_token })
   t.same([(await call()).status, (await call()).status], [200, 200])
   t.equal((await post('revoke', { token: 'no token of anybody' }, basic(id, key))).status, 200)
   t.equal((await call()).status, 200)
