@@ -9,7 +9,7 @@ declare module 'fastify' {
 }
 
 // What an answer depends on, besides its URL: a cache in front must not give it to somebody who sends another of these.
-const VARY = 'Accept, Authorization, Origin, X-API-Key'
+const VARY = 'Accept, Accept-Encoding, Authorization, Origin, X-API-Key'
 
 /**
  * Says who may keep an answer: a cache between us and all callers what anybody gets, and only the caller what depends on

@@ -4,8 +4,8 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The Content-Security-Policy of a page; answers that are no page allow nothing. */
-    contentSecurityPolicy?: string
+    /** The Content-Security-Policy of a page, made from the page; answers that are no page allow nothing. */
+    contentSecurityPolicy?: (page: unknown) => string
   }
 }
 
@@ -18,10 +18,10 @@ const POLICY = "default-src 'none'; frame-ancestors 'none'"
 export default fp(
   async (app) => {
     const kept = { ...(await headersOfHelmet()), 'content-security-policy': POLICY }
-    app.addHook('onSend', (request, reply, _payload, done) => {
+    app.addHook('onSend', (request, reply, payload, done) => {
       reply.headers(kept)
       const policy = request.route.config?.contentSecurityPolicy
-      if (policy) reply.header('content-security-policy', policy)
+      if (policy) reply.header('content-security-policy', policy(payload))
       done()
     })
   },

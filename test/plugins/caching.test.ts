@@ -6,7 +6,7 @@ import { declaredResources, has, newBody } from '#test/support/resources.ts'
 const { app, send, someone } = await startApp(t)
 const [admin, ada, bob] = [await someone('admin'), await someone(), await someone()]
 const all = declaredResources(app)
-const VARY = 'Accept, Authorization, Origin, X-API-Key'
+const VARY = 'Accept, Accept-Encoding, Authorization, Origin, X-API-Key'
 const PUBLIC = 'public, max-age=0, must-revalidate'
 const PRIVATE = 'private, no-cache'
 
