@@ -69,6 +69,7 @@ export default fp(
           operationId: 'readOpenapiDocument',
           tags: ['meta'],
           summary: 'This document',
+          description: 'The same for every caller, for as long as the process runs.',
           response: {
             200: Type.Object(
               {},

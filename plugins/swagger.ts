@@ -1,17 +1,20 @@
 import swagger from '@fastify/swagger'
 import type { FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
+import type { ErrorCode } from '#src/errors.ts'
 import { describeChange } from '#src/openapi/changes.ts'
 import { hoistComponents, nameComponents } from '#src/openapi/components.ts'
 import { describeErrors, describeSecurity, describeTimeout } from '#src/openapi/describe.ts'
+import { finishOperations } from '#src/openapi/finish.ts'
+import { INTRODUCTION } from '#src/openapi/introduction.ts'
 import { listScopes, securitySchemes } from '#src/openapi/security.ts'
 import { listTags } from '#src/openapi/tags.ts'
 import about from '../package.json' with { type: 'json' }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Statuses that the route answers errors with besides those that follow from its declaration. */
-    errors?: number[]
+    /** Statuses, or codes, that the route answers errors with besides those that follow from its declaration. */
+    errors?: (number | ErrorCode)[]
   }
 }
 
@@ -24,7 +27,8 @@ export default fp(
         info: {
           title: 'Tenon',
           version: about.version,
-          description: about.description,
+          summary: about.description,
+          description: INTRODUCTION,
           license: { name: 'MIT', identifier: 'MIT' }
         },
         servers: [{ url: '/' }],
@@ -44,7 +48,9 @@ export default fp(
         ) as never
       }),
       transformObject: (document) =>
-        listTags(listScopes(hoistComponents((document as { openapiObject: object }).openapiObject))) as never
+        listTags(
+          listScopes(hoistComponents(finishOperations((document as { openapiObject: object }).openapiObject)))
+        ) as never
     })
   },
   { name: 'swagger' }

@@ -8,7 +8,13 @@ export default (async (app) => {
     {
       config: { access: 'public', priority: 'health', isProbe: true },
       logLevel: 'warn',
-      schema: { operationId: 'readLiveness', tags: ['meta'], summary: 'The process is up', response: { 200: Health } }
+      schema: {
+        operationId: 'readLiveness',
+        tags: ['meta'],
+        summary: 'The process is up',
+        description: 'For supervisors: it answers as long as the process does, without the database.',
+        response: { 200: Health }
+      }
     },
     async (_request, reply) => {
       reply.header('cache-control', 'no-store')

@@ -24,6 +24,7 @@ export default (async (app) => {
         tags: ['meta'],
         summary: 'Metrics for Prometheus',
         ...(token && { security: [{ bearer: [] }] }),
+        description: 'In the text format of Prometheus. No label holds a value of a caller.',
         response: { 200: { description: 'Metrics.', content: { 'text/plain': { schema: Exposition } } } }
       }
     },

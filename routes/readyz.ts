@@ -15,6 +15,7 @@ export default (async (app) => {
         operationId: 'readReadiness',
         tags: ['meta'],
         summary: 'The server can serve',
+        description: 'For load balancers: 503 while the database does not answer or the server is stopping.',
         response: { 200: Health }
       }
     },

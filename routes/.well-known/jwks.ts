@@ -27,6 +27,8 @@ export default (async (app) => {
         operationId: 'readKeySet',
         tags: ['oauth'],
         summary: 'The public keys of the access tokens (RFC 7517)',
+        description:
+          'For services that check access tokens themselves. A key that is going out of use stays until its last token has expired.',
         response: { 200: KeySet }
       }
     },

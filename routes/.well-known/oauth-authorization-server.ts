@@ -61,6 +61,7 @@ export default (async (app) => {
         operationId: 'readServerMetadata',
         tags: ['oauth'],
         summary: 'The metadata of the authorization server (RFC 8414)',
+        description: 'Where the endpoints are and what they take: OAuth clients read it by themselves.',
         response: { 200: ServerMetadata }
       }
     },

@@ -20,6 +20,7 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'revokeToken',
         tags: ['oauth'],
         summary: 'End an access or a refresh token (RFC 7009)',
+        description: 'A token that is not valid, or not known, is 200 as well: it is good for nothing afterwards.',
         consumes: ['application/x-www-form-urlencoded'],
         body: TokenQuestion,
         response: { 200: Done, ...oauthErrors }

@@ -38,6 +38,8 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'issueToken',
         tags: ['oauth'],
         summary: 'Get an access token (RFC 6749)',
+        description:
+          'Form-encoded. `client_credentials` with the id and secret of an API key, or `refresh_token`. Errors have the body of RFC 6749.',
         consumes: ['application/x-www-form-urlencoded'],
         body: TokenRequest,
         response: { 200: OAuthTokens, ...oauthErrors }

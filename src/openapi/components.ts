@@ -30,8 +30,10 @@ export function hoistComponents(document: object): object {
     if (typeof node !== 'object' || node === null) return node
     const { [NAME]: name, ...rest } = node as Json
     // A list in a query is comma-separated, which OpenAPI says of the parameter and not of its schema.
-    if (rest.in === 'query' && (rest.schema as Json).type === 'array')
-      Object.assign(rest, { style: 'form', explode: false })
+    if (rest.in === 'query' && (rest.schema as Json).type === 'array') {
+      const { 'x-repeated': isRepeated = false, ...schema } = rest.schema as Json
+      Object.assign(rest, { style: 'form', explode: isRepeated, schema })
+    }
     const hoisted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, hoist(value)]))
     if (typeof name !== 'string') return hoisted
     const { [INCLUDED]: isIncluded, ...schema } = hoisted

@@ -1,6 +1,6 @@
 import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
-import { catalogue } from '../errors.ts'
+import { catalogue, type ErrorCode } from '../errors.ts'
 import { PROBLEM_TYPE, Problem } from '../http/problem.ts'
 import type { Access } from '../identity/scopes.ts'
 
@@ -21,13 +21,14 @@ export function describeSecurity(schema: Described, route: RouteOptions): Descri
 /** Adds every error that a route can answer with, so that no route has to list them. */
 export function describeErrors(schema: Described, route: RouteOptions): Described {
   const access = route.config?.access as Access | undefined
+  const declared = route.config?.errors ?? []
   const isChange = ['POST', 'PUT', 'PATCH', 'DELETE'].includes(String(route.method))
   const statuses = [
     400,
     // Also where the route is public: a credential that is not valid is never ignored.
     401,
     ...(access === 'account' || access?.includes(':') ? [403] : []),
-    ...(route.config?.errors ?? []),
+    ...declared.map((one) => (typeof one === 'number' ? one : catalogue[one][0])),
     ...(schema.params ? [404, 414] : []),
     ...(isChange ? [409] : []),
     ...(isChange && schema.headers && 'properties' in (schema.headers as object) ? [412] : []),
@@ -39,7 +40,9 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
     500,
     503
   ]
-  const errors = Object.fromEntries(statuses.map((status) => [status, answerOf(status)]))
+  const codes = codesOf(schema, route, isChange)
+  const isMet = (status: number) => [...codes].some((code) => catalogue[code][0] === status)
+  const errors = Object.fromEntries(statuses.filter(isMet).map((status) => [status, answerOf(status, codes)]))
   return { ...schema, response: { ...errors, ...(schema.response as object) } }
 }
 
@@ -64,8 +67,39 @@ function requestTimeout(seconds: number | undefined): TSchema {
   )
 }
 
-function answerOf(status: number): object {
-  const codes = Object.entries(catalogue).filter(([, [one]]) => one === status)
-  const description = codes.map(([code, [, title]]) => `${title} (\`${code}\`)`).join(', ')
+// What only some operations can answer; every other code goes with its status.
+function codesOf(schema: Described, { config, method }: RouteOptions, isChange: boolean): Set<ErrorCode> {
+  const { idempotent, acceptsPrefer, errors = [] } = config as Declared
+  const properties = (schema.querystring as Partial<TObject> | undefined)?.properties ?? {}
+  const isCreated = isChange && schema.body !== undefined
+  const when: Partial<Record<ErrorCode, boolean>> = {
+    BAD_REQUEST: true,
+    INVALID_JSON: schema.body !== undefined,
+    UNKNOWN_PREFERENCE: acceptsPrefer === true,
+    INVALID_CURSOR: 'cursor' in properties,
+    FORBIDDEN: true,
+    CONFLICT: isCreated,
+    REFERENCE_CONFLICT: isCreated || method === 'DELETE',
+    TOO_MANY_AFFECTED: 'max-affected' in properties,
+    IDEMPOTENCY_IN_PROGRESS: idempotent === true,
+    IDEMPOTENCY_KEY_REUSED: idempotent === true
+  }
+  const isDeclared = (code: ErrorCode) => errors.includes(code)
+  const isPossible = (code: ErrorCode) => isDeclared(code) || (when[code] ?? !OF_FEW.has(catalogue[code][0]))
+  return new Set((Object.keys(catalogue) as ErrorCode[]).filter(isPossible))
+}
+
+// Statuses whose other codes belong to one route or resource, which declares them.
+const OF_FEW = new Set<number>([400, 403, 409])
+
+interface Declared {
+  idempotent?: boolean
+  acceptsPrefer?: boolean
+  errors?: (number | ErrorCode)[]
+}
+
+function answerOf(status: number, codes: Set<ErrorCode>): object {
+  const own = [...codes].filter((code) => catalogue[code][0] === status)
+  const description = own.map((code) => `${catalogue[code][1]} (\`${code}\`)`).join(', ')
   return { description, content: { [PROBLEM_TYPE]: { schema: Problem } } }
 }

@@ -4,6 +4,7 @@ import type { PgTable } from 'drizzle-orm/pg-core'
 import type { FastifyInstance } from 'fastify'
 import type { ResourceTable } from '../db/columns.ts'
 import type { Database, Transaction } from '../db/database.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { Deprecation } from '../http/deprecation.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Access } from '../identity/scopes.ts'
@@ -137,6 +138,8 @@ export interface Declaration<S extends TObject = TObject> {
   transform?: { [K in keyof Static<S>]?: (value: never) => unknown }
   /** Fields of the schema, read-only ones, that are worked out instead of stored. */
   computed?: { [K in keyof Static<S>]?: Computed }
+  /** Codes that rules of the resource answer with, by operation or action: its documentation lists them there alone. */
+  errors?: Record<string, ErrorCode[]>
   /** What must hold between fields. */
   rules?: Rule[]
   /**

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
+import type { ErrorCode } from '../errors.ts'
 import { otherParser, streamParser } from '../http/body/parsers.ts'
 import { changeHandler } from '../http/change.ts'
 import { announce, type Deprecation } from '../http/deprecation.ts'
@@ -110,7 +111,7 @@ export function defineResource<const D extends Declaration>(
           acceptsPrefer: 'change' in route || 'stream' in route,
           ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,
-          errors: errorsOf(route, resource),
+          errors: [...errorsOf(route, resource), ...(resource.declaration.errors?.[verb] ?? [])],
           ...(cache && { ttlSeconds: cache.ttlSeconds }),
           ...(timeoutSeconds[verb] !== undefined && { timeoutSeconds: timeoutSeconds[verb] })
         },
@@ -143,7 +144,10 @@ function spread({ replicas }: FastifyInstance, handler: RouteHandlerMethod, rout
 }
 
 // Beside what follows from the schema: a change without `If-Match`, an include that is not for every reader.
-function errorsOf({ method, schema, errors = [] }: VerbRoute, { declaration, includes }: Resource): number[] {
+function errorsOf(
+  { method, schema, errors = [] }: VerbRoute,
+  { declaration, includes }: Resource
+): (number | ErrorCode)[] {
   if (method !== 'GET') return declaration.requireIfMatch && schema.headers ? [428, ...errors] : errors
   return isGuarded(includes) ? [401, 403, ...errors] : errors
 }

@@ -1,11 +1,10 @@
-import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteHandlerMethod } from 'fastify'
+import type { ErrorCode } from '../errors.ts'
 import type { Change } from '../http/change.ts'
 import type { Stream } from '../http/stream.ts'
 import type { Access } from '../identity/scopes.ts'
 import type { ResourceContext } from './context.ts'
 import type { Declaration } from './declaration.ts'
-import type { Resource } from './model.ts'
 
 interface AnyRoute {
   url: string
@@ -15,8 +14,8 @@ interface AnyRoute {
   schema: FastifySchema
   /** The largest body, where it is not that of every route. */
   bodyLimit?: number
-  /** Statuses of errors that do not follow from the schema. */
-  errors?: number[]
+  /** Statuses, or codes, of errors that do not follow from the schema. */
+  errors?: (number | ErrorCode)[]
 }
 
 /** A route that changes nothing. */
@@ -44,9 +43,3 @@ export type VerbRoute = ReadRoute | ChangeRoute | StreamRoute
 
 /** Makes a verb's route. @param prefix the path of the resource, for `Location`. */
 export type MakeRoute = (context: ResourceContext, prefix: string) => VerbRoute
-
-/** One answer, whole or with the fields that were asked for. */
-export function orSparse({ answer, declaration }: Resource): TSchema {
-  const name = `${declaration.schema.$id}Sparse`
-  return Type.Union([answer, { ...Type.Partial(answer), $id: name, title: name } as TObject])
-}

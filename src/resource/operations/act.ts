@@ -21,7 +21,7 @@ export const actionRoute =
     url: `/:id/${name}`,
     access: 'write',
     ownAccess: access,
-    schema: { summary, params: IdParams, headers: IfMatch, response: { 200: resource.answer } },
+    schema: { summary, description: STEP, params: IdParams, headers: IfMatch, response: { 200: resource.answer } },
     async change(request) {
       const ownerId = rows === 'all' ? undefined : ownerOf(request, resource)
       const one = { ...oneOf(request, resource), ownerId }
@@ -54,3 +54,5 @@ export async function runOperation(
   // Not with others: what is read for an answer goes before what waits, and is never refused.
   return runUncancellable(() => readOne({ ...context, batched: undefined }, id, undefined))
 }
+
+const STEP = 'Takes no body. A step that is not possible from where the resource stands is 409, and changes nothing.'

@@ -19,6 +19,8 @@ export const createRoute: MakeRoute = (context, prefix) => {
     access: 'write',
     schema: {
       summary: `Create ${resource.noun}`,
+      description:
+        'Fields with a default, or that may be null, can be left out. `Location` is the path of what was made.',
       body: resource.variants.Create,
       response: { 201: resource.answer }
     },

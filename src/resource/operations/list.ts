@@ -14,7 +14,7 @@ import { decodeCursor, encodeCursor, type Place } from '../query/cursor.ts'
 import { fieldsParameter, includeParameter, pickFields, SparseSerializers } from '../query/fields.ts'
 import { filterKey, filterSql, filterValues, type ListFilter } from '../query/filter.ts'
 import { afterSql, type Order, orderKey, orderSql, parseSort, reverse, sortParameter } from '../query/sort.ts'
-import { type MakeRoute, orSparse } from '../route.ts'
+import type { MakeRoute } from '../route.ts'
 import { attachIncludes } from '../rows/includes.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -82,7 +82,7 @@ export const listRoute: MakeRoute = (context) => {
       description: 'Filtered, sorted and paged. Follow `page.next` until it is null.',
       querystring: listParameters(resource),
       response: {
-        200: documentedAs(pageOf(resource.answer), pageOf(orSparse(resource), `${$id}Page`))
+        200: documentedAs(pageOf(resource.answer), pageOf(resource.answer, `${$id}Page`))
       }
     },
     async handler(request, reply) {

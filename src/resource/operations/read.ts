@@ -3,10 +3,9 @@ import type { FastifyRequest } from 'fastify'
 import { etagOf, isNotModified } from '#src/http/conditional.ts'
 import { sendText, serializeWith } from '../../http/answer.ts'
 import { IdParams, IfNoneMatch, NotModified } from '../../http/schemas.ts'
-import { documentedAs } from '../../schema/fields.ts'
 import { openRow, VERSION } from '../model.ts'
 import { fieldsParameter, includeParameter, pickFields, SparseSerializers } from '../query/fields.ts'
-import { type MakeRoute, orSparse } from '../route.ts'
+import type { MakeRoute } from '../route.ts'
 import { attachIncludes } from '../rows/includes.ts'
 import { ownerOf } from '../rows/ownership.ts'
 import { readOne } from '../rows/read-one.ts'
@@ -21,13 +20,15 @@ export const readRoute: MakeRoute = (context) => {
     access: 'read',
     schema: {
       summary: `Read ${resource.noun}`,
+      description:
+        'With its `ETag`, for a later `If-Match`. What belongs to somebody else is 404, as if it did not exist.',
       params: IdParams,
       querystring: Type.Object(
         { fields: fieldsParameter(resource), ...includeParameter(resource) },
         { additionalProperties: false }
       ),
       headers: IfNoneMatch,
-      response: { 200: documentedAs(resource.answer, orSparse(resource)), 304: NotModified }
+      response: { 200: resource.answer, 304: NotModified }
     },
     async handler(request, reply) {
       const { fields, include } = (request as OneRequest).query

@@ -11,6 +11,7 @@ export const removeRoute: MakeRoute = ({ resource }) => ({
   access: 'delete',
   schema: {
     summary: `Delete ${resource.noun}`,
+    description: 'What others still refer to is 409. With `If-Match` only the version that was read is deleted.',
     params: IdParams,
     headers: IfMatch,
     response: { 204: NoContent }

@@ -35,6 +35,7 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
     access: 'write',
     schema: {
       summary: `${isPatch ? 'Change' : 'Replace'} ${resource.noun}`,
+      description: isPatch ? PATCHES : REPLACES,
       ...(isPatch && { consumes: ['application/json', 'application/merge-patch+json'] }),
       params: IdParams,
       headers: IfMatch,
@@ -96,3 +97,8 @@ export async function updateRow(context: ResourceContext, one: One, values: Colu
   const [row] = await asArrays(statement).execute()
   return row ? resource.stored.read(row) : refuseOne(context, one)
 }
+
+const PATCHES =
+  'Fields that are left out stay as they are, null removes a value (RFC 7396). With `If-Match` only the version that was read is changed.'
+const REPLACES =
+  'Fields that are left out get their default or null. With `If-Match` only the version that was read is replaced.'

@@ -12,7 +12,7 @@ const MAX_KEPT = 200
 /** The query parameter `fields`. */
 export function fieldsParameter(resource: Resource): TSchema {
   const names = Object.keys(resource.variants.Response.properties)
-  return list(names, 'Only these fields, comma-separated.')
+  return list(names, 'Only these fields, comma-separated; the others are left out of the answer, required ones too.')
 }
 
 /** The query parameter `include`, where the resource declares any. */

@@ -49,7 +49,7 @@ function groupParameter(join: Join): TSchema {
         anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, maxItems: MAX_GROUPS }],
         description: `${meaning} ${SYNTAX.replaceAll('\n', ' ')}`
       }),
-      Type.String({ examples: [example] })
+      Type.Array(Type.String(), { maxItems: MAX_GROUPS, examples: [[example]], 'x-repeated': true })
     )
   )
 }

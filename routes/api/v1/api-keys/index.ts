@@ -46,6 +46,8 @@ export default (async (app) => {
         operationId: 'createApiKey',
         tags: ['api-keys'],
         summary: 'Make a key; the answer shows it, once',
+        description:
+          'A key can do no more than who makes it. Only a hash of it is stored, so `key` in this answer cannot be shown again.',
         body: ApiKeyCreate,
         response: { 201: ApiKeyWithSecret }
       }
@@ -70,6 +72,8 @@ export default (async (app) => {
         operationId: 'rotateApiKey',
         tags: ['api-keys'],
         summary: 'Give a key a new secret; the one before goes on for a while',
+        description:
+          'The old secret goes on for `overlapSeconds`, so that every user of the key can be given the new one.',
         params: IdParams,
         body: KeyRotation,
         response: { 200: ApiKeyWithSecret }

@@ -39,6 +39,7 @@ export const accountRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'changePassword',
         tags: ['auth'],
         summary: 'Change your password; every other login of yours ends',
+        description: 'Takes the current password. Wrong ones count as attempts to log in.',
         body: PasswordChange,
         response: { 204: NoContent }
       }
@@ -67,6 +68,7 @@ export const accountRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'changeEmail',
         tags: ['auth'],
         summary: 'Change your e-mail: you log in with it from now on',
+        description: 'Takes the current password. Wrong ones count as attempts to log in.',
         body: EmailChange,
         response: { 204: NoContent }
       }

@@ -39,13 +39,14 @@ export default (async (app) => {
         access: 'public',
         credential: 'ignored',
         idempotent: true,
-        errors: [403],
+        errors: ['REGISTRATION_CLOSED'],
         faultOf: (constraint) => emailFaults.get(constraint)
       },
       schema: {
         operationId: 'register',
         tags: ['auth'],
         summary: 'Make an account, where REGISTRATION=open',
+        description: 'Makes a user with the role `member` and logs in. Where registration is closed it is 403.',
         body: Registration,
         response: { 201: TokenAnswer }
       }
@@ -74,6 +75,8 @@ export default (async (app) => {
         operationId: 'login',
         tags: ['auth'],
         summary: 'Log in with e-mail and password',
+        description:
+          'Answers with an access token, good for 10 minutes, and a refresh token. An unknown address and a wrong password are told alike; guessing is slowed down.',
         body: Login,
         response: { 200: TokenAnswer }
       }
@@ -97,6 +100,8 @@ export default (async (app) => {
         operationId: 'loginSecondFactor',
         tags: ['auth'],
         summary: 'Finish a login with a code of the second factor, or a recovery code',
+        description:
+          'For users with a second factor, whose login with the password alone gives no tokens. A recovery code is good for one use.',
         body: LoginCode,
         response: { 200: TokenAnswer }
       }
@@ -125,6 +130,8 @@ export default (async (app) => {
         operationId: 'refreshTokens',
         tags: ['auth'],
         summary: 'Go on with a login: new tokens for a refresh token, which is used up',
+        description:
+          'A refresh token that is used a second time ends the login, except within 10 seconds, when the same answer is given again.',
         body: Refresh,
         response: { 200: TokenAnswer }
       }

@@ -42,6 +42,7 @@ export const secondFactorRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'readSecondFactor',
         tags: ['auth'],
         summary: 'See whether you have a second factor',
+        description: 'It does not show the secret: that is shown once, when it is set up.',
         response: { 200: FactorState }
       }
     },
@@ -56,6 +57,7 @@ export const secondFactorRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'enrolSecondFactor',
         tags: ['auth'],
         summary: 'Begin to set up an authenticator app; it counts once it is confirmed',
+        description: 'Answers with the secret for the app, once. Takes the current password.',
         body: PasswordProof,
         response: { 201: FactorSecret }
       }
@@ -85,6 +87,7 @@ export const secondFactorRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'confirmSecondFactor',
         tags: ['auth'],
         summary: 'Confirm the app with its first code: from now on each login asks for one',
+        description: 'Answers with the recovery codes, once: keep them apart from the device.',
         body: FactorCode,
         response: { 200: RecoveryCodes }
       }
@@ -113,6 +116,7 @@ export const secondFactorRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'removeSecondFactor',
         tags: ['auth'],
         summary: 'Remove your second factor, with your password and a code as proof',
+        description: 'From now on the password alone logs in.',
         body: FactorRemoval,
         response: { 204: NoContent }
       }

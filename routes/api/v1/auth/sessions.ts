@@ -26,6 +26,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'logout',
         tags: ['auth'],
         summary: 'End a login: that of the access token, or of the refresh token in the body',
+        description: 'Its access and refresh tokens are refused by every instance within a second.',
         body: Logout,
         response: { 204: NoContent }
       }
@@ -50,6 +51,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'listSessions',
         tags: ['auth'],
         summary: 'List your logins',
+        description: 'Where each came from, when it began and when it was last used.',
         response: { 200: SessionList }
       }
     },
@@ -68,6 +70,7 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'deleteSession',
         tags: ['auth'],
         summary: 'End one of your logins',
+        description: 'Its tokens are refused by every instance within a second.',
         params: IdParams,
         response: { 204: NoContent }
       }

@@ -28,6 +28,12 @@ export default defineResource({
   include: { lines },
   // What was ordered stands: an order is cancelled, not changed or deleted.
   operations: { create: placeOrder, update: false, replace: false, remove: false },
+  errors: {
+    create: ['OUT_OF_STOCK'],
+    pay: ['INVALID_TRANSITION'],
+    ship: ['INVALID_TRANSITION'],
+    cancel: ['INVALID_TRANSITION']
+  },
   actions: {
     // Of every buyer, and never a matter of the buyer's own.
     pay: { summary: 'Mark a pending order as paid', access: 'orders:fulfil', rows: 'all', run: payOrder },

@@ -26,6 +26,7 @@ export const userAccountRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'listUserSessions',
         tags: ['users'],
         summary: 'List the logins of a user',
+        description: 'For administrators: where each came from, when it began and when it was last used.',
         params: IdParams,
         response: { 200: UserSessionList }
       }
@@ -41,7 +42,13 @@ export const userAccountRoutes: FastifyPluginAsync = async (app) => {
     '/:id/sessions',
     {
       config: change,
-      schema: { operationId: 'deleteUserSessions', summary: 'End every login of a user', params: IdParams, ...common }
+      schema: {
+        operationId: 'deleteUserSessions',
+        summary: 'End every login of a user',
+        description: 'For administrators. All tokens of the user are refused by every instance within a second.',
+        params: IdParams,
+        ...common
+      }
     },
     changeHandler(context, async ({ principal, params }) => {
       const { id } = params as { id: string }
@@ -58,7 +65,13 @@ export const userAccountRoutes: FastifyPluginAsync = async (app) => {
     '/:id/sessions/:sessionId',
     {
       config: change,
-      schema: { operationId: 'deleteUserSession', summary: 'End one login of a user', params: SessionParams, ...common }
+      schema: {
+        operationId: 'deleteUserSession',
+        summary: 'End one login of a user',
+        description: 'For administrators. Its tokens are refused by every instance within a second.',
+        params: SessionParams,
+        ...common
+      }
     },
     changeHandler(context, async ({ principal, params }) => {
       const { id, sessionId } = params as { id: string; sessionId: string }
@@ -73,6 +86,7 @@ export const userAccountRoutes: FastifyPluginAsync = async (app) => {
       schema: {
         operationId: 'deleteUserSecondFactor',
         summary: 'Remove the second factor of a user who lost it; the password alone logs in again',
+        description: 'For administrators, after the user has proved another way who asks.',
         params: IdParams,
         ...common
       }

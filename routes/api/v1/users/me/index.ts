@@ -29,7 +29,12 @@ export default (async (app) => {
     '',
     {
       config: { access: 'account' },
-      schema: { operationId: 'readMe', summary: 'Read your own user', ...common }
+      schema: {
+        operationId: 'readMe',
+        summary: 'Read your own user',
+        description: 'The user of the access token.',
+        ...common
+      }
     },
     async (request, reply) =>
       send(
@@ -45,6 +50,7 @@ export default (async (app) => {
       schema: {
         operationId: 'updateMe',
         summary: 'Change your own user',
+        description: 'A user changes the own name here; roles and states are changed by who may write users.',
         headers: IfMatch,
         body: MeUpdate,
         ...common
@@ -65,6 +71,7 @@ export default (async (app) => {
       schema: {
         operationId: 'deleteMe',
         tags: ['users'],
+        description: 'Every login and key of yours ends at once. It cannot be undone.',
         summary: 'Delete your account, with your password as proof; what becomes of what you own, its resources say',
         body: AccountDeletion,
         response: { 204: NoContent }

@@ -1,0 +1,47 @@
+/** A part of the document. */
+export type Json = Record<string, unknown>
+
+interface Schema {
+  type?: string | string[]
+  format?: string
+  const?: unknown
+  enum?: unknown[]
+  anyOf?: Schema[]
+  default?: unknown
+  examples?: unknown[]
+  minimum?: number
+  exclusiveMinimum?: number
+  properties?: Record<string, Schema>
+  items?: Schema
+}
+
+const FORMATS: Record<string, string> = {
+  uuid: '0192f0c1-2345-7abc-8def-0123456789ab',
+  'date-time': '2026-01-31T09:30:00.000Z',
+  email: 'ada@example.com',
+  uri: 'https://example.com/hook'
+}
+
+/** A value that fits a schema: its own example, its default, or one made of the examples of its parts. */
+export function exampleOf(schema: Schema): unknown {
+  if (schema.examples?.length) return schema.examples[0]
+  if (schema.default !== undefined) return schema.default
+  if (schema.const !== undefined) return schema.const
+  if (schema.enum) return schema.enum[0]
+  if (schema.anyOf) return exampleOf(schema.anyOf[0] as Schema)
+  switch ([schema.type].flat()[0]) {
+    case 'object':
+      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, one]) => [name, exampleOf(one)]))
+    case 'array':
+      return schema.items ? [exampleOf(schema.items)] : []
+    case 'integer':
+    case 'number':
+      return Math.max(schema.minimum ?? 1, 1)
+    case 'boolean':
+      return true
+    case 'null':
+      return null
+    default:
+      return FORMATS[schema.format ?? ''] ?? 'text'
+  }
+}
