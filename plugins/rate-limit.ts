@@ -2,6 +2,7 @@ import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ApiError } from '#src/errors.ts'
+import { costOf, isFree } from '#src/limits/cost.ts'
 import { limitHeaders, policyHeader, type WindowState } from '#src/limits/headers.ts'
 import { storeClass, windowKey } from '#src/limits/plugin-store.ts'
 import { RedisWindowStore } from '#src/limits/redis-store.ts'
@@ -12,6 +13,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route is charged to nobody: probes come through one address with others, and must not fail with them. */
     isProbe?: true
+    /** How many requests one of this route counts for; 1 when left out. */
+    cost?: number
   }
   interface FastifyRequest {
     /** What this request was charged to, or null while it was not. */
@@ -23,6 +26,8 @@ type Limiter = (request: FastifyRequest) => Promise<Charge['states'][number]>
 
 interface Charge {
   tier: string
+  /** How many requests it counts for. */
+  cost: number
   states: (WindowState & { key: string })[]
 }
 
@@ -30,7 +35,8 @@ type Counted = Extract<Awaited<ReturnType<ReturnType<FastifyInstance['createRate
 
 /**
  * Limits requests: a valid key or user on its own account, by the key's tier; everything else (no credential, a refused
- * one, a path that does not exist) on its address. All windows of a tier hold at once.
+ * one, a path that does not exist) on its address. All windows of a tier hold at once. Reads that cost the database more count
+ * for more; a 304 for a tag that the caller knows counts for nothing, as often as the limit allows requests.
  */
 export default fp(
   async (app) => {
@@ -67,7 +73,10 @@ export default fp(
     async function charge(request: FastifyRequest): Promise<Charge> {
       const tier = tierOf(request)
       const states = await Promise.all((limiters.get(tier) as Limiter[]).map((count) => count(request)))
-      request.charge = { tier, states }
+      const cost = costOf(request.route.config?.cost, request.url)
+      // The library counts one.
+      if (cost > 1) await Promise.all(states.map((state) => addMore(state, inWindow(cost, state) - 1)))
+      request.charge = { tier, cost, states }
       return request.charge
     }
 
@@ -86,11 +95,19 @@ export default fp(
       })
     }
 
-    async function giveBack(states: Charge['states']): Promise<void> {
+    async function addMore(state: Charge['states'][number], amount: number): Promise<void> {
+      const windowMs = state.seconds * 1000
+      const { current } = await store.add(windowKey(state.key, windowMs), windowMs, amount)
+      state.remaining = Math.max(0, state.limit - current)
+      state.isExceeded = current > state.limit
+    }
+
+    // As many as the limit itself: what costs nothing is bounded too.
+    async function giveBack({ cost, states }: Charge): Promise<void> {
       for (const state of states) {
         const windowMs = state.seconds * 1000
-        await store.add(windowKey(state.key, windowMs), windowMs, -1)
-        state.remaining += 1
+        const free = await store.add(windowKey(`${state.key}:free`, windowMs), windowMs)
+        if (free.current <= state.limit) await addMore(state, -inWindow(cost, state))
       }
     }
 
@@ -104,7 +121,7 @@ export default fp(
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
       const tier = tierOf(request)
       if (request.route.config.isProbe || limiters.get(tier)?.length === 0) {
-        request.charge = { tier, states: [] }
+        request.charge = { tier, cost: 0, states: [] }
         return done()
       }
       admit(request).then(() => done(), done)
@@ -112,19 +129,22 @@ export default fp(
 
     app.addHook('onSend', (request, reply, _payload, done) => {
       const { charge: charged } = request
-      if (charged && (charged.states.length === 0 || reply.statusCode !== 304)) {
+      if (charged && (charged.states.length === 0 || !isFree(reply.statusCode, request.raw.headers['if-none-match']))) {
         tell(reply, charged)
         return done()
       }
       // What was refused for want of room, before anybody knew who asks, is charged to nobody.
       if (!charged && reply.statusCode === 503) return done()
       // A refused credential ends the request before the hook above: it is the address that pays.
-      const settled = charged ? giveBack(charged.states).then(() => charged) : charge(request)
+      const settled = charged ? giveBack(charged).then(() => charged) : charge(request)
       settled.then((one) => tell(reply, one)).then(() => done(), done)
     })
   },
   { name: 'rate-limit', dependencies: ['auth', 'redis'] }
 )
+
+// What costs more than a whole window takes all of it: a small tier can still export, once.
+const inWindow = (cost: number, { limit }: WindowState) => Math.min(cost, limit)
 
 // All keys of a user that have the same tier draw on one account: a user with a hundred keys must not have a hundred times
 // the limit. Keys of the standard tier share it with the logins of the user.

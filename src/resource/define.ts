@@ -109,6 +109,7 @@ export function defineResource<const D extends Declaration>(
           faultOf,
           idempotent: route.method !== 'GET',
           acceptsPrefer: 'change' in route || 'stream' in route,
+          ...(COSTS[verb] !== undefined && { cost: COSTS[verb] }),
           ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,
           errors: [...errorsOf(route, resource), ...(resource.declaration.errors?.[verb] ?? [])],
@@ -175,6 +176,8 @@ function acceptStreams(app: FastifyInstance, types: string[]): FastifyInstance {
   return app
 }
 
+// Measured by what they read: every matching row, and not one page.
+const COSTS: Record<string, number> = { export: 20, aggregate: 10 }
 const DELETES = /^remove|(?<=[a-z])Remove/
 const OF_BATCHES = /^(export|import|bulk)|Where$/
 const OF_MANY = /^(list|aggregate|export|import|bulk)|Where$/

@@ -83,11 +83,36 @@ t.test('an answer that is not sent again costs nothing', async (t) => {
   const { send, someone } = await start(t, behindProxy)
   const admin = await someone('admin')
   const { body } = await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'Kept' } })
-  const headers = { ...newAddress(), 'if-none-match': '*' }
-  const answers = await repeat(20, () => send('GET', `/api/v1/categories/${body.id}`, { headers }))
-  t.same(new Set(answers), new Set([304]))
-  const kept = await send('GET', `/api/v1/categories/${body.id}`, { headers })
-  t.match(kept.headers, { ratelimit: /r=3/ })
+  const one = `/api/v1/categories/${body.id}`
+  const { etag } = (await send('GET', one, { headers: newAddress() })).headers
+  const headers = { ...newAddress(), 'if-none-match': etag as string }
+  t.match(await send('GET', one, { headers }), { status: 304, headers: { ratelimit: /r=3/ } })
+  const answers = await repeat(7, () => send('GET', one, { headers }))
+  t.same(answers, [304, 304, 304, 304, 304, 429, 429], 'as often as requests are allowed, and then like others')
+  const any = { ...newAddress(), 'if-none-match': '*' }
+  t.same(await repeat(4, () => send('GET', one, { headers: any })), [304, 304, 304, 429], '`*` is no tag that was read')
+})
+
+t.test('reads that cost the database more count for more', async (t) => {
+  const tiers = JSON.stringify({ anonymous: [{ limit: 100, seconds: 60 }] })
+  const { send } = await start(t, { ...behindProxy, RATE_LIMIT_TIERS: tiers })
+  for (const [url, left] of [
+    [path, 99],
+    [`${path}?q=walnut`, 95],
+    [`${path}?name=q=x`, 99],
+    [`${path}?include=category`, 99],
+    [`${path}?include=category.a,category%2Eb`, 95],
+    [`${path}/aggregate`, 90],
+    [`${path}/aggregate?q=walnut`, 86],
+    [`${path}/export`, 80]
+  ] as const) {
+    const { headers } = await send('GET', url, { headers: newAddress() })
+    t.match(headers.ratelimit, new RegExp(`r=${left};`), url)
+  }
+  const small = await start(t, behindProxy)
+  const headers = newAddress()
+  const both = await repeat(2, () => small.send('GET', `${path}/export`, { headers }))
+  t.same(both, [200, 429], 'more than a whole window is all of it')
 })
 
 t.test('a key has the tier that it was given; unlimited has no limit and no headers', async (t) => {
