@@ -1,3 +1,4 @@
+import type { ErrorCode } from '#src/errors.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { Product } from '../products/schema.ts'
 import { products } from '../products/table.ts'
@@ -14,6 +15,14 @@ const lines = {
   include: { product: { table: products, by: 'productId', schema: Product } }
 } as const
 
+const wrongStep: ErrorCode[] = ['INVALID_TRANSITION']
+const errors: Record<string, ErrorCode[]> = {
+  create: ['OUT_OF_STOCK'],
+  pay: wrongStep,
+  ship: wrongStep,
+  cancel: wrongStep
+}
+
 export default defineResource({
   schema: Order,
   table: orders,
@@ -28,12 +37,7 @@ export default defineResource({
   include: { lines },
   // What was ordered stands: an order is cancelled, not changed or deleted.
   operations: { create: placeOrder, update: false, replace: false, remove: false },
-  errors: {
-    create: ['OUT_OF_STOCK'],
-    pay: ['INVALID_TRANSITION'],
-    ship: ['INVALID_TRANSITION'],
-    cancel: ['INVALID_TRANSITION']
-  },
+  errors,
   actions: {
     // Of every buyer, and never a matter of the buyer's own.
     pay: { summary: 'Mark a pending order as paid', access: 'orders:fulfil', rows: 'all', run: payOrder },
