@@ -1,5 +1,6 @@
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { is, sql } from 'drizzle-orm'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from './database.ts'
@@ -30,7 +31,9 @@ export async function assertTablesExist(db: Database): Promise<void> {
 
 async function declaredTables(): Promise<PgTable[]> {
   const files = globSync(TABLE_FILES, { cwd: ROOT })
-  const modules = await Promise.all(files.map((file) => import(join(ROOT, file)) as Promise<Record<string, unknown>>))
+  const modules = await Promise.all(
+    files.map((file) => import(pathToFileURL(join(ROOT, file)).href) as Promise<Record<string, unknown>>)
+  )
   return modules.flatMap((module) => Object.values(module).filter((value) => is(value, PgTable)))
 }
 

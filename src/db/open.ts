@@ -1,16 +1,16 @@
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { Limiter } from '../concurrency/limiter.ts'
 import { runUncancellable } from '../concurrency/request-scope.ts'
 import { ApiError } from '../errors.ts'
 import type { Database, Listen, Listener } from './database.ts'
+import { guardEmbedded, openPglite } from './embedded/client.ts'
+import { Disk, type FreeBytes } from './embedded/disk.ts'
 import { lockDirectory } from './embedded/lock.ts'
 import { type MigrationReport, migrateEmbedded, migratePostgres } from './migrate.ts'
 import { WriteTracker } from './notifications/write-tracker.ts'
-import { createResilientClient, type GuardedPostgres, guardEmbedded, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
+import { createResilientClient, type GuardedPostgres, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
 import { Primary } from './postgres/primary.ts'
 import { textArray } from './postgres/text-array.ts'
 import { readDatabaseUrl } from './postgres/url.ts'
@@ -35,6 +35,8 @@ export interface DatabaseOptions {
   url?: string | undefined
   poolMax: number
   dataDir: string
+  /** How much room the disk of a data directory has; the system tells when left out. */
+  freeBytes?: FreeBytes
 }
 
 const LOOK_MS = 100
@@ -52,7 +54,7 @@ export const WAITING = { waiting: 1000, waitMs: 1500 }
  * @throws DirectoryInUseError when another process has the embedded database open.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
-  return options.url ? openPostgres(options.url, options.poolMax) : openEmbedded(options.dataDir)
+  return options.url ? openPostgres(options.url, options.poolMax) : openEmbedded(options)
 }
 
 /** Opens a pool of connections, guarded. @param timeoutMs how long a statement may stay without an answer. */
@@ -115,16 +117,17 @@ async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase
   }
 }
 
-async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
+async function openEmbedded({ dataDir, freeBytes }: DatabaseOptions): Promise<OpenDatabase> {
   const unlock = lockDirectory(dataDir)
   const { drizzle } = await import('drizzle-orm/pglite')
-  const client = await openPglite(dataDir).catch((error) => {
+  const disk = new Disk(dataDir, freeBytes)
+  const client = await openPglite(dataDir, disk).catch((error) => {
     unlock()
     throw error
   })
   const gate = new Limiter({ inFlight: 1, ...WAITING })
   const writes = new WriteTracker()
-  const db = drizzle({ client: writes.noteOnEmbedded(guardEmbedded(client, gate)) }) as unknown as Database
+  const db = drizzle({ client: writes.noteOnEmbedded(guardEmbedded(client, gate, disk)) }) as unknown as Database
   return {
     db,
     kind: 'embedded',
@@ -142,13 +145,6 @@ async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
       unlock()
     }
   }
-}
-
-async function openPglite(dataDir: string): Promise<PGlite> {
-  const { PGlite } = await import('@electric-sql/pglite')
-  const client = await PGlite.create(join(dataDir, 'pglite'), { relaxedDurability: false })
-  await client.exec("SET TIME ZONE 'UTC'")
-  return client
 }
 
 // PgBouncer takes the statement and gives its connection to somebody else: nothing would ever be heard.

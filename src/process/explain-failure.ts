@@ -4,7 +4,7 @@ import { describeForLog } from '../observe/error-for-log.ts'
 // Their messages are one line for a person. By name: a process that serves nothing need not load what declares them.
 const EXPECTED = new Set([
   'ConfigError',
-  'DamagedDataError',
+  'DataDirectoryError',
   'DeclarationError',
   'DirectoryInUseError',
   'MissingTablesError',

@@ -9,7 +9,7 @@ import { openDatabase } from '#src/db/open.ts'
 import { queryPlan } from '#src/db/plan.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { users } from '#src/identity/tables/users.ts'
-import { createDatabase } from '#test/support/database.ts'
+import { copyTemplate, createDatabase } from '#test/support/database.ts'
 import { startServer, startWire } from '#test/support/wire.ts'
 
 const idle = { running: 0, waiting: 0 }
@@ -50,10 +50,60 @@ t.test('an embedded database that cannot be opened gives its directory back', as
   mkdirSync(join(dataDir, 'pglite'))
   writeFileSync(join(dataDir, 'pglite', 'PG_VERSION'), 'no version')
   const options = { dataDir, poolMax: 1 }
-  await t.rejects(openDatabase(options))
+  await t.rejects(openDatabase(options), {
+    name: 'DataDirectoryError',
+    message: /pglite \(of an unknown version\) cannot be opened: restore it from a backup, or move it away to begin/
+  })
+  writeFileSync(join(dataDir, 'pglite', 'PG_VERSION'), '17')
+  await t.rejects(openDatabase(options), { message: /pglite \(of PostgreSQL 17\) cannot be opened/ })
+  rmSync(join(dataDir, 'pglite', 'PG_VERSION'))
+  writeFileSync(join(dataDir, 'pglite', 'postgresql.conf'), '')
+  await t.rejects(openDatabase(options), { message: /of an unknown version/ })
   rmSync(join(dataDir, 'pglite'), { recursive: true })
+  mkdirSync(join(dataDir, 'pglite'))
   const opened = await openDatabase(options)
   await opened.close()
+})
+
+t.test('a disk that becomes full refuses writes, names itself, and takes them when there is room again', async (t) => {
+  const { DATA_DIR: dataDir } = copyTemplate(t)
+  let free = 1e9
+  const options = { dataDir, poolMax: 1, freeBytes: () => free }
+  const { db, close } = await openDatabase(options)
+  const role = (name: string) => ({ name, scopes: [] })
+  await db.insert(roles).values(role('one'))
+  free = 12e6
+  const isNoticed = () =>
+    db
+      .insert(roles)
+      .values(role('two'))
+      .then(
+        () =>
+          db
+            .delete(roles)
+            .where(sql`name = 'two'`)
+            .then(() => false),
+        () => true
+      )
+  while (!(await isNoticed()));
+  const cause = {
+    code: 'UNAVAILABLE',
+    cause: { message: `the disk of ${dataDir} has 11 MB left, and the embedded database needs 64 MB to write` }
+  }
+  await t.rejects(db.insert(roles).values(role('two')), { cause })
+  await t.rejects(
+    db.transaction(async (tx) => {
+      await tx.select().from(roles)
+      await tx.insert(roles).values(role('two'))
+    }),
+    { cause }
+  )
+  t.equal(await db.$count(roles), 3, 'reads go on')
+  free = 1e9
+  await db.insert(roles).values(role('two'))
+  await close()
+  free = 0
+  await t.rejects(openDatabase(options), { name: 'DataDirectoryError', message: /has 0 MB left/ })
 })
 
 t.test('a server that is given by its URL is used, migrated once', async (t) => {

@@ -2,14 +2,24 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
-const entry = join(import.meta.dirname, '../../src/cli.ts')
+const ROOT = join(import.meta.dirname, '../..')
 
-/** Runs a command of `src/cli.ts` in a process of its own. @returns its exit code, and all that it printed. */
+// Node would take the place of a link instead.
+const LINKED = ['--preserve-symlinks', '--preserve-symlinks-main']
+
+/**
+ * Runs a command of `src/cli.ts` in a process of its own.
+ * @param root the folder of the project; a link to it is taken for the folder itself.
+ * @returns its exit code, and all that it printed.
+ */
 export async function tenon(
   args: string[],
-  { cwd, env }: { cwd?: string; env?: Record<string, string> } = {}
+  { cwd, env, root = ROOT }: { cwd?: string; env?: Record<string, string>; root?: string } = {}
 ): Promise<{ code: number; said: string }> {
-  const child = spawn(process.execPath, [entry, ...args], { cwd, env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [...LINKED, join(root, 'src/cli.ts'), ...args], {
+    cwd,
+    env: { ...process.env, ...env }
+  })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
   const [code] = await once(child, 'close')

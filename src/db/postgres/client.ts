@@ -1,4 +1,3 @@
-import type { PGlite } from '@electric-sql/pglite'
 import type { Sql, TransactionSql } from 'postgres'
 import type { Limiter } from '#src/concurrency/limiter.ts'
 import {
@@ -280,12 +279,4 @@ function statements(query: (...args: Parameters<Sql['unsafe']>) => Query, run: R
     then: (done: () => unknown, failed: () => unknown) => run(() => query(...args)).then(done, failed),
     values: () => run(() => query(...args).values() as unknown as Query)
   })
-}
-
-/** A PGlite client as drizzle uses it, behind the same gate: its own queue has no bound. */
-export function guardEmbedded(client: PGlite, gate: Limiter): PGlite {
-  return {
-    query: (...args: Parameters<PGlite['query']>) => gate.run(() => client.query(...args)),
-    transaction: (...args: Parameters<PGlite['transaction']>) => gate.run(() => client.transaction(...args))
-  } as unknown as PGlite
 }
