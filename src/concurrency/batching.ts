@@ -1,39 +1,39 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { currentScope, type RequestScope, runInScope, together, untilEnd } from './request-scope.ts'
 
-// Who waits for an answer together: what is read for them is given up when all have left.
+// Requests that wait for the same answer. Its read is given up when all of them have left.
 type Asked<V> = PromiseWithResolvers<V> & { callers: (RequestScope | undefined)[] }
 type Batch<V> = Map<string, Asked<V>>
 
-// What is gathered belongs to no single caller: neither to the deadline of one nor to their place before the gate.
+// A batch belongs to no single request: it has neither the deadline of one nor its place in the limiter's queue.
 const asNobody = AsyncLocalStorage.snapshot()
 
-/** Lets calls of one turn of the event loop share statements. Nobody joins a statement that was sent already. */
+/** Batches calls of one turn of the event loop. No call joins a statement that was sent already. */
 function eachTurn(send: () => void): void {
   setImmediate(asNobody, send)
 }
 
 interface Limits {
-  /** How many keys or items a statement has at most. */
+  /** The most keys or items in one statement. */
   most: number
-  /** How many statements are under way at once at most. */
+  /** The most statements under way at once. */
   inFlight: number
 }
 
 /**
- * Reads by key: what is asked for in one turn of the event loop is read together. One that asks after a statement was
- * sent waits for the next, so that nobody reads what is older than their request.
+ * Reads by key: keys that are requested in one turn of the event loop are read with one statement. A request that comes
+ * after a statement was sent waits for the next, so that it never reads data older than itself.
  */
 export class BatchedReads<V> {
   readonly #load: (keys: string[]) => Promise<Map<string, V>>
   readonly #limits: Limits
-  // The batches that are full, and the one that fills. Each is a new Map: see SwapRemoveList for what a long-lived one costs.
+  // Full batches, and the one that fills. Each is a new Map: SwapRemoveList says what a long-lived Map costs.
   readonly #full: Batch<V | undefined>[] = []
   #open: Batch<V | undefined> = new Map()
   #inFlight = 0
   #isScheduled = false
 
-  /** @param load reads the values of many keys; those that are not there are left out. */
+  /** @param load reads the values of many keys; it leaves out keys that do not exist. */
   constructor(load: (keys: string[]) => Promise<Map<string, V>>, limits: Limits) {
     this.#load = load
     this.#limits = limits
@@ -93,11 +93,11 @@ export class BatchedReads<V> {
   }
 }
 
-/** Answers that are asked for with the same key in one turn of the event loop are made once. */
+/** Requests with the same key in one turn of the event loop share one answer. */
 export class CoalescedReads<V> {
   #waiting = new Map<string, Asked<V> & { make: () => Promise<V> }>()
 
-  /** The answer to a key, made by the `make` of whoever asks for it first. */
+  /** The answer to a key, made by the `make` of the first request for it. */
   get(key: string, make: () => Promise<V>): Promise<V> {
     let one = this.#waiting.get(key)
     if (!one) {
@@ -121,13 +121,12 @@ export class CoalescedReads<V> {
 
 type Added<T, R> = { item: T } & PromiseWithResolvers<R>
 
-/** Whose fault it is that a statement failed. */
+/** What made a statement fail. */
 export type Blame = 'item' | 'statement' | 'unknown'
 
 /**
- * Writes that arrive together become one statement, each with its own result or its own error. While as many statements
- * are under way as may be, what arrives waits and goes with the next, so that the more there is to do, the more is done
- * with one commit.
+ * Batches writes into one statement, each with its own result or error. When the most statements are under way, new
+ * writes wait and go with the next one: the higher the load, the more writes share a commit.
  */
 export class BatchedWrites<T, R> {
   readonly #write: (items: T[]) => Promise<R[]>
@@ -138,9 +137,9 @@ export class BatchedWrites<T, R> {
 
   /**
    * @param write writes items with one statement, all or none, and gives their results in order.
-   * @param blame tells of an error what it may be due to. One of the items: then they are written in halves, so that it is
-   * told to nobody else. The statement, which was undone: then each is written alone, as one may have held up the others.
-   * Of any other error nobody knows what was done, and it is everybody's.
+   * @param blame tells what caused an error. `item`: the batch is written in halves, so that only the item at fault
+   * gets the error. `statement` (it was undone): each item is written alone, as one may have held up the others.
+   * `unknown`: the outcome is not known, and every item gets the error.
    */
   constructor(write: (items: T[]) => Promise<R[]>, blame: (error: unknown) => Blame, limits: Limits) {
     this.#write = write
@@ -149,8 +148,8 @@ export class BatchedWrites<T, R> {
   }
 
   /**
-   * Writes an item with others. Who has an end shares no statement: only how that ends tells whether the item was written,
-   * which may be too late for them.
+   * Writes an item in a batch. An item with a deadline is written alone: only the end of its statement tells whether it
+   * was written, and the end of a batch may come too late for it.
    */
   add(item: T): Promise<R> {
     const { endsAt = Number.POSITIVE_INFINITY } = currentScope() ?? {}

@@ -1,6 +1,6 @@
 /**
- * What is made once per key and kept, a bounded number of them: where callers choose the keys, an attacker must not fill
- * the memory. When it is full it starts anew, since callers use a few keys and nobody a million.
+ * Values that are made once per key and kept, a bounded number of them: where clients choose the keys, an attacker must
+ * not fill the memory. When full it starts anew: honest clients use only a few keys.
  */
 export class Bounded<V> {
   readonly #most: number

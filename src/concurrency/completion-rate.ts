@@ -1,6 +1,6 @@
 /**
- * How many tasks end in a millisecond while others wait for their turn: what can be done, not what is asked for.
- * With it Little's law tells how long a task that joins a queue will wait.
+ * The number of tasks that end per millisecond while others wait: the capacity, not the demand. By Little's law it
+ * gives the time that a new task in the queue will wait.
  */
 export class CompletionRate {
   #perMs = 0
@@ -13,10 +13,10 @@ export class CompletionRate {
   }
 
   /**
-   * Takes in what ended since the last sample.
+   * Adds the tasks that ended since the last sample.
    * @param ms since then.
-   * @param isBusy whether tasks wait now. Two samples in a row must be busy: an interval without a queue does not show how
-   * fast it can go.
+   * @param isBusy whether tasks wait now. Two samples in a row must be busy: an interval without a queue does not show
+   * the full speed.
    */
   sample(ms: number, isBusy: boolean): void {
     const perMs = this.#ended / ms
@@ -25,7 +25,7 @@ export class CompletionRate {
     this.#wasBusy = isBusy
   }
 
-  /** How long a task behind so many others will wait, in milliseconds; 0 while that is not known. */
+  /** The predicted wait of a task behind `ahead` others, in milliseconds; 0 while the rate is not known. */
   waitMs(ahead: number): number {
     return this.#perMs > 0 ? ahead / this.#perMs : 0
   }

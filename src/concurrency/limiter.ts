@@ -11,20 +11,20 @@ import {
 } from './request-scope.ts'
 
 interface GateLimits {
-  /** How many run at once. */
+  /** The most tasks that run at once. */
   inFlight: number
-  /** How many may wait for their turn. */
+  /** The most tasks that may wait. */
   waiting: number
-  /** How long one waits before it is refused. */
+  /** The longest wait before a task is refused, in milliseconds. */
   waitMs: number
-  /** What they wait for, as the refusal says it. */
+  /** The name of the resource in the refusal's message. */
   resource?: string
 }
 
 interface Waiter {
   since: number
   group: Group | undefined
-  /** Where it waits now. */
+  /** The queue that it waits in now. */
   queue: Waiter[]
   start: () => void
   timer: NodeJS.Timeout | undefined
@@ -33,24 +33,24 @@ interface Waiter {
 interface Group {
   readonly rate: CompletionRate
   running: number
-  /** Who has no turn before another one of the group is done. */
+  /** Tasks that cannot start before another of the same route ends. */
   readonly held: Waiter[]
 }
 
-// What one route may have of the places, and of those to wait in, so that its slow statements do not take all of them.
+// The share of the places and of the queue that one route may have: its slow statements must not take all of them.
 const SHARE = 0.6
 
 /**
- * Lets a bounded number of statements run and a bounded number wait, in order; those of other routes pass those of one
- * that has its share. postgres.js alone queues without end, and sends what it cannot place behind a statement that is
- * running, however slow.
+ * Lets a bounded number of statements run and a bounded number wait, in order. Statements of other routes overtake a
+ * route that has its full share. postgres.js alone has a queue without a bound, and sends further statements behind a
+ * running one, however slow it is.
  */
 export class Limiter {
   readonly #limits: GateLimits
   readonly #most: number
   readonly #waiters: Waiter[] = []
   readonly #groups = new WeakMap<object, Group>()
-  // The same groups, to sample them: one for each route that was asked for.
+  // The same groups as a list for sampling: one for each route with a statement so far.
   readonly #sampled: Group[] = []
   readonly #rate = new CompletionRate()
   #held = 0
@@ -61,34 +61,36 @@ export class Limiter {
     this.#most = Math.ceil(SHARE * limits.inFlight)
   }
 
-  /** How many run and how many wait. */
+  /** The numbers of running and waiting tasks. */
   get load(): { running: number; waiting: number } {
     return { running: this.#running, waiting: this.#waiters.length + this.#held }
   }
 
-  /** How long the next in turn has waited, in milliseconds. @param route whose turn it would be. */
+  /** The time that the first task in the queue has waited, in milliseconds. @param route the route of the request. */
   waitedMs(route: object): number {
     const first = this.#groups.get(route)?.held[0] ?? this.#waiters[0]
     return first ? performance.now() - first.since : 0
   }
 
-  /** How long a task that comes now will wait, by how many end in a millisecond. @param route whose task it would be. */
+  /**
+   * The predicted wait of a new task, from the completion rate, in milliseconds. @param route the route of the task.
+   */
   predictedMs(route: object): number {
     const group = this.#groups.get(route)
     if (group && group.held.length > 0) return group.rate.waitMs(group.held.length)
     return this.#rate.waitMs(this.#waiters.length)
   }
 
-  /** Takes in how much ended since the last sample. @param ms since then. */
+  /** Adds the tasks that ended since the last sample. @param ms since then. */
   sample(ms: number): void {
     this.#rate.sample(ms, this.#waiters.length > 0)
     for (const { rate, held } of this.#sampled) rate.sample(ms, held.length > 0)
   }
 
   /**
-   * Runs a task when it is its turn.
-   * @throws ApiError OVERLOADED when too many wait already or the turn does not come in time, DEADLINE_EXCEEDED when the
-   * caller leaves before it comes.
+   * Runs a task when its turn comes.
+   * @throws ApiError OVERLOADED when too many wait already or the turn does not come in time, DEADLINE_EXCEEDED when
+   * the client leaves or its deadline passes first.
    */
   async run<T>(task: () => PromiseLike<T>): Promise<T> {
     const caller = currentScope()
@@ -110,7 +112,7 @@ export class Limiter {
     }
   }
 
-  // Where a share would be all there is, nobody has one.
+  // With so few connections that 60 % rounds up to all of them, shares are off.
   #groupOf(route: object | undefined): Group | undefined {
     if (!route || this.#most >= this.#limits.inFlight) return undefined
     let group = this.#groups.get(route)
@@ -171,7 +173,7 @@ export class Limiter {
     const { queue, group } = waiter
     queue.splice(queue.indexOf(waiter), 1)
     if (queue !== this.#waiters) this.#held -= 1
-    // It may have been the one for whom those of its route were held.
+    // The waiter that left may have been the reason to hold others of its route.
     else if (group && !this.#hasShare(group)) this.#unhold(group)
   }
 
@@ -181,7 +183,7 @@ export class Limiter {
     this.#unhold(group)
   }
 
-  // Before the others only when it was there before them, and never before what is read for an answer.
+  // It goes first only if it has waited longer than the first, and never before a read for an answer (no timer).
   #unhold(group: Group): void {
     const waiter = group.held.shift()
     if (!waiter) return
@@ -192,7 +194,7 @@ export class Limiter {
     else this.#waiters.unshift(waiter)
   }
 
-  // The place is handed over, not freed and taken again, so that a newcomer cannot overtake those who wait.
+  // The place is handed over, not freed and taken again, so that a new task cannot overtake the waiting ones.
   #next(): void {
     let waiter = this.#waiters.shift()
     while (waiter?.group && this.#hasShare(waiter.group)) {

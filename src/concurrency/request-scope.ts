@@ -2,27 +2,27 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { ApiError } from '../errors.ts'
 import { type Placed, SwapRemoveList } from './swap-remove-list.ts'
 
-/** Who waits for what is done now, and until when. */
+/** The request that current work is for, and its deadline. */
 export interface RequestScope {
-  /** The connection on which the answer leaves. */
+  /** The connection of the response. */
   readonly socket: { readonly destroyed: boolean }
-  /** When the caller stops waiting, by the clock of `performance`; Infinity for whoever waits as long as it takes. */
+  /** The deadline, by the clock of `performance`; Infinity where there is none. */
   readonly endsAt: number
-  /** What is asked for: one object for each route. */
+  /** The route: one object for each. */
   readonly route?: object | undefined
-  /** The headers of the request: the trace that it belongs to is passed on from here. */
+  /** The headers of the request: its trace context is passed on from here. */
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>
-  /** How long its statements took so far, their wait for a turn included, in milliseconds; undefined where it is not measured. */
+  /** Time of its statements so far, with their wait in the limiter, in milliseconds; undefined where not measured. */
   databaseMs?: number
 }
 
 const callers = new AsyncLocalStorage<RequestScope | undefined>()
 const ANSWERING: RequestScope = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
 
-/** Does something for a caller: statements that they do not wait for any more are given up. */
+/** Runs work for a request: its statements are given up when the client leaves or the deadline passes. */
 export const runInScope = <T>(caller: RequestScope | undefined, work: () => T): T => callers.run(caller, work)
 
-/** Several callers as one, who leaves when all of them have left; nobody in particular when one of them is. */
+/** Several scopes as one that is abandoned when all of them are; undefined when one of them is undefined. */
 export function together(several: (RequestScope | undefined)[]): RequestScope | undefined {
   if (several.includes(undefined)) return undefined
   const socket = {
@@ -36,7 +36,7 @@ export function together(several: (RequestScope | undefined)[]): RequestScope | 
     socket,
     endsAt: latestOf(several as RequestScope[]),
     route: isOneRoute ? route : undefined,
-    // Each of them waited for the statement that they share.
+    // The time of a shared statement was measured for each request alone.
     get databaseMs() {
       return 0
     },
@@ -51,50 +51,50 @@ export function addDatabaseMs(scope: RequestScope, ms: number): void {
   if (scope.databaseMs !== undefined) scope.databaseMs += ms
 }
 
-/** When the last of several stops waiting. */
+/** The latest deadline of several. */
 function latestOf(several: Iterable<{ readonly endsAt: number }>): number {
   let latest = 0
   for (const { endsAt } of several) if (endsAt > latest) latest = endsAt
   return latest
 }
 
-/** Does something for nobody in particular: a statement that several callers share must not end with one of them. */
+/** Runs work for no single request: a statement that several requests share must not end with one of them. */
 export const runDetached = <T>(work: () => T): T => callers.run(undefined, work)
 
 /**
- * Reads what the answer to a change needs, after the change was made: its statements go before those that wait, are never
- * refused and never given up. A caller who is told that nothing was done would do it again.
+ * Reads data for the answer to a change that is already made: these statements go first in the queue, and are never
+ * refused or given up. A client that gets an error would repeat the change.
  */
 export const runUncancellable = <T>(read: () => Promise<T>): Promise<T> => callers.run(ANSWERING, read)
 
-/** For whom something is done; undefined when for nobody in particular. */
+/** The scope of the current work; undefined when it is for no single request. */
 export const currentScope = (): RequestScope | undefined => callers.getStore()
 
-/** Whether what is done now is the end of an answer to a change. */
+/** Whether the current work reads the answer to a change. */
 export const isForAnswer = (caller: RequestScope | undefined): boolean => caller === ANSWERING
 
-/** Whether a caller went away, or has no time left. */
+/** Whether the client went away, or the deadline has passed. */
 export const isAbandoned = ({ socket, endsAt }: RequestScope): boolean =>
   socket.destroyed || endsAt <= performance.now()
 
-/** The answer for a caller who has no time left. Who went away does not read it. */
+/** The error for a request past its deadline. A client that went away does not read it. */
 export function deadlineExceeded(cause?: unknown): ApiError {
   return new ApiError('DEADLINE_EXCEEDED', undefined, { cause })
 }
 
-// Looking at all who wait, now and then, costs a request less than a timer and a listener of its own: 0.1 µs.
+// A regular look at all waiting requests costs each less than a timer and a listener of its own: 0.1 µs.
 const LOOK_EVERY_MS = 50
 
 interface Watched extends Placed {
   caller: RequestScope
-  /** Gives up what the caller waits for. @returns whether that could be done; if not it is tried again. */
+  /** Gives up the work. @returns whether that was possible; if not it is tried again. */
   giveUp: () => boolean
 }
 
 const watched = new SwapRemoveList<Watched>()
 let looking: NodeJS.Timeout | undefined
 
-/** Gives something up soon after its caller has left. @returns what ends the watch. */
+/** Gives work up soon after its request is abandoned. @returns a function that ends the watch. */
 export function watchScope(caller: RequestScope, giveUp: () => boolean): () => void {
   const one: Watched = { caller, giveUp, place: -1 }
   watched.add(one)
@@ -103,7 +103,7 @@ export function watchScope(caller: RequestScope, giveUp: () => boolean): () => v
 }
 
 /**
- * What somebody waits for that is not only theirs, and so does not end with them: they stop waiting at their end.
+ * Waits for shared work, which does not end with this request: only the wait ends at its deadline.
  * @throws ApiError DEADLINE_EXCEEDED then.
  */
 export function untilEnd<T>(caller: RequestScope | undefined, answer: Promise<T>): Promise<T> {

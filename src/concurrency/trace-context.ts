@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { currentScope } from './request-scope.ts'
 
-/** Where a request stands in a trace that its caller began (W3C Trace Context, level 1). */
+/** The place of a request in a trace that its client began (W3C Trace Context, level 1). */
 export interface TraceContext {
   /** 32 hexadecimal digits. */
   traceId: string
-  /** The caller's span, 16 hexadecimal digits. */
+  /** The client's span, 16 hexadecimal digits. */
   parentId: string
-  /** 2 hexadecimal digits, `01` where the caller records the trace. */
+  /** 2 hexadecimal digits, `01` where the client records the trace. */
   flags: string
 }
 
 const SHAPE = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
 /**
- * Reads `traceparent`. Undefined for what is not one, as the standard wants: the trace is not continued then. A version
- * after 00 may have more at its end, 00 may not; ff is none.
+ * Reads `traceparent`. Undefined for an invalid one: the standard says not to continue the trace then. A version after
+ * 00 may have more at its end, 00 may not; ff is invalid.
  */
 export function parseTraceparent(header: string | string[] | undefined): TraceContext | undefined {
   if (typeof header !== 'string') return undefined
@@ -33,15 +33,15 @@ export function nextSpanId(): string {
   return spans.start + spans.count.toString(16).padStart(8, '0')
 }
 
-/** A trace as a header says it, with a span of this process in it. */
+/** The `traceparent` header of a trace, with a new span of this process. */
 export const traceparentOf = ({ traceId, flags }: TraceContext): string => `00-${traceId}-${nextSpanId()}-${flags}`
 
-// The standard lets at most 512 characters be passed on; what is longer is left out as a whole.
+// The standard lets at most 512 characters be passed on; a longer state is left out as a whole.
 const MAX_STATE = 512
 
 /**
- * What a call to another service sends along, and what is stored with work that outlives the request: the trace that the
- * request under way belongs to. Nothing outside of a request, or where its caller began no trace.
+ * The headers for a call to another service, also stored with work that outlives the request: the trace of the current
+ * request. Empty outside of a request, or when its client began no trace.
  */
 export function outboundTraceHeaders(): Record<string, string> {
   const headers = currentScope()?.headers

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-// A probe beside long work waits for this, and for what the work does in one step.
+// A health probe during long work waits for this, and for one step of the work.
 const TURN_MS = 8
 
 /**
- * Makes what lets others have their turn during long work: called between its steps, it gives a promise to wait for once
- * the work has held the event loop for 8 ms, and costs 50 ns otherwise.
+ * Lets other requests run during long work. Call the returned function between steps: it gives a promise to wait for
+ * once the work has held the event loop for 8 ms, and costs 50 ns otherwise.
  */
 export function takeTurns(): () => Promise<void> | undefined {
   let since = performance.now()
