@@ -123,7 +123,7 @@ t.test('the refusal of a large body reaches a client that is still sending it', 
     ['without a credential', '/api/v1/products', { ...json, authorization: 'Bearer x' }, 401],
     ['to nowhere', '/nothing', json, 404],
     ['of a type that is not taken', '/api/v1/products', { 'content-type': 'text/plain' }, 415],
-    ['an import that is no CSV', '/api/v1/products/import', { 'content-type': 'text/csv' }, 400],
+    ['an import whose header is no CSV', '/api/v1/products/import', { 'content-type': 'text/csv' }, 422],
     ['a form', '/oauth/token', { 'content-type': 'application/x-www-form-urlencoded' }, 400]
   ]
   for (const [name, path, headers, status] of refused) {
