@@ -72,10 +72,19 @@ function allErrors(known: Compiled, data: unknown): ErrorObject[] {
   // A union reports each of its branches and itself: the branch errors are noise unless they are all there is.
   const errors = known.checkAll.errors as ErrorObject[]
   const unions = new Set<string>()
-  for (const { keyword, schemaPath } of errors) if (keyword === 'anyOf') unions.add(`${schemaPath}/`)
+  // Of an empty text it is enough to say that it is too short.
+  const short = new Set<string>()
+  for (const { keyword, schemaPath, instancePath } of errors) {
+    if (keyword === 'anyOf') unions.add(`${schemaPath}/`)
+    if (keyword === 'minLength') short.add(instancePath)
+  }
   // A list of many values that fit no branch has one union, and many errors.
   const inUnions = [...unions]
-  return errors.filter(({ schemaPath }) => !inUnions.some((union) => schemaPath.startsWith(union)))
+  return errors.filter(
+    ({ schemaPath, instancePath, params }) =>
+      !inUnions.some((union) => schemaPath.startsWith(union)) &&
+      !(params.pattern === NOT_BLANK && short.has(instancePath))
+  )
 }
 
 function isSmall(data: unknown): boolean {
