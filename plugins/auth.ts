@@ -16,20 +16,20 @@ import { WindowStore } from '#src/limits/window-store.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may use the route. Every route says it; one that does not stops the start. */
+    /** The callers that may use the route. A route without it stops the start. */
     access?: Access
     /**
-     * What a credential is to a route that judges its body: it is not looked at (`ignored`), or counts only where it is
-     * valid (`optional`). A client that sends its old token along is not refused for it.
+     * For a route that judges its body: a credential is not read (`ignored`), or counts only when it is valid
+     * (`optional`). The route must not refuse a client that still sends its old token.
      */
     credential?: 'ignored' | 'optional'
-    /** Scopes that it asks for beside, of some callers or for some of what it does. */
+    /** Further scopes that the route needs for some callers or for some of its work. */
     scopes?: readonly string[]
   }
   interface FastifyRequest {
-    /** Who sends this request; null where the route is public and no credential came. */
+    /** The authenticated caller; null where the route is public and no credential came. */
     principal: Principal | null
-    /** When it was known, in milliseconds since the request came. */
+    /** When it was authenticated, in milliseconds since the request came. */
     authenticatedMs: number
   }
   interface FastifyInstance {
@@ -37,7 +37,7 @@ declare module 'fastify' {
   }
 }
 
-/** Finds out who is asking, and whether the route is theirs to use. */
+/** Authenticates each request, and checks that its principal may use the route. */
 export default fp(
   async (app) => {
     const identity = await openIdentity(app.db, app.listenToDatabase, app.config, {
@@ -50,10 +50,10 @@ export default fp(
     app.decorateRequest('principal', null)
     app.decorateRequest('authenticatedMs', 0)
 
-    // With a callback, because what was seen before is answered without waiting, and a promise costs more than that.
+    // A callback, since a cached credential needs no wait, and a promise costs more than the lookup.
     app.addHook('onRequest', (request, reply: FastifyReply, done) => {
       const { access, credential: use, timeoutSeconds } = request.route.config
-      // An OAuth client says who it is in its own way, to the routes that are for it.
+      // An OAuth client authenticates in its own way, in the routes for it.
       if (!access || access === 'client' || use === 'ignored') return done()
       const credential = readCredential(request.headers, request.raw.rawHeaders)
       const known = credential ? identity.authenticator.recall(credential, request.ip, request.raw.socket) : undefined
@@ -68,7 +68,7 @@ export default fp(
       }
       const { headers, socket } = request.raw
       const endsAt = endOf(headers['request-timeout'] as string | undefined, timeoutSeconds, reply)
-      // What is looked up goes on: other requests may wait for it as well.
+      // The verification goes on after the deadline: other requests may wait for it as well.
       const verified = verify(credential, request)
       untilEnd({ socket, endsAt }, use === 'optional' ? verified.catch(asNobody) : verified)
         .then(admit)
@@ -94,7 +94,7 @@ function asNobody(error: unknown): null {
   throw error
 }
 
-// Counted by all instances together where they share a Redis, or each would have its own tries.
+// With a Redis all instances count together; otherwise an attacker would get the tries of each instance.
 function attemptWindows({ redis, log }: FastifyInstance): AttemptWindows {
   if (!redis) return new WindowStore()
   return new RedisWindowStore(redis, (err) => log.error({ err }, 'login attempts are counted locally: Redis fails'))

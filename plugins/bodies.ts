@@ -7,8 +7,8 @@ const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const NO_PARAMETERS = { type: 'object', properties: {}, additionalProperties: false }
 
 /**
- * Takes JSON bodies, and no others where a route does not say so. Every body has a bound of values from its schema, and a
- * change that declares no query takes none: what is sent by mistake is not passed over.
+ * Accepts JSON bodies, and others only where a route declares them. The schema of a body bounds its number of values. A
+ * change without a declared query accepts no query parameters: one that is sent by mistake must not be ignored.
  */
 export default fp(
   async (app) => {
@@ -20,7 +20,7 @@ export default fp(
       if (![route.method].flat().some((method) => CHANGES.has(method))) return
       const { body, querystring } = route.schema ?? {}
       route.config = { ...route.config, maxValues: maxValuesOf(body ?? {}) }
-      // OAuth passes over what it does not know (RFC 6749, section 3.2).
+      // OAuth ignores unknown parameters (RFC 6749, section 3.2).
       if (querystring === undefined && route.config.access !== 'client')
         route.schema = { ...route.schema, querystring: NO_PARAMETERS }
       if (route.config.hasOptionalBody) route.preValidation = emptyIfNone

@@ -3,23 +3,23 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** How long a cache may give a public answer again without asking. Without it every use is validated. */
+    /** How long a cache may reuse a public answer without a request. Without it every use is validated. */
     ttlSeconds?: number
   }
 }
 
-// What an answer depends on, besides its URL: a cache in front must not give it to somebody who sends another of these.
+// What an answer depends on besides its URL: a cache in front must not reuse it where one of these differs.
 const VARY = 'Accept, Accept-Encoding, Authorization, Origin, X-API-Key'
 
 /**
- * Says who may keep an answer: a cache between us and all callers what anybody gets, and only the caller what depends on
- * who asks. Errors are kept by nobody: a 404 may be for this caller alone, and over in a moment.
+ * Says which caches may keep an answer: shared caches a public one to an anonymous client, only the client's own cache
+ * one that depends on a credential. Errors are not cached: a 404 may hold for one user and a moment only.
  */
 export default fp(
   async (app) => {
     app.addHook('onSend', (request, reply, _payload, done) => {
       reply.header('vary', VARY)
-      // A route that has said so itself knows better.
+      // A route that set the header itself knows better.
       if (!reply.hasHeader('cache-control')) reply.header('cache-control', cacheControl(request, reply))
       done()
     })
@@ -31,7 +31,7 @@ function cacheControl({ method, principal, route }: FastifyRequest, { statusCode
   if (statusCode >= 400) return 'no-store'
   const { access, ttlSeconds = 0 } = route.config
   const isRead = method === 'GET' || method === 'HEAD'
-  // Also of a public route an answer to somebody is theirs: it carries their limits and their request id.
+  // A public answer to an authenticated client is private too: it carries the client's limits and request id.
   if (!isRead || access !== 'public' || principal) return 'private, no-cache'
   return `public, max-age=${ttlSeconds}, must-revalidate`
 }

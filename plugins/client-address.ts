@@ -2,9 +2,9 @@ import fp from 'fastify-plugin'
 import { addressesOf } from '#src/http/forwarded-for.ts'
 
 /**
- * Lets `request.ip` be an address whatever a proxy forwards, before anything is counted, logged or stored by it. Without
- * `TRUST_PROXY` no header is believed, and the first request that brings one is told of in the log: all callers behind that
- * proxy share one address then, with its limits.
+ * Makes `request.ip` a valid address whatever a proxy forwards, before a request is counted, logged or stored by it.
+ * Without `TRUST_PROXY` the header is not trusted, and the first request with one is logged: all clients behind that
+ * proxy then share one address and its limits.
  */
 export default fp(
   async (app) => {
@@ -12,7 +12,7 @@ export default fp(
     app.addHook('onRequest', ({ raw: { headers, socket } }, _reply, done) => {
       const forwarded = headers['x-forwarded-for']
       if (forwarded === undefined) return done()
-      // Node joins repeated ones, and gives no list of this header.
+      // Node joins repeated headers into one text.
       const addresses = addressesOf(forwarded as string)
       if (addresses === undefined) delete headers['x-forwarded-for']
       else headers['x-forwarded-for'] = addresses

@@ -20,7 +20,7 @@ declare module 'fastify' {
     isConstant?: true
   }
   interface FastifyRequest {
-    /** What the representation that the caller has was sent in. */
+    /** The coding of the representation that the client has. */
     hadCoding: Coding | null
   }
 }
@@ -32,11 +32,10 @@ interface Constant {
 }
 
 /**
- * Compresses answers over 1 kB for callers that ask for it: of reads, and of changes of many rows. Not of other changes:
- * those can carry a secret (a key, a token) beside what the caller sent, and the length of both compressed together would
- * tell of it (BREACH). What never changes is compressed once, and has an ETag.
- *
- * @fastify/compress leaves the ETag as it is, so that two representations share a strong one, and streams every answer.
+ * Compresses answers over 1 kB for clients that ask for it: answers to reads and to changes of many rows. Answers to
+ * other changes can carry a secret (a key, a token) beside text of the client, and the compressed length of both would
+ * reveal it (BREACH). Constant answers are compressed once, and have an ETag.
+ * @fastify/compress leaves the ETag as it is, so two representations share a strong one, and it streams every answer.
  */
 export default fp(
   async (app) => {

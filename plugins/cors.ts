@@ -11,9 +11,9 @@ const PREFLIGHT = {
 }
 
 /**
- * Lets browsers of the configured origins call the API; none are, unless `CORS_ORIGINS` names them. It comes before every
- * hook that can refuse: a page must be able to read a 401. Credentials are not allowed: tokens travel in a header that
- * the page sets, and there is no cookie that another page could use.
+ * Lets browsers of the configured origins call the API; without `CORS_ORIGINS` there are none. It runs before every
+ * hook that can refuse: a page must be able to read a 401. Credentials are not allowed: the page itself sets the header
+ * with the token, and there is no cookie that another page could use.
  */
 export default fp(
   async (app) => {
@@ -26,8 +26,8 @@ export default fp(
       preflight: false
     })
 
-    // The library answers every OPTIONS request the same way; here a path that does not exist stays a 404, and a request
-    // that is no preflight gets the methods of its path, from the handler of what is not found.
+    // The library answers every OPTIONS request the same way. Here an unknown path stays a 404, and an OPTIONS request
+    // that is no preflight gets the methods of its path from the not-found handler.
     app.addHook('onRequest', (request, reply: FastifyReply, done) => {
       if (request.method !== 'OPTIONS') return done()
       const { 'access-control-request-method': method, 'access-control-request-headers': headers } = request.headers
@@ -36,7 +36,7 @@ export default fp(
       if (allow.length === 0) return done()
       reply.code(204).headers({ ...PREFLIGHT, allow: allow.join(', ') })
       if (headers !== undefined) reply.header('access-control-allow-headers', headers)
-      // A public page reaches a private network only where its origin is named, not where any may call.
+      // A public page may reach a private network only where its origin is named, not where every origin may call.
       if (!origins.isAny && request.headers['access-control-request-private-network'] === 'true')
         reply.header('access-control-allow-private-network', 'true')
       reply.send()

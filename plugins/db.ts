@@ -12,21 +12,21 @@ import { isOwnWorker } from '#src/process/workers.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     db: Database
-    /** Settles when the database answered a statement. */
+    /** Settles when the database has answered a statement. */
     pingDatabase: () => Promise<void>
-    /** How many statements run and how many wait. */
+    /** The numbers of running and waiting statements. */
     databaseLoad: () => Limiter['load']
-    /** How long the next of those that wait has waited, for a route by its configuration, in milliseconds. */
+    /** How long the first waiting statement of a route has waited, in milliseconds. */
     databaseWaitMs: Limiter['waitedMs']
-    /** How long a statement of a route that comes now will wait, in milliseconds. */
+    /** The predicted wait of a new statement of a route, in milliseconds. */
     databasePredictedMs: Limiter['predictedMs']
-    /** Takes in how many statements ended since the last sample. */
+    /** Adds the statements that ended since the last sample. */
     sampleDatabase: Limiter['sample']
-    /** Hears what instances tell each other through the database. */
+    /** Subscribes to what instances tell each other through the database. */
     listenToDatabase: Listen
-    /** Tells what this process writes. */
+    /** The tables that this process writes. */
     databaseWrites: WriteTracker
-    /** What cursors are signed with. */
+    /** The key that signs cursors. */
     cursorKey: KeyObject
   }
 }
@@ -37,7 +37,7 @@ export default fp(
     const { DATABASE_URL, DATABASE_POOL_MAX, DATA_DIR, MIGRATE_ON_START } = app.config
     const database = await openDatabase({ url: DATABASE_URL, poolMax: DATABASE_POOL_MAX, dataDir: DATA_DIR })
     app.addHook('onClose', () => database.close())
-    // Before there are workers, their primary did it.
+    // Own workers do not migrate: their primary process did it before it started them.
     if (MIGRATE_ON_START && !isOwnWorker) await database.migrate(reportTo(app.log))
     await assertTablesExist(database.db)
 

@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import fp from 'fastify-plugin'
 import { errorsPage } from '#src/openapi/errors-page.ts'
 
-// The page brings its own script and styles, and talks to nobody but this server. Its script makes style elements.
+// The page brings its own script and styles, and connects to this server only. Its script makes style elements.
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,7 +20,7 @@ const POLICY = [
 
 const INLINE_SCRIPT = /<script\b(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g
 
-/** The policy of a page, with the hashes of the scripts that stand in it: no other one runs. */
+/** The policy of a page, with the hashes of its inline scripts: no other script runs. */
 function policyOf(page: unknown): string {
   const text = typeof page === 'string' && page.startsWith('<') ? page : ''
   const hashes = [...text.matchAll(INLINE_SCRIPT)].map(

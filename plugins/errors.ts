@@ -6,7 +6,7 @@ import { sendError } from '#src/http/send-error.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The methods of the path of a URL; none where there is nothing. */
+    /** The methods of the path of a URL; empty for an unknown path. */
     allowedMethods: (url: string) => string[]
   }
   interface FastifyContextConfig {
@@ -14,12 +14,12 @@ declare module 'fastify' {
     faultOf?: (constraint: string) => Fault | undefined
   }
   interface FastifyRequest {
-    /** The error that the request was answered with, for its log line; null where there was none. */
+    /** The error that answered the request, for its log line; null where there was none. */
     refusal: ApiError | null
   }
 }
 
-/** Writes every error answer: those of handlers, the framework, the parsers and the database, in one body. */
+/** Writes every error answer, of handlers, the framework, the parsers and the database, in one format. */
 export default fp(
   async (app) => {
     const allowed = new Allowed()
@@ -27,7 +27,7 @@ export default fp(
     app.addHook('onRoute', (route) => allowed.add([route.method].flat(), route.url))
     app.decorate('allowedMethods', (url: string) => allowed.find(url))
 
-    // Where there is nothing, whatever is wrong with the body does not matter.
+    // For an unknown path a fault in the body does not matter.
     app.setErrorHandler((error, request, reply) =>
       request.is404 && !(error instanceof ApiError) ? sendNotFound(request, reply) : sendError(error, request, reply)
     )

@@ -3,14 +3,14 @@ import { sweepKeys } from '#src/http/idempotency/store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Deletes the idempotency keys that have expired, and says how many there were. */
+    /** Deletes expired idempotency keys. Gives their number. */
     sweepIdempotencyKeys: () => Promise<number>
   }
 }
 
 const SWEEP_EVERY_MS = 600_000
 
-/** Forgets idempotency keys after their 24 hours. */
+/** Deletes idempotency keys after their 24 hours. */
 export default fp(
   async (app) => {
     app.decorate('sweepIdempotencyKeys', async () => {

@@ -11,14 +11,14 @@ declare module 'fastify' {
     signingKeys: KeyRing
   }
   interface FastifyRequest {
-    /** The token that `jwtVerify` looks at: that of the caller, or one that the body asks about. */
+    /** The token that `jwtVerify` checks: the client's own, or one in the body. */
     tokenToVerify: string
   }
 }
 
 const JWT_TYPE = 'at+jwt'
 
-/** Signs and verifies this API's own access tokens (RFC 9068). Those of other issuers are a matter of jose. */
+/** Signs and verifies this API's own access tokens (RFC 9068). jose verifies those of other issuers. */
 export default fp(
   async (app) => {
     const { JWT_ISSUER, JWT_AUDIENCE } = app.config
@@ -26,7 +26,7 @@ export default fp(
     app.decorate('signingKeys', keys)
     app.decorateRequest('tokenToVerify', '')
 
-    // For an unknown name it must throw: of undefined @fastify/jwt makes its own default.
+    // Throws for an unknown key id: for undefined @fastify/jwt would use its own default.
     async function publicKeyOf(_request: FastifyRequest, decoded: TokenOrHeader): Promise<string> {
       const { header } = decoded as { header: { kid?: unknown } }
       const key = typeof header.kid === 'string' ? await keys.find(header.kid) : undefined
@@ -45,11 +45,11 @@ export default fp(
         checkTyp: JWT_TYPE,
         allowedIss: JWT_ISSUER,
         allowedAud: JWT_AUDIENCE,
-        // A token that lacks `iss` or `aud` would pass the two above.
+        // A token without `iss` or `aud` would pass the two above.
         requiredClaims: REQUIRED_CLAIMS,
-        // Without it `iat` may be anything.
+        // Without it any `iat` would pass.
         maxAge: ACCESS_TOKEN_SECONDS,
-        // What was verified is kept by the Authenticator, which asks for revocations at every request.
+        // The Authenticator caches verified tokens, and checks revocation on every request.
         errorCacheTTL: -1
       }
     })

@@ -7,8 +7,8 @@ import { hideCredentials, redact } from '#src/observe/redact.ts'
 import { RequestLog } from '#src/observe/request-log.ts'
 
 /**
- * One line for every request. Of a query only what the route declares is written, of a body only at level `debug`, and
- * of both nothing that a schema marks as write-only.
+ * Writes one line for every request. It has only declared parameters of the query, a body only at level `debug`, and no
+ * value that a schema marks as write-only.
  */
 export default fp(
   async (app) => {
@@ -24,10 +24,10 @@ export default fp(
 
     app.addHook('onResponse', (request, reply, done) => {
       const { schema, url, logLevel } = request.route
-      // Probes and scrapes would fill the log; what was refused to them is worth its line.
+      // Probes and scrapes would fill the log; a refused one is still logged.
       if (logLevel && isAbove(logLevel) && reply.statusCode < 400) return done()
       const { principal, refusal } = request
-      // As it came, also where the router could not read it.
+      // The URL as sent, even one that the router could not read.
       const sent = request.originalUrl
       const mark = sent.indexOf('?')
       const path = mark < 0 ? sent : sent.slice(0, mark)

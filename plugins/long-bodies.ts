@@ -4,7 +4,7 @@ import { isLate } from '#src/http/long-bodies.ts'
 
 type ClientErrorHandler = (error: Error & { code?: string }, socket: Socket) => void
 
-/** Spares requests whose body may take long from the time limit on whole requests: Node tells it as an error of the client. */
+/** Exempts requests with long bodies from the time limit on whole requests, which Node reports as a client error. */
 export default fp(
   async (app) => {
     const handlers = app.server.listeners('clientError') as ClientErrorHandler[]

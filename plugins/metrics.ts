@@ -7,12 +7,14 @@ import { isOwnWorker } from '#src/process/workers.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Everything that `/metrics` tells, of all workers where there are several. */
+    /** The text of `/metrics`, for all workers where there are several. */
     renderMetrics: () => Promise<string>
   }
 }
 
-/** Counts requests by route, method and status, and how long they take; refusals by their code; and the state of the process and the pool. */
+/**
+ * Counts requests by route, method and status with their duration, refusals by code, and the state of process and pool.
+ */
 export default fp(
   async (app) => {
     const registry = new Registry()
@@ -40,7 +42,7 @@ export default fp(
     })
     app.decorate('renderMetrics', isOwnWorker ? shareMetrics(registry) : () => registry.metrics())
 
-    // The labels of a route never change, so its series are looked up by the route itself and the status.
+    // The labels of a route never change, so a route and a status find its series.
     const series = new WeakMap<object, Map<number, Series>>()
     const nowhere = {}
     app.addHook('onResponse', (request, reply, done) => {
@@ -61,7 +63,7 @@ export default fp(
   { name: 'metrics', dependencies: ['db', 'errors'] }
 )
 
-// Only what the server declares becomes a label: a path or method that a caller makes up would grow the memory.
+// Only declared paths and methods become labels: those that a client invents would grow the memory.
 function labelsOf({ is404, route }: FastifyRequest, status: number): Record<string, string> {
   const { method, url } = is404 ? { method: 'any', url: 'none' } : route
   return { method: String(method), route: String(url), status: String(status) }

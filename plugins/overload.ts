@@ -6,24 +6,24 @@ import { criticalTiers } from '#src/limits/tiers.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is refused early (`batch`) or never (`health`, and what lies in memory) when there is too much to do. */
+    /** Whether an overload refuses the route early (`batch`) or never (`health`, and answers from memory). */
     priority?: 'batch' | 'health'
   }
   interface FastifyRequest {
-    /** Whether the request is counted as one in progress. */
+    /** Whether the request is counted as in progress. */
     isCounted: boolean
-    /** Whether the request is served only when its key turns out to be a critical one. */
+    /** Whether the request is served only when its key is critical. */
     mustBeCritical: boolean
   }
 }
 
 /**
- * Refuses at once what could not be served in time, before anything is begun, so that the rest is. Health is always
- * answered; then keys of a critical tier go first, then single rows, then what is done for many.
+ * Refuses requests that cannot be served in time, before any work, so that the others can be. Health is always
+ * answered; then come keys of a critical tier, then requests for one row, then requests for many rows.
  */
 export default fp(
   async (app) => {
-    // The embedded database works in the event loop, which is late then without being overloaded.
+    // The embedded database works in the event loop, which is then late without an overload.
     const shedder = new LoadShedder(app.config.DATABASE_URL !== undefined, (ms) => app.sampleDatabase(ms))
     const unwatch = shedder.watch()
     app.addHook('onClose', async () => unwatch())
@@ -38,7 +38,7 @@ export default fp(
       shedder.begin()
       request.isCounted = true
       if (isAdmitted(priority, request)) return done()
-      // Only a key can be critical, and which one it is takes a look.
+      // Only a key can be critical, and its tier is known only after authentication.
       if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical', request)) return done(refusal())
       request.mustBeCritical = true
       done()
@@ -63,13 +63,13 @@ export default fp(
           ? NO_QUEUE
           : { waiting, waitedMs: app.databaseWaitMs(config), predictedMs: app.databasePredictedMs(config) }
       const given = headers['request-timeout']
-      // What is no number is refused later, in words.
+      // A value that is no number is refused later, with a message.
       return shedder.admits(priority, queue, given === undefined ? undefined : Number(given) * 1000 || undefined)
     }
 
     function refusal(): ApiError {
       const { stackTraceLimit } = Error
-      // A stack that nobody reads would be a good part of what a refusal costs.
+      // A stack trace would be a large part of the cost of a refusal, and is not used.
       Error.stackTraceLimit = 0
       const refused = new ApiError('OVERLOADED', 'There is more to do than can be done. Nothing was begun.', {
         retryAfter: shedder.retryAfter(),

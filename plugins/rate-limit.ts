@@ -11,13 +11,13 @@ import { WindowStore } from '#src/limits/window-store.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route is charged to nobody: probes come through one address with others, and must not fail with them. */
+    /** The route does not count: probes share an address with other clients, and must not fail because of them. */
     isProbe?: true
-    /** How many requests one of this route counts for; 1 when left out. */
+    /** How many requests one request of this route counts for; 1 when left out. */
     cost?: number
   }
   interface FastifyRequest {
-    /** What this request was charged to, or null while it was not. */
+    /** The windows that this request was counted in; null until then. */
     charge: Charge | null
   }
 }
@@ -34,9 +34,9 @@ interface Charge {
 type Counted = Extract<Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>, { isAllowed: false }>
 
 /**
- * Limits requests: a valid key or user on its own account, by the key's tier; everything else (no credential, a refused
- * one, a path that does not exist) on its address. All windows of a tier hold at once. Reads that cost the database more count
- * for more; a 304 for a tag that the caller knows counts for nothing, as often as the limit allows requests.
+ * Limits requests. A valid key or user counts on its own account, by the key's tier; every other request (no
+ * credential, a refused one, an unknown path) on its address. All windows of a tier hold at once. Reads that cost the
+ * database more count for more. A 304 for a tag that the client sent is free, as often as the limit allows requests.
  */
 export default fp(
   async (app) => {
@@ -59,7 +59,7 @@ export default fp(
       if (tier !== 'anonymous') settings.keyGenerator = ({ principal }) => accountOf(principal, tier)
       const check = app.createRateLimit(settings)
       return async (request: FastifyRequest): Promise<Charge['states'][number]> => {
-        // Nobody is on an allow-list, so every answer is a count.
+        // There is no allow-list, so every answer is a count.
         const { key, max, remaining, ttl, isExceeded } = (await check(request)) as Counted
         return { key, limit: max, seconds, remaining, resetMs: ttl, isExceeded }
       }
@@ -74,7 +74,7 @@ export default fp(
       const tier = tierOf(request)
       const states = await Promise.all((limiters.get(tier) as Limiter[]).map((count) => count(request)))
       const cost = costOf(request.route.config?.cost, request.url)
-      // The library counts one.
+      // The library has counted one.
       if (cost > 1) await Promise.all(states.map((state) => addMore(state, inWindow(cost, state) - 1)))
       request.charge = { tier, cost, states }
       return request.charge
@@ -102,7 +102,7 @@ export default fp(
       state.isExceeded = current > state.limit
     }
 
-    // As many as the limit itself: what costs nothing is bounded too.
+    // Free answers are bounded too, by the limit itself.
     async function giveBack({ cost, states }: Charge): Promise<void> {
       for (const state of states) {
         const windowMs = state.seconds * 1000
@@ -117,7 +117,7 @@ export default fp(
       reply.header('ratelimit', limitHeaders(tier, states))
     }
 
-    // With callbacks: where there is nothing to wait for, a promise costs more than the rest.
+    // Callbacks: where there is nothing to wait for, a promise costs more than the rest.
     app.addHook('onRequest', (request, _reply: FastifyReply, done) => {
       const tier = tierOf(request)
       if (request.route.config.isProbe || limiters.get(tier)?.length === 0) {
@@ -133,9 +133,9 @@ export default fp(
         tell(reply, charged)
         return done()
       }
-      // What was refused for want of room, before anybody knew who asks, is charged to nobody.
+      // A request that was refused for overload before authentication is not counted.
       if (!charged && reply.statusCode === 503) return done()
-      // A refused credential ends the request before the hook above: it is the address that pays.
+      // A refused credential ends the request before the hook above, so its address is charged.
       const settled = charged ? giveBack(charged).then(() => charged) : charge(request)
       settled.then((one) => tell(reply, one)).then(() => done(), done)
     })
@@ -143,11 +143,11 @@ export default fp(
   { name: 'rate-limit', dependencies: ['auth', 'redis'] }
 )
 
-// What costs more than a whole window takes all of it: a small tier can still export, once.
+// A request that costs more than a whole window takes all of it: a small tier can still export, once.
 const inWindow = (cost: number, { limit }: WindowState) => Math.min(cost, limit)
 
-// All keys of a user that have the same tier draw on one account: a user with a hundred keys must not have a hundred times
-// the limit. Keys of the standard tier share it with the logins of the user.
+// All keys of a user with the same tier share one account: a user with a hundred keys must not have a hundred times the
+// limit. Keys of the standard tier share it with the logins of the user.
 function accountOf(principal: FastifyRequest['principal'], tier: string): string {
   return tier === STANDARD ? `user:${principal?.userId}` : `user:${principal?.userId}:${tier}`
 }

@@ -3,12 +3,12 @@ import { Redis } from 'ioredis'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What instances share besides the database; undefined where there is no `REDIS_URL`. */
+    /** The store that instances share besides the database; undefined where there is no `REDIS_URL`. */
     redis: Redis | undefined
   }
 }
 
-/** Connects to Redis where one is configured. Nothing waits for it: what needs it goes on without while it is away. */
+/** Connects to Redis where one is configured. The start does not wait, and all works without it while it is away. */
 export default fp(
   async (app) => {
     const { REDIS_URL } = app.config

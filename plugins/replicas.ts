@@ -7,7 +7,7 @@ import { Replicas } from '#src/db/replicas/replicas.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Where reads may go besides the primary; undefined where there is no `DATABASE_REPLICA_URLS`. */
+    /** The replicas for reads; undefined where there is no `DATABASE_REPLICA_URLS`. */
     replicas: ReadReplicas | undefined
   }
 }
@@ -15,13 +15,13 @@ declare module 'fastify' {
 interface ReadReplicas {
   /** For statements that only read, outside of transactions. */
   db: Database
-  /** Whether a user, or somebody unknown, may read there: not what they may have changed themselves. */
+  /** Whether a user, or an anonymous client, may read there: it must not miss the user's own last changes. */
   serves(userId: string | undefined): boolean
 }
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** Lets replicas answer reads, except for who changed something a moment ago. */
+/** Lets replicas answer reads, except for users that changed something a moment ago. */
 export default fp(
   async (app) => {
     const { DATABASE_URL, DATABASE_REPLICA_URLS, DATABASE_POOL_MAX } = app.config
@@ -37,7 +37,7 @@ export default fp(
       log: app.log
     })
     app.addHook('onClose', () => replicas.close())
-    // Through a pooler nothing is heard of who wrote elsewhere, so who has a name reads from the primary.
+    // A pooler passes no notifications of writes on other instances, so authenticated users read from the primary.
     if (readDatabaseUrl(DATABASE_URL as string).isPooled) {
       app.decorate('replicas', { db: replicas.db, serves: (userId) => userId === undefined && replicas.areUsable })
       return

@@ -5,12 +5,12 @@ import { DeclarationError } from '#src/resource/model.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The answers of resources that declare `cache`. */
+    /** The cached answers of resources that declare `cache`. */
     responseCache: ResponseCache
   }
 }
 
-/** Keeps answers of resources that declare `cache`, and follows who writes the tables that they were read from. */
+/** Caches answers of resources that declare `cache`, and drops them when their tables are written. */
 export default fp(
   async (app) => {
     const answers = new ResponseCache()

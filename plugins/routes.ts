@@ -5,19 +5,19 @@ import { checkRoutes } from '#src/http/route-checks.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Every route as it was declared, HEAD routes included. */
+    /** Every declared route, HEAD routes included. */
     routeTable: readonly RouteOptions[]
-    /** Every scope that there is, once the application is ready. */
+    /** All scopes, once the application is ready. */
     knownScopes: ReadonlySet<string>
   }
   interface FastifyRequest {
-    /** What `routeOptions` says, which Fastify puts together anew each time that it is asked. */
+    /** The value of `routeOptions`, which Fastify builds anew on each access. */
     readonly route: FastifyRequest['routeOptions']
     knownRoute: FastifyRequest['routeOptions'] | null
   }
 }
 
-/** Knows all routes, and stops the start when one is open or answers with what nobody declared. */
+/** Collects all routes. Stops the start when a route declares no access or an answer has no schema. */
 export default fp(
   async (app) => {
     const routes: RouteOptions[] = []
@@ -30,7 +30,7 @@ export default fp(
       }
     })
     app.addHook('onRoute', (route) => void routes.push(route))
-    // The wildcard that takes preflights is @fastify/cors's own.
+    // The wildcard route for preflights belongs to @fastify/cors.
     app.addHook('onReady', async () => checkRoutes(routes.filter(({ url }) => url !== '*') as never))
     let scopes: ReadonlySet<string> | undefined
     app.decorate('knownScopes', {

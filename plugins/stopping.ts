@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Set on the signal to stop: the server is not ready any more, and finishes what it has. */
+    /** Set on the signal to stop: the server is no longer ready, and finishes its requests. */
     stopping: { isStopping: boolean }
   }
 }

@@ -13,7 +13,7 @@ import about from '../package.json' with { type: 'json' }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Statuses, or codes, that the route answers errors with besides those that follow from its declaration. */
+    /** Error statuses, or codes, that the route answers with besides those that follow from its declaration. */
     errors?: (number | ErrorCode)[]
   }
 }

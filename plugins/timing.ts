@@ -2,10 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { parseTraceparent, traceparentOf } from '#src/concurrency/trace-context.ts'
 
-/**
- * On every answer: the name of the request, how long its parts took, and the trace that it belongs to where its caller
- * began one.
- */
+/** Sends on every answer the request's id, the times of its parts, and its trace where the client began one. */
 export default fp(
   async (app) => {
     app.addHook('onSend', (request, reply, _payload, done) => {
@@ -21,9 +18,9 @@ export default fp(
 )
 
 /**
- * The parts of `Server-Timing`, in milliseconds: `auth` until it was known who asks, `parse` from then until the body was
- * read and found valid, `db` for statements and their wait for a turn (each counts in full where several run at once),
- * `total` for all. A part that was not reached is left out.
+ * The parts of `Server-Timing`, in milliseconds: `auth` until authentication ended, `parse` from then until the body
+ * was read and found valid, `db` for statements and their wait for a turn (each counts in full where several run at
+ * once), `total` for all. A part that was not reached is left out.
  */
 function serverTiming({ authenticatedMs, validatedMs, scope }: FastifyRequest, { elapsedTime }: FastifyReply): string {
   const total = `total;dur=${tenths(elapsedTime)}`
