@@ -3,8 +3,8 @@ import { ApiError } from '#src/errors.ts'
 import { refusedUrl } from '#src/http/refuse-url.ts'
 
 /**
- * Refuses URLs that the router cannot read, and requests whose Host is missing or doubled (RFC 9112, section 3.2): proxies
- * would disagree about them.
+ * Refuses URLs that the router cannot read, and requests with a missing or repeated Host (RFC 9112, section 3.2):
+ * proxies would disagree about them.
  */
 export default fp(
   async (app) => {

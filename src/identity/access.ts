@@ -14,7 +14,7 @@ export function authorize(principal: Principal | null, access: Access): void {
   throw insufficientScope(access)
 }
 
-/** @throws ApiError FORBIDDEN naming the first scope that somebody tries to give and does not have. */
+/** @throws ApiError FORBIDDEN naming the first of the given scopes that the principal does not have. */
 export function assertCanGrant(principal: Principal, given: Iterable<string>): void {
   for (const scope of given) if (!allows(principal.scopes, scope)) throw insufficientScope(scope)
 }
@@ -33,7 +33,7 @@ export function insufficientScope(scope: string): ApiError {
   })
 }
 
-// What changes who may be somebody is not for a key, which others may hold, nor for a token that was narrowed.
+// Account changes are refused to a key, which other people may hold, and to a narrowed token.
 function assertAccount(principal: Principal): void {
   if (principal.isFull) return
   throw new ApiError('FORBIDDEN', 'This is for users who logged in, not for keys and narrowed tokens.')

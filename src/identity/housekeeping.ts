@@ -6,7 +6,9 @@ import { type Rotation, rotateKeys } from './tokens/signing-keys.ts'
 const EVERY_MS = 3_600_000
 const ROTATION: Rotation = { afterSeconds: 90 * 86_400, headStartSeconds: 3600, tokenSeconds: ACCESS_TOKEN_SECONDS }
 
-/** Forgets what is over and replaces an old signing key, every hour. Any number of instances may do so. @returns its end. */
+/**
+ * Deletes expired rows and replaces old signing keys, every hour, on any number of instances. @returns a stop function.
+ */
 export function startHousekeeping(db: Database, everyMs: number = EVERY_MS, rotation: Rotation = ROTATION): () => void {
   let timer: NodeJS.Timeout
   let isOver = false

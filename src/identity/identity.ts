@@ -18,7 +18,7 @@ import { AccessTokens, type TokenSigner } from './tokens/access-tokens.ts'
 import { RefreshTokens } from './tokens/refresh-tokens.ts'
 import { configuredKeys, KeyRing, sharedKeys } from './tokens/signing-keys.ts'
 
-/** What identity needs of the configuration. */
+/** The part of the configuration for identity. */
 export interface IdentityConfig {
   JWT_PRIVATE_KEY?: string | undefined
   JWT_ISSUER: string
@@ -26,7 +26,7 @@ export interface IdentityConfig {
   TRUSTED_ISSUERS: string
 }
 
-/** Who is asking, as one thing: what the routes and hooks of a process share. */
+/** The parts of authentication that the routes and hooks of a process share. */
 export interface Identity {
   principals: PrincipalResolver
   authenticator: Authenticator
@@ -35,7 +35,7 @@ export interface Identity {
   keys: KeyRing
   usage: KeyUsage
   guesses: LoginThrottle
-  /** Where attempts are counted; undefined where nothing is limited. */
+  /** The counters of attempts; undefined without rate limits. */
   attempts: AttemptWindows | undefined
   /** The same for codes of second factors. */
   codes: LoginThrottle
@@ -51,14 +51,14 @@ export async function openKeyRing(db: Database, { JWT_PRIVATE_KEY }: IdentityCon
   return keys
 }
 
-/** What identity is given: the signing keys, what signs with them, and where wrong passwords are counted, if they are. */
+/** The parts from outside: the signing keys, the signer, and the counters of wrong passwords (if limited). */
 export interface IdentityParts {
   keys: KeyRing
   signer: TokenSigner
   attempts: AttemptWindows | undefined
 }
 
-/** Puts identity to work on a database. @throws when a configured issuer is not usable. */
+/** Opens identity on a database. @throws when a configured issuer is not usable. */
 export async function openIdentity(
   db: Database,
   listen: Listen,
@@ -75,7 +75,7 @@ export async function openIdentity(
   principals.onExternalUser(() => externalUsers.forget())
   const trusted = parseTrustedIssuers(config.TRUSTED_ISSUERS, JWT_AUDIENCE)
   for (const { role } of trusted) {
-    // Without it the first token would be a conflict, and every later one.
+    // Without the role the first token would be a conflict, and every later one.
     if (!(await findRole(db, role)))
       throw new TrustedIssuerError(`TRUSTED_ISSUERS names the role ${role}, which does not exist`)
   }

@@ -7,7 +7,7 @@ import { EXTERNAL_DOMAIN } from './users.ts'
 
 const NAMELESS = `deleted@${EXTERNAL_DOMAIN}`
 
-/** The id of the one user that what deleted users leave behind belongs to. Made at first use; it cannot log in. */
+/** The id of the one user that owns the remaining rows of deleted users. Made at first use; it cannot log in. */
 export async function namelessUser(db: Database): Promise<string> {
   const values = { email: NAMELESS, name: 'Deleted user', passwordHash: NO_PASSWORD, role: 'member', active: false }
   await db.insert(users).values(values).onConflictDoNothing()
@@ -15,7 +15,7 @@ export async function namelessUser(db: Database): Promise<string> {
   return (row as { id: string }).id
 }
 
-/** The id of the active administrator who is there longest. @throws ApiError CONFLICT when there is none besides a user. */
+/** The id of the oldest active administrator. @throws ApiError CONFLICT when there is none besides a user. */
 export async function firstAdministrator(db: Database, besides: string): Promise<string> {
   const [row] = await db
     .select({ id: users.id })

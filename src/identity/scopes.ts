@@ -4,7 +4,7 @@ import type { Fault } from '../errors.ts'
 export type Access = 'public' | 'authenticated' | 'account' | 'client' | Scope
 export type Scope = `${string}:${string}`
 
-/** How a scope is written: `products:read`, `orders:fulfil` (an action of its own), `products:*` or `*`. */
+/** The syntax of a scope: `products:read`, `orders:fulfil` (an action of its own), `products:*` or `*`. */
 export const SCOPE_PATTERN = '^(\\*|[a-z][a-z0-9-]{0,62}:([a-z][a-z0-9-]{0,30}|\\*))$'
 const SCOPE = new RegExp(SCOPE_PATTERN)
 
@@ -21,7 +21,7 @@ export function commonScopes(some: ReadonlySet<string>, others: ReadonlySet<stri
   return common
 }
 
-/** What is wrong with the `scopes` of a body: each that is none, with those that there are. */
+/** The faults of the `scopes` of a body: each unknown one, with a list of the known ones. */
 export function unknownScopes(scopes: string[], known: ReadonlySet<string>): Fault[] {
   return scopes.flatMap((scope, index): Fault[] => {
     if (known.has(scope)) return []
@@ -36,7 +36,7 @@ export function unknownScopes(scopes: string[], known: ReadonlySet<string>): Fau
   })
 }
 
-/** The scopes of a space-separated list (RFC 6749, section 3.3). What is no scope of this API is left out. */
+/** The scopes of a space-separated list (RFC 6749, section 3.3). Words that are no scope of this API are left out. */
 export function parseScopes(text: string): ReadonlySet<string> {
   return new Set(text.split(' ').filter((scope) => SCOPE.test(scope)))
 }

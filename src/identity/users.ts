@@ -8,20 +8,20 @@ import { endAllSessions, endOtherSessions, isLiveSession } from './sessions/sess
 import { secondFactors } from './tables/second-factors.ts'
 import { users } from './tables/users.ts'
 
-/** An e-mail address in the spelling that is stored and compared. */
+/** The spelling of an e-mail address that is stored and compared. */
 export const normalizeEmail = (email: string): string => email.trim().toLowerCase()
 
-/** The domain of users that stand for subjects of outside issuers. It is no real one (RFC 2606). */
+/** The domain of local users for subjects of external issuers. It cannot exist (RFC 2606). */
 export const EXTERNAL_DOMAIN = 'external.invalid'
 
-/** @throws ApiError VALIDATION_FAILED for an e-mail that only this server gives. */
+/** @throws ApiError VALIDATION_FAILED for an e-mail in the domain that this server reserves. */
 export function assertNotReserved(email: string): void {
   const domain = normalizeEmail(email.normalize('NFKC')).split('@').at(-1)?.replace(/\.$/, '')
   if (domain !== EXTERNAL_DOMAIN && !domain?.endsWith(`.${EXTERNAL_DOMAIN}`)) return
   throw validationFailed([{ in: 'body', path: '/email', code: 'reserved', message: 'is of a domain that is reserved' }])
 }
 
-/** A user whose password was right, and the hash that it was compared with. */
+/** A user with a verified password, and the hash that it was compared with. */
 export interface VerifiedUser {
   id: string
   role: string
@@ -31,8 +31,8 @@ export interface VerifiedUser {
 }
 
 /**
- * The user with this e-mail and password; undefined when there is none that may log in. Takes the same time for an unknown
- * user, a wrong password and a disabled user. A hash of older parameters is replaced by the way.
+ * The user with this e-mail and password; undefined when there is none that may log in. Takes the same time for an
+ * unknown user, a wrong password and a disabled user. It also replaces a hash of older parameters.
  */
 export async function authenticate(db: Database, email: string, password: string): Promise<VerifiedUser | undefined> {
   const [user] = await findVerifiable(db, eq(users.email, normalizeEmail(email)))
@@ -44,7 +44,7 @@ export async function authenticate(db: Database, email: string, password: string
   return isReplaced ? { ...user, passwordHash: renewed } : user
 }
 
-/** An active user as one whose password was right a moment ago: the second step of a login goes on with them. */
+/** An active user with a password verified before: for the second step of a login. */
 export async function findVerified(db: Database, id: string): Promise<VerifiedUser | undefined> {
   const [user] = await findVerifiable(db, and(eq(users.id, id), eq(users.active, true)) as SQL)
   return user
@@ -64,7 +64,7 @@ const findVerifiable = (db: Database, which: SQL) =>
     .where(which)
 
 /**
- * A change of a user's own password, with what takes long done: undefined when the current one is another.
+ * Prepares a change of a user's own password, with its slow hashing. Undefined when the current one is wrong.
  * @throws ApiError VALIDATION_FAILED when the new one is the user's e-mail.
  */
 export async function preparePassword(
@@ -78,16 +78,16 @@ export async function preparePassword(
   return { passwordHash: await hashPassword(wanted), expected: user.passwordHash }
 }
 
-/** A password that is to replace another. */
+/** The replacement of a password. */
 export interface NewPassword {
   passwordHash: string
   expected: string
 }
 
 /**
- * Makes it, and ends every login of the user except the one that it is changed in. That login must still be there: hashing
- * takes a while, in which its user may have ended it.
- * @returns false when the password is another one by now, or the login has ended.
+ * Changes the password, and ends every login of the user except the current one. The current one must still exist:
+ * hashing takes a while, and the user may have ended it meanwhile.
+ * @returns false when the password has changed since, or the login has ended.
  */
 export function changePassword(
   db: Database,
@@ -101,7 +101,7 @@ export function changePassword(
   })
 }
 
-// Only over the hash that was checked, or a change that came in between would be undone.
+// Only if the hash is still the checked one: otherwise a change in between would be undone.
 async function replaceHash(db: Database, id: string, passwordHash: string, expected: string, also?: SQL) {
   const changed = await db
     .update(users)
@@ -112,7 +112,7 @@ async function replaceHash(db: Database, id: string, passwordHash: string, expec
 }
 
 /**
- * Gives a user a new password that nobody knew before, and ends every login.
+ * Gives a user a new random password, and ends every login.
  * @returns the password, or undefined when there is no such user.
  */
 export async function resetPassword(db: Database, email: string): Promise<string | undefined> {
@@ -131,7 +131,7 @@ export async function resetPassword(db: Database, email: string): Promise<string
 
 const generatePassword = () => randomBytes(15).toString('base64url')
 
-/** Creates a user who registers: a member. @throws the database's error when the e-mail is taken. */
+/** Creates a user that registers, as a member. @throws the database's error when the e-mail is taken. */
 export async function registerUser(db: Database, { email, passwordHash, name }: Registration): Promise<VerifiedUser> {
   const [user] = await db
     .insert(users)
@@ -146,19 +146,19 @@ interface Registration {
   name: string
 }
 
-/** @throws ApiError NOT_FOUND when there is no user of this id. */
+/** @throws ApiError NOT_FOUND when there is no user with this id. */
 export async function assertUser(db: Database, id: string): Promise<void> {
   if ((await db.$count(users, eq(users.id, id))) === 0)
     throw new ApiError('NOT_FOUND', 'There is no user with this id.')
 }
 
-/** The e-mail of a user, and the hash that proof of the password was compared with. */
+/** The e-mail of a user, and the hash that the password was compared with. */
 export interface Proof {
   email: string
   passwordHash: string
 }
 
-/** Whether a password is a user's own, as proof for what changes the account: undefined when it is not. */
+/** Checks a user's own password before a change of the account: undefined when it is wrong. */
 export async function provePassword(db: Database, userId: string, password: string): Promise<Proof | undefined> {
   const { email, passwordHash } = users
   const [user] = await db.select({ email, passwordHash }).from(users).where(eq(users.id, userId))
@@ -166,8 +166,8 @@ export async function provePassword(db: Database, userId: string, password: stri
 }
 
 /**
- * Locks a user whose password was proved, in the transaction that changes the account.
- * @returns false when the password is another one by now, the user is disabled, or the login has ended.
+ * Locks a user after that check, in the transaction that changes the account.
+ * @returns false when the password has changed since, the user is disabled, or the login has ended.
  */
 export async function lockProved(
   tx: Transaction,
@@ -198,7 +198,7 @@ export async function changeEmail(db: Database, id: string, email: string): Prom
 }
 
 /**
- * Creates the administrator of a database that has no user yet.
+ * Creates the administrator of a database without users.
  * @returns the e-mail and password to show once, or undefined when there are users already.
  */
 export async function createFirstAdmin(db: Database, email: string, given: string | undefined) {
@@ -214,7 +214,7 @@ export async function createFirstAdmin(db: Database, email: string, given: strin
       role: 'admin',
       active: true
     })
-    // Another instance may have been faster; its password is the one that was shown.
+    // Another instance may have been faster; it showed its own password.
     .onConflictDoNothing()
     .returning({ email: users.email })
   return created[0] && { email: created[0].email, password, isGenerated: given === undefined }

@@ -6,13 +6,13 @@ import { apiKeys } from '../tables/api-keys.ts'
 import { users } from '../tables/users.ts'
 import { hashKey, type KeyKind, makeKey, prefixOf } from './key-format.ts'
 
-/** What its maker says about a key. */
+/** The values of a key that its maker chooses. */
 export type KeyValues = Pick<
   typeof apiKeys.$inferInsert,
   'name' | 'scopes' | 'expiresAt' | 'allowedCidrs' | 'tier' | 'metadata' | 'enabled' | 'parentId'
 >
 
-/** A key that was just made: the only time that it is in the clear. */
+/** A new key: the only time that its text is readable. */
 export interface NewKey {
   id: string
   key: string
@@ -21,12 +21,12 @@ export interface NewKey {
 /** The most keys that a user has, expired and disabled ones too. */
 export const MAX_KEYS = 100
 
-/** Makes a key for a user. @throws ApiError CONFLICT when they have 100 already. */
+/** Makes a key for a user. @throws ApiError CONFLICT when the user has 100 already. */
 export function createKey(db: Database, userId: string, kind: KeyKind, values: KeyValues): Promise<NewKey> {
   const id = v7()
   const key = makeKey(kind, id)
   return db.transaction(async (tx) => {
-    // Locked, so that two at once are counted one after the other; a foreign key takes no lock that would wait for this one.
+    // The lock makes two requests at once count one after the other; foreign keys take no lock that would wait for it.
     await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
     if ((await tx.$count(apiKeys, eq(apiKeys.userId, userId))) >= MAX_KEYS)
       throw new ApiError('CONFLICT', `A user has at most ${MAX_KEYS} keys: revoke one that is no longer needed.`)
@@ -35,9 +35,7 @@ export function createKey(db: Database, userId: string, kind: KeyKind, values: K
   })
 }
 
-/**
- * Gives a key a new secret; the one before goes on for a while, so that a service can be changed over without a gap.
- */
+/** Gives a key a new secret; the old one works on for a while, so that a service can change over without a gap. */
 export async function rotateKey(
   db: Database,
   { id, kind, overlapSeconds }: { id: string; kind: KeyKind; overlapSeconds: number }

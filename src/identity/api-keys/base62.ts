@@ -1,5 +1,5 @@
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-// Five digits fit a small integer, and dividing big ones is what takes the time.
+// Five digits fit a small integer, and dividing big ones takes most of the time.
 const STEP = 5
 const STEP_SIZE = 62n ** 5n
 
@@ -14,7 +14,7 @@ export function toBase62(hex: string, length: number): string {
   return text.slice(-length)
 }
 
-/** The number that a base 62 text stands for, in hexadecimal of a length; undefined when it has no place in that. */
+/** The number of a base 62 text, in hexadecimal of a length; undefined when the number is too large for that. */
 export function fromBase62(text: string, length: number): string | undefined {
   let value = 0n
   for (const digit of text) value = value * 62n + BigInt(DIGITS.indexOf(digit))

@@ -4,7 +4,7 @@ import { apiKeys } from '../tables/api-keys.ts'
 
 const WRITE_MS = 5000
 
-/** When keys were last used: noted in memory at every request, and written for all of them together. */
+/** The last use of keys: noted in memory at every request, and written for all keys together. */
 export class KeyUsage {
   readonly #db: Database
   readonly #usedAt = new Map<string, number>()
@@ -12,17 +12,17 @@ export class KeyUsage {
 
   constructor(db: Database, writeMs: number = WRITE_MS) {
     this.#db = db
-    // What could not be written is written with the next ones.
+    // After a failed write, the values go with the next one.
     this.#timer = setInterval(() => this.write().catch(() => {}), writeMs)
     this.#timer.unref()
   }
 
-  /** Notes that a key was used now. */
+  /** Notes that a key is used now. */
   mark(keyId: string): void {
     this.#usedAt.set(keyId, Date.now())
   }
 
-  /** Writes what was noted, in one statement. */
+  /** Writes the noted times in one statement. */
   async write(): Promise<void> {
     const used = [...this.#usedAt]
     if (used.length === 0) return
@@ -43,7 +43,7 @@ export class KeyUsage {
     }
   }
 
-  /** Writes the last of it. */
+  /** Writes the last times. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.write().catch(() => {})

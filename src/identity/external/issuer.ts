@@ -7,14 +7,14 @@ import { IssuerKeys, spellingsOf } from './jwks.ts'
 import type { IssuerSettings } from './trusted-issuers.ts'
 import type { ExternalUsers } from './users.ts'
 
-// What access tokens are called by issuers that know RFC 9068, and by those that do not.
+// The `typ` of access tokens from issuers that know RFC 9068, and from those that do not.
 const TYPES = new Set(['at+jwt', 'application/at+jwt', 'jwt', undefined])
 const USUAL_CLAIMS = ['scope', 'scp', 'permissions']
-// Clocks differ. Only for `nbf`: a grant ends when `exp` says, as everything does here.
+// Clocks differ. Only for `nbf`: a grant ends exactly at `exp`, here as elsewhere.
 const TOLERANCE_SECONDS = 10
 
-// What OpenID Connect, Keycloak and Cognito put into the scope of every login: it says which claims the token has, and
-// nothing about this API.
+// OpenID Connect, Keycloak and Cognito put these into the scope of every login: they name the claims in the token, and
+// say nothing about this API.
 const IDENTITY_SCOPES = new Set(
   `openid profile email address phone offline_access roles web-origins acr basic microprofile-jwt organization
   aws.cognito.signin.user.admin`.split(/\s+/)
@@ -35,7 +35,7 @@ export class ExternalIssuer {
   }
 
   /**
-   * What a token of this issuer grants: its bearer acts as the user that stands for them here, within that user's role.
+   * The grant of an issuer's token: its bearer acts as the local user for its subject, within that user's role.
    * Undefined when it is forged, expired, or for another audience.
    */
   async verify(token: string): Promise<Grant | undefined> {
@@ -74,13 +74,13 @@ function isFor(claims: JWTPayload, { audience, audienceClaim }: IssuerSettings):
 }
 
 /**
- * The scopes that claims stand for; undefined when the issuer says nothing about them, so that the role alone counts:
- * an issuer that only says who somebody is, such as Better Auth, has no scopes to give, and `profile email` are none.
- * A claim that is empty or no list of words grants nothing.
+ * The scopes in claims. Undefined when the issuer gives none, so that the role alone counts: an issuer for identity
+ * only, such as Better Auth, sends no scopes, and `profile email` are none. An empty claim, or one that is no list of
+ * words, grants nothing.
  */
 export function scopesOf(claims: JWTPayload, { scopeClaim, scopes }: IssuerSettings): ReadonlySet<string> | undefined {
   const said = (scopeClaim ? [scopeClaim] : USUAL_CLAIMS).map((path) => valueAt(claims, path)).find(isSaid)
-  // A claim that was asked for and is not there grants nothing.
+  // A configured claim that is missing grants nothing.
   if (!isSaid(said)) return scopeClaim ? new Set() : undefined
   const words = (Array.isArray(said) ? said : [said]).flatMap((one) => (typeof one === 'string' ? one.split(' ') : []))
   if (scopes) return new Set(words.flatMap((word) => (Object.hasOwn(scopes, word) ? (scopes[word] as string[]) : [])))
@@ -91,7 +91,7 @@ export function scopesOf(claims: JWTPayload, { scopeClaim, scopes }: IssuerSetti
 
 const isSaid = (value: unknown) => value !== undefined
 
-/** Whether an error means that a token is refused, and not that something of ours failed. */
+/** Whether an error means that the token is refused, not that this server failed. */
 /* c8 ignore next -- jose throws a TypeError for keys of the wrong kind, which ours never are */
 const isRefusal = (error: unknown): boolean => error instanceof errors.JOSEError || error instanceof TypeError
 
@@ -99,7 +99,7 @@ const isSubject = (sub: unknown): sub is string =>
   typeof sub === 'string' && sub !== '' && sub.length <= 255 && isCleanText(sub)
 
 function valueAt(claims: object, path: string): unknown {
-  // `https://example.com/roles` is a name of its own, with dots in it.
+  // `https://example.com/roles` is one name, with dots in it.
   if (Object.hasOwn(claims, path)) return (claims as Record<string, unknown>)[path]
   return path
     .split('.')

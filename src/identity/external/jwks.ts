@@ -6,7 +6,7 @@ const TIMEOUT_MS = 2000
 const MAX_BYTES = 1_048_576
 const FRESH_MS = 600_000
 
-/** An issuer in both of its spellings: Auth0 ends its own with a slash, and people leave it out. */
+/** Both spellings of an issuer: Auth0 ends its own with a slash, and people leave it out. */
 export const spellingsOf = (issuer: string): [string, string] => [
   issuer.replace(/\/$/, ''),
   issuer.replace(/\/?$/, '/')
@@ -15,8 +15,8 @@ export const spellingsOf = (issuer: string): [string, string] => [
 type Keys = ReturnType<typeof createLocalJWKSet>
 
 /**
- * The public keys of an outside issuer. Fetched at most once a second whatever comes, within 2 s and 1 MB; while the
- * issuer is down, the ones that are known go on.
+ * The public keys of an external issuer. Fetched at most once a second, within 2 s and 1 MB; while the issuer is down,
+ * the known keys stay valid.
  */
 export class IssuerKeys {
   readonly #issuer: string
@@ -28,7 +28,7 @@ export class IssuerKeys {
   #refreshing: Promise<boolean> | undefined
   #isDown = false
 
-  /** @param uri where the keys are; without it the issuer's metadata says so. */
+  /** @param uri the address of the keys; without it the issuer's metadata names it. */
   constructor(issuer: string, uri: string | undefined, freshMs: number = FRESH_MS) {
     this.#issuer = issuer
     this.#freshMs = freshMs
@@ -40,21 +40,21 @@ export class IssuerKeys {
     void this.#refresh()
   }
 
-  /** The key that a token was signed with, as jose asks for it. @throws JWKSNoMatchingKey */
+  /** The key of a token's signature, in the form of jose. @throws JWKSNoMatchingKey */
   readonly get: JWTVerifyGetKey = async (header, token) => {
     if (!this.#keys && !(await this.#newer())) throw new errors.JWKSNoMatchingKey()
     if (performance.now() > this.#freshUntil) void this.#refresh()
     try {
       return await this.#known(header, token)
     } catch (error) {
-      // An unknown name may be of a key that came since; anybody can make one up, so how often that is asked is bounded.
+      // An unknown key id may be new; but an attacker can invent ids, so the number of fetches is bounded.
       if (!(await this.#newer())) throw error
       return this.#known(header, token)
     }
   }
 
-  // Whether there are newer keys. Nothing waits for an issuer that did not answer the last time: that it is back is found out
-  // beside the requests.
+  // Whether there are newer keys. No request waits for an issuer that failed to answer last time: a fetch in the
+  // background finds out when it is back.
   async #newer(): Promise<boolean> {
     const refreshed = this.#refresh()
     return this.#isDown ? false : refreshed
@@ -64,7 +64,7 @@ export class IssuerKeys {
     return (this.#keys as Keys)(...args)
   }
 
-  // Whether there are newer keys now than before.
+  // Whether a fetch brought newer keys.
   #refresh(): Promise<boolean> {
     if (this.#refreshing) return this.#refreshing
     if (performance.now() - this.#fetchedAt < APART_MS) return Promise.resolve(false)
@@ -86,7 +86,7 @@ export class IssuerKeys {
       return true
     } catch {
       this.#isDown = true
-      // Down, slow, too large or not a JWKS: the keys that are known go on.
+      // Down, slow, too large or not a JWKS: the known keys stay valid.
       return false
     }
   }

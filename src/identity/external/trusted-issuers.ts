@@ -9,29 +9,29 @@ const TrustedIssuer = Type.Object(
   {
     /** The `iss` of its tokens; with or without a slash at the end. */
     issuer: Type.String({ pattern: URL_PATTERN }),
-    /** What `aud` must contain. Default: JWT_AUDIENCE. `null`: any, where every token of the issuer is for this API. */
+    /** The required `aud`. Default: JWT_AUDIENCE. `null`: any, where every token of the issuer is for this API. */
     audience: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Null()])),
     /** The claim that names the audience, where that is not `aud`: `client_id` of Cognito, `azp` of Clerk. */
     audienceClaim: Type.Optional(Type.String({ minLength: 1 })),
-    /** Where its keys are. Default: what its metadata says. */
+    /** The address of its keys. Default: the one in its metadata. */
     jwksUri: Type.Optional(Type.String({ pattern: URL_PATTERN })),
     algorithms: Type.Optional(Type.Array(Type.Union(ALGORITHMS.map((one) => Type.Literal(one))), { minItems: 1 })),
-    /** The claim that says what its bearer may do; with dots into an object. Default: scope, scp or permissions. */
+    /** The claim with the scopes; dots lead into an object. Default: scope, scp or permissions. */
     scopeClaim: Type.Optional(Type.String({ minLength: 1 })),
-    /** What the issuer's own words mean here; with it, nothing else of them counts. */
+    /** The local scopes for each of the issuer's own words; with it, its other words grant nothing. */
     scopes: Type.Optional(Type.Record(Type.String(), Type.Array(Type.String({ pattern: SCOPE_PATTERN })))),
-    /** The role of its users here: the most that a token of it can do. */
+    /** The role of its users here: the upper bound for its tokens. */
     role: Type.Optional(Type.String({ minLength: 1 }))
   },
   { additionalProperties: false }
 )
 
-/** An issuer whose tokens are accepted, with everything filled in but what only its metadata says. */
+/** An accepted issuer, complete except for the values that its metadata gives. */
 export type IssuerSettings = Required<Omit<Static<typeof TrustedIssuer>, Open>> &
   Pick<Static<typeof TrustedIssuer>, Open>
 type Open = 'jwksUri' | 'scopes' | 'scopeClaim'
 
-/** An issuer that cannot be trusted as it is configured. It stops the start; its message is one line for a person. */
+/** An issuer with an unusable configuration. It stops the start; its message is one line for a person. */
 export class TrustedIssuerError extends Error {
   override name = 'TrustedIssuerError'
 }

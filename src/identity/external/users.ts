@@ -10,14 +10,14 @@ import { EXTERNAL_DOMAIN } from '../users.ts'
 const MAX_KEPT = 100_000
 
 /**
- * The users that stand for subjects of outside issuers. Each is made at the first token of theirs, so that what they make
- * has an owner here; an administrator can disable them and change their role like everybody's.
+ * The local users for subjects of external issuers. Each is made at the first token of a subject, so that its rows have
+ * an owner here; an administrator can disable it and change its role like any other.
  */
 export class ExternalUsers {
   readonly #ids: InvalidatedCache<string>
 
   constructor(db: Database) {
-    // Whose identity it is never changes; that it went is told.
+    // The user of an identity never changes; its deletion is notified.
     this.#ids = new InvalidatedCache(
       (key) => findOrMake(db, JSON.parse(key)),
       MAX_KEPT,
@@ -25,13 +25,13 @@ export class ExternalUsers {
     )
   }
 
-  /** The id of a subject's user. @param role the role of one that is made now. */
+  /** The id of a subject's user. @param role the role of a new user. */
   find(issuer: string, subject: string, role: string): Promise<string> {
-    // What makes a user where there is none always gives one.
+    // It makes a missing user, so there always is one.
     return this.#ids.load(JSON.stringify([issuer, subject, role])) as Promise<string>
   }
 
-  /** Forgets who is who, after one of them was deleted. */
+  /** Drops the cached ids, after one of the users was deleted. */
   forget(): void {
     this.#ids.clear()
   }
@@ -48,8 +48,8 @@ async function find(db: Database, issuer: string, subject: string): Promise<stri
   return row?.userId
 }
 
-// Two instances may see the first token at once: the lock lets the second find what the first made. The address is random,
-// because one that follows from the subject could be taken by somebody else before the first token comes.
+// Two instances may see the first token at once: with the lock the second finds the user that the first made. The
+// address is random: an attacker could register one that follows from the subject before the first token comes.
 function make(db: Database, issuer: string, subject: string, role: string): Promise<string> {
   const email = `${randomUUID()}@${EXTERNAL_DOMAIN}`
   return db.transaction(async (tx) => {

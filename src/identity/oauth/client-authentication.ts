@@ -20,7 +20,7 @@ export class OAuthFailure extends Error {
   override name = 'OAuthFailure'
   readonly error: keyof typeof STATUSES
   readonly statusCode: number
-  /** With second_factor_required: what to send the code with. */
+  /** With second_factor_required: the challenge to send the code with. */
   readonly challenge: string | undefined
 
   constructor(error: keyof typeof STATUSES, description: string, challenge?: string) {
@@ -31,7 +31,7 @@ export class OAuthFailure extends Error {
   }
 }
 
-/** What a form and its headers say about the client. */
+/** The client's claim of its identity, in the form and the headers. */
 export interface ClientClaim {
   authorization?: string | undefined
   client_id?: string | undefined
@@ -39,8 +39,8 @@ export interface ClientClaim {
 }
 
 /**
- * The client of a request: the principal of its key, or undefined for the public client that logins without one have.
- * @throws OAuthFailure invalid_client, or invalid_request when it says who it is in two ways.
+ * The client of a request: the principal of its key, or undefined for the public client of logins without a key.
+ * @throws OAuthFailure invalid_client, or invalid_request when it identifies itself in two ways.
  */
 export async function clientOf(
   principals: PrincipalResolver,
@@ -48,7 +48,7 @@ export async function clientOf(
   address: string
 ): Promise<Client | undefined> {
   const { authorization, client_id, client_secret } = claim
-  // A client that sends its last token along is not refused for it: only Basic says who it is.
+  // A client that still sends its last token must not be refused: only Basic identifies it.
   const basic = authorization && /^Basic\b/i.test(authorization) ? parseBasic(authorization) : undefined
   if (basic && client_secret !== undefined) {
     throw new OAuthFailure('invalid_request', 'The client must authenticate in one way.')
@@ -64,7 +64,7 @@ export async function clientOf(
   return principal
 }
 
-/** The same, for what the public client may not do. */
+/** The same, for requests that the public client may not make. */
 export async function confidentialClientOf(
   principals: PrincipalResolver,
   claim: ClientClaim,
@@ -76,8 +76,8 @@ export async function confidentialClientOf(
 }
 
 /**
- * The scopes that a request asks for; undefined for all.
- * @throws OAuthFailure invalid_scope for one that is not had, or that there is not.
+ * The requested scopes; undefined for all.
+ * @throws OAuthFailure invalid_scope for an unknown one, or one that the client does not have.
  */
 export function askedScopes(
   scope: string | undefined,

@@ -2,15 +2,15 @@ import { hashKey, idOfKey, isKeyText, prefixOf, secretIdOf } from '../api-keys/k
 import type { Principal } from '../principal.ts'
 import type { PrincipalResolver } from '../requests/principal-resolver.ts'
 
-/** An OAuth 2 client: the principal of a key, and which of its secrets was sent. */
+/** An OAuth 2 client: the principal of a key, and the secret that it sent. */
 export interface Client extends Principal {
   keyId: string
   secretId: string
 }
 
 /**
- * The principal of an OAuth 2 client: a key whose id is the `client_id`. The `client_secret` is the whole key, or the part
- * behind its last underscore.
+ * The principal of an OAuth 2 client: a key. Its id is the `client_id`, and the `client_secret` is the whole key, or
+ * the part behind its last underscore.
  */
 export async function authenticateClient(
   principals: PrincipalResolver,

@@ -3,9 +3,9 @@ import { LRUCache } from 'lru-cache'
 import { ApiError } from '#src/errors.ts'
 import { networkOf } from '../requests/network.ts'
 
-/** Counts what happens within a window, in the memory of this process or shared by all instances. */
+/** Counts events within a window, in the memory of this process or shared by all instances. */
 export interface AttemptWindows {
-  /** Adds to a window, and tells its count and how long it still is, in milliseconds. */
+  /** Adds to a window. Gives its count and its remaining time, in milliseconds. */
   add(key: string, windowMs: number, amount?: number): Count | Promise<Count>
 }
 
@@ -20,21 +20,21 @@ interface Limit {
   seconds: number
 }
 
-/** How many wrong tries are checked: of a network on one account, of a network on all accounts, of all on one account. */
+/** The most wrong tries: of a network on one account, of a network on all accounts, of all networks on one account. */
 export interface AttemptLimits {
   pair: Limit
   network: Limit
   account: Limit
 }
 
-/** ASVS 5 asks for at most 100 wrong passwords an hour on one account. */
+/** ASVS 5 requires at most 100 wrong passwords an hour on one account. */
 export const LOGIN_LIMITS: AttemptLimits = {
   pair: { tries: 10, seconds: 600 },
   network: { tries: 100, seconds: 600 },
   account: { tries: 100, seconds: 3600 }
 }
 
-/** A code has six digits, and three of them are right at any time: few tries are all that is safe. */
+/** A code has six digits, and three codes are right at any time: only few tries are safe. */
 export const SECOND_FACTOR_LIMITS: AttemptLimits = {
   pair: { tries: 5, seconds: 300 },
   network: { tries: 50, seconds: 300 },
@@ -45,9 +45,9 @@ const MAX_KNOWN = 50_000
 const KNOWN_MS = 60_000
 
 /**
- * Bounds how many passwords or codes are guessed. A try is counted when it begins, because the check takes a while and many
- * may come at once; a right one is given back. The bounds of the account and of the network do not hold for a network that
- * the account has logged in from: a flood of guesses from elsewhere cannot lock its user out.
+ * Bounds how many passwords or codes are guessed. A try is counted when it begins, because the check takes a while and
+ * many may come at once; a right one is given back. The bounds of the account and of the network do not hold for a
+ * network that the account has logged in from: a flood of guesses from elsewhere cannot lock its user out.
  */
 export class LoginThrottle {
   readonly #windows: AttemptWindows | undefined
@@ -57,7 +57,7 @@ export class LoginThrottle {
   readonly #known = new LRUCache<string, boolean>({ max: MAX_KNOWN, ttl: KNOWN_MS })
 
   /**
-   * @param windows where tries are counted; undefined where nothing is limited.
+   * @param windows the counters of tries; undefined without limits.
    * @param findNetworks the networks that an account has logged in from.
    */
   constructor(
@@ -73,7 +73,7 @@ export class LoginThrottle {
   }
 
   /**
-   * Runs the check of one try: what it gives, or undefined for a wrong one. A check that fails is not counted either.
+   * Runs the check of one try. Gives its result, or undefined for a wrong one. A check that throws is not counted.
    * @throws ApiError TOO_MANY_REQUESTS with the seconds to wait, before the check.
    */
   async attempt<T>(account: string, address: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
@@ -90,7 +90,7 @@ export class LoginThrottle {
     }
     if (result === undefined) return undefined
     await giveBack()
-    // The typing errors of somebody who knows the password are forgotten; those on the account are not all theirs.
+    // A right password clears this network's typing errors; the account's count may include an attacker's tries.
     const { key, windowMs, tries } = this.#countersOf(account, network)[0]
     await windows.add(key, windowMs, -tries)
     this.#known.set(`${account} ${network}`, true)
@@ -112,7 +112,7 @@ export class LoginThrottle {
     return giveBack
   }
 
-  // Of an account only a hash: the counts may be kept in Redis, where no address of a person needs to be.
+  // The account is hashed: the counts may be in Redis, which should hold no address of a person.
   #countersOf(account: string, network: string): [Counter, Counter, Counter] {
     const who = hash('sha256', account, 'base64url').slice(0, 22)
     const counter = (kind: keyof AttemptLimits, of: string): Counter => {
@@ -140,7 +140,7 @@ interface Counter {
   sparesKnown: boolean
 }
 
-/** The answer for who must wait. */
+/** The error for too many attempts. */
 export function tooMany(seconds: number): ApiError {
   const message = `Too many failed attempts. Try again in ${seconds} s.`
   return new ApiError('TOO_MANY_REQUESTS', message, { retryAfter: seconds })

@@ -14,7 +14,7 @@ export function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether a password is the one that was hashed. Without a hash it takes the same time and says no.
+ * Whether a password matches a hash. Without a hash it is false, after the same time.
  * @throws ApiError OVERLOADED when too many wait.
  */
 export async function verifyPassword(password: string, passwordHash: string | undefined): Promise<boolean> {
@@ -23,18 +23,18 @@ export async function verifyPassword(password: string, passwordHash: string | un
   return matches && against === passwordHash
 }
 
-/** Whether a hash is weaker than those that are made now, so that the next login should replace it. */
+/** Whether a hash is weaker than new ones, so that the next login should replace it. */
 export function isOutdated(passwordHash: string): boolean {
   const [, memory, time] = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/.exec(passwordHash) ?? []
   return Number(memory ?? 0) < PARAMETERS.memoryCost || Number(time) < PARAMETERS.timeCost
 }
 
-/** What a user has in place of a hash who cannot log in with a password. */
+/** The hash column of a user that cannot log in with a password. */
 export const NO_PASSWORD = '!'
 
 let nobody: Promise<string> | undefined
 
-/** The hash that stands in for those that do not exist. Made at the start, or the first unknown user would show. */
+/** The stand-in hash for unknown users. Made at the start: otherwise the first unknown user would show. */
 export function dummyHash(): Promise<string> {
   nobody ??= hashPassword('the password of nobody')
   return nobody

@@ -3,12 +3,12 @@ import { isCommon } from './common-passwords.ts'
 
 const MIN_LENGTH = 8
 
-// What a reader does not see makes no password better: blanks, and characters without a shape such as a zero-width space.
+// Invisible characters make no password better: blanks, and characters without a shape such as a zero-width space.
 const UNSEEN = /[\s\p{Default_Ignorable_Code_Point}\p{Cc}]/gu
 
 /**
- * What is wrong with a new password, as a code and a sentence; undefined when nothing is. It is looked at in the form that is
- * hashed (NFKC), or full-width letters would pass that later log in as plain ones.
+ * The fault of a new password, as a code and a sentence; undefined for none. It checks the form that is hashed (NFKC):
+ * otherwise full-width letters would pass that later log in as plain ones.
  * @param email of the user, where it is known.
  */
 export function passwordFault(password: string, email?: string): Pick<Fault, 'code' | 'message'> | undefined {
@@ -22,12 +22,12 @@ export function passwordFault(password: string, email?: string): Pick<Fault, 'co
   return email === undefined ? undefined : emailFault(seen, email)
 }
 
-/** @throws ApiError VALIDATION_FAILED when a new password is refused. @param path where it is in the body. */
+/** @throws ApiError VALIDATION_FAILED when a new password is refused. @param path of the password in the body. */
 export function assertPassword(password: string, path: string, email?: string): void {
   refuse(passwordFault(password, email), path)
 }
 
-/** The same only for what depends on the user. @throws ApiError VALIDATION_FAILED when it is their e-mail. */
+/** The part that depends on the user. @throws ApiError VALIDATION_FAILED when it is the user's e-mail. */
 export function assertNotEmail(password: string, path: string, email: string): void {
   refuse(emailFault(fold(password), email), path)
 }

@@ -2,13 +2,13 @@ import { ApiError } from '#src/errors.ts'
 import { networkOf } from '../requests/network.ts'
 import type { AttemptWindows } from './login-throttle.ts'
 
-/** So many accounts an hour from one network: each costs an argon2, two rows, and tells whether an e-mail is taken. */
+/** The most accounts an hour from one network: each costs an argon2 and tells whether an e-mail is taken. */
 export const MAX_REGISTRATIONS = 100
 const WINDOW_MS = 3_600_000
 
 /**
  * Counts a registration when it begins.
- * @param windows where they are counted; undefined where nothing is limited.
+ * @param windows the counters; undefined without limits.
  * @throws ApiError TOO_MANY_REQUESTS with the seconds to wait.
  */
 export async function admitRegistration(windows: AttemptWindows | undefined, address: string): Promise<void> {

@@ -15,7 +15,7 @@ export async function findUser(db: Database, id: string): Promise<UserRecord | u
   return row
 }
 
-/** Reads a user with their role, in the transaction that may just have made them. */
+/** Reads a user with its role, in the transaction that may just have made it. */
 export async function findUserAndRole(db: Database, id: string): Promise<AuthRecords | undefined> {
   const { role, active } = users
   const [row] = await db
@@ -32,14 +32,14 @@ export async function findRole(db: Database, name: string): Promise<RoleRecord |
   return row && { scopes: new Set(row.scopes) }
 }
 
-/** Reads a login. An access token never outlives it, so only its being ended counts. */
+/** Reads a login. Access tokens expire before it does, so only its revocation counts. */
 export async function findSession(db: Database, id: string): Promise<SessionRecord | undefined> {
   const { userId, revokedAt } = sessions
   const [row] = await db.select({ userId, revokedAt }).from(sessions).where(eq(sessions.id, id))
   return row && { userId: row.userId, isRevoked: row.revokedAt !== null }
 }
 
-/** Reads whether an access token was revoked by itself. */
+/** Reads whether a single access token was revoked. */
 export async function findToken(db: Database, jti: string): Promise<{ isRevoked: boolean }> {
   const [row] = await db.select({ jti: revokedTokens.jti }).from(revokedTokens).where(eq(revokedTokens.jti, jti))
   return { isRevoked: row !== undefined }
@@ -64,7 +64,7 @@ export async function findKey(db: Database, id: string): Promise<KeyRecord | und
   )
 }
 
-/** Addresses and networks as a list that can be asked. @throws for what is neither. */
+/** A block list that matches addresses and networks. @throws for any other text. */
 function allowList(cidrs: string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {

@@ -5,7 +5,7 @@ import { issuerOf, type TokenRequest } from '../tokens/access-tokens.ts'
 import type { Grant } from './grant.ts'
 import type { PrincipalResolver } from './principal-resolver.ts'
 
-/** Whoever else can say what a token grants. */
+/** A verifier of tokens. */
 export interface Issuer {
   /** @param request the request that the token came with. */
   verify(token: string, request: TokenRequest): Promise<Grant | undefined>
@@ -13,18 +13,18 @@ export interface Issuer {
 
 const MAX_KEPT = 20_000
 
-/** Turns credentials into principals: once with a signature or a look into the database, from then on in memory. */
+/** Turns credentials into principals: first by a signature check or a database read, later from memory. */
 export class Authenticator {
   readonly #principals: PrincipalResolver
   readonly #issuers: ReadonlyMap<string, Issuer>
   readonly #usage: KeyUsage
-  // Of a signature only that it held is remembered; whether it is worth anything is asked at every request.
+  // Cache only that the signature is valid; revocation is checked on every request.
   readonly #grants = new Map<string, Grant>()
-  // A connection brings the same credential again and again, and to hash a key costs more than to compare it. As long as the
-  // connection lives this is in the clear, but nothing that was not verified before.
+  // A connection repeats one credential, and hashing a key costs more than comparing it. It stays in plain text as long
+  // as the connection lives, but only after it was verified.
   readonly #last = new WeakMap<object, { credential: string; name: string }>()
 
-  /** @param issuers who verifies tokens, by the `iss` of the token. */
+  /** @param issuers the verifiers of tokens, by their `iss`. */
   constructor(principals: PrincipalResolver, issuers: ReadonlyMap<string, Issuer>, usage: KeyUsage) {
     this.#principals = principals
     this.#issuers = issuers
@@ -33,7 +33,7 @@ export class Authenticator {
 
   /**
    * The principal of a credential that was verified before, without waiting; undefined when it must be verified.
-   * @param connection on which it came.
+   * @param connection the connection of the request.
    */
   recall(credential: string, address: string, connection: object): Principal | undefined {
     const grant = this.#grantOn(connection, credential)
@@ -42,7 +42,7 @@ export class Authenticator {
     return principal ?? undefined
   }
 
-  /** The principal of a credential; undefined when it is forged, expired, revoked, or its user may not do anything. */
+  /** The principal of a credential; undefined when it is forged, expired, revoked, or of a disabled user. */
   async verify(credential: string, address: string, request: TokenRequest): Promise<Principal | undefined> {
     const name = nameOf(credential)
     const grant = this.#grants.get(name) ?? (await this.#read(credential, request))
@@ -74,6 +74,6 @@ export class Authenticator {
   }
 }
 
-// Keys live for months, so they are not kept in the clear for longer than a connection lives; a token is worth ten minutes,
-// and hashing it costs more.
+// Keys live for months, so their plain text is kept no longer than a connection lives. A token lives ten minutes, and
+// hashing it costs more.
 const nameOf = (credential: string) => (isKeyText(credential) ? hashKey(credential) : credential)

@@ -3,15 +3,15 @@ import type { Database, Listen } from '#src/db/database.ts'
 import { Channel } from '#src/db/notifications/channel.ts'
 import { CHANNEL, forgetChanges, readChanges, readWatermark } from './identity-changes.ts'
 
-/** How the watch is kept, in milliseconds. */
+/** The times of the watch, in milliseconds. */
 export interface WatchTimes {
-  /** Between two looks at the table of changes, which find what a lost notification told. */
+  /** Between two polls of the table of changes, which find changes of lost notifications. */
   pollMs: number
-  /** The same while there is no listener, such as behind a pooler: a change is told within a second all the same. */
+  /** The same without a listener, such as behind a pooler: a change still arrives within a second. */
   aloneMs: number
-  /** Without a look for so long, nothing that is kept counts any more. */
+  /** Cached records are not trusted when the last poll is older than this. */
   staleMs: number
-  /** How long our own notification may take to come back before the listener is replaced. */
+  /** The longest time for this process's own notification to come back before the listener is replaced. */
   deafMs: number
 }
 
@@ -19,8 +19,8 @@ const TIMES: WatchTimes = { pollMs: 1500, aloneMs: 500, staleMs: 4000, deafMs: 4
 const FORGET_EVERY = 400
 
 /**
- * Follows the changes that every instance tells: by notification at once, by a poll when the listener was cut.
- * Each poll pings the channel, so that a listener that does not hear is replaced.
+ * Follows the changes of all instances: at once by notification, and by a poll when the connection was cut. Each poll
+ * pings the channel, so that a listener without an answer is replaced.
  */
 export class ChangeWatch {
   readonly #db: Database
@@ -33,7 +33,7 @@ export class ChangeWatch {
   #readAt = -Infinity
   #isClosed = false
 
-  /** @param onChange told what changed, `<kind>:<id>`; or undefined when anything may have. */
+  /** @param onChange called with each change, `<kind>:<id>`; or undefined when anything may have changed. */
   constructor(db: Database, listen: Listen, onChange: (subject: string | undefined) => void, times = TIMES) {
     this.#db = db
     this.#channel = new Channel(listen, CHANNEL, { onMessage: onChange })
@@ -41,22 +41,22 @@ export class ChangeWatch {
     this.#times = times
   }
 
-  /** Whether what is kept in memory can be believed: changes were followed until just now. */
+  /** Whether cached records can be trusted: the last poll was recent. */
   get isFollowing(): boolean {
     return performance.now() - this.#readAt < this.#times.staleMs
   }
 
-  /** Starts to follow. Nothing must be kept before that. */
+  /** Starts to follow. Nothing may be cached before. */
   async start(): Promise<void> {
-    // Without a listener the poll alone will do, and it tries again to have one.
+    // Without a listener the poll is enough, and it tries again to open one.
     await this.#channel.open().catch(() => {})
     await this.#poll()
     this.#schedule()
   }
 
-  /** Reads what changed until now, so that who made a change here finds it done when they are answered. */
+  /** Reads the changes until now, so that the request that made one finds it applied after its answer. */
   catchUp(): Promise<void> {
-    // The change is made, so its answer is not given up; and what is heard is for everybody.
+    // The change is made, so its answer is not given up; and the poll serves all requests.
     return runDetached(() => this.#poll())
   }
 
@@ -70,7 +70,7 @@ export class ChangeWatch {
   #schedule(): void {
     const delayMs = this.#channel.isListening ? this.#times.pollMs : this.#times.aloneMs
     this.#timer = setTimeout(async () => {
-      // A failure needs no report: after a while without a look nothing kept counts, and statements say it themselves.
+      // A failure needs no report: without polls the cached records expire, and statements report errors themselves.
       await this.#poll().catch(() => {})
       if (!this.#isClosed) this.#schedule()
     }, delayMs)
@@ -80,9 +80,9 @@ export class ChangeWatch {
   async #poll(): Promise<void> {
     const startedAt = performance.now()
     this.#channel.replaceDeaf(this.#times.deafMs)
-    // The table forgets, so after a long time what it tells is not all.
+    // The table keeps changes for an hour only, so after a longer time it is not complete.
     if (!this.isFollowing) this.#onChange(undefined)
-    // The watermark comes first: what is still under way at that moment is read again the next time.
+    // The watermark is read first: transactions that run at that moment are read again next time.
     const watermark = await readWatermark(this.#db, this.#channel.ping())
     for (const subject of await readChanges(this.#db, this.#watermark || watermark)) this.#onChange(subject)
     this.#watermark = watermark

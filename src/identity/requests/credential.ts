@@ -7,10 +7,10 @@ interface Headers {
 }
 
 /**
- * The credential of a request: an access token or key of `Authorization: Bearer`, or a key of `X-API-Key`. Undefined when
- * there is none, null when there is one of another kind.
- * @param rawHeaders the headers as they came, in which a second `Authorization` can still be seen.
- * @throws ApiError BAD_REQUEST when there are two: which one counts would be a guess.
+ * The credential of a request: an access token or key of `Authorization: Bearer`, or a key of `X-API-Key`. Undefined
+ * for none, null for one of another kind.
+ * @param rawHeaders the headers as sent, where a second `Authorization` is visible.
+ * @throws ApiError BAD_REQUEST for two credentials: the server must not guess which one counts.
  */
 export function readCredential(headers: Headers, rawHeaders: string[]): string | null | undefined {
   const { authorization, 'x-api-key': key } = headers
@@ -23,7 +23,7 @@ export function readCredential(headers: Headers, rawHeaders: string[]): string |
 
 const readKey = (key: string | string[]) => (typeof key === 'string' && isKeyText(key) ? key : null)
 
-// Node keeps the first of two without a word.
+// Node silently drops the second.
 function isTwice(rawHeaders: string[]): boolean {
   let count = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -5,9 +5,9 @@ import { findKey, findSession, findUserAndRole } from './auth-records.ts'
 import { judge } from './grant.ts'
 
 /**
- * The same principal by what the database says now, in the transaction that acts for it. A request that hashed a password in
- * between was let in up to 15 s ago, and its user may have been disabled, demoted or logged out since then.
- * @throws ApiError UNAUTHENTICATED when the credential is worth nothing any more.
+ * Reads a principal again, in the transaction that acts for it. A request that hashed a password was authenticated up
+ * to 15 s ago, and since then its user may have been disabled, demoted or logged out.
+ * @throws ApiError UNAUTHENTICATED when the credential is no longer valid.
  */
 export async function currentPrincipal(db: Database, principal: Principal): Promise<Principal> {
   const { userId, scopes, sessionId, keyId } = principal

@@ -8,9 +8,9 @@ const MAX_KEPT = 50_000
 const SIGNATURES_PER_SECOND = 100
 
 /**
- * Counts the refused credentials of each network. A forged EdDSA token costs 66 µs, so beyond the limit signatures are
- * checked at a bounded rate, all such networks together: one bad neighbour slows down the first use of a token there, and
- * shuts nobody out. Keys need no signature and are always looked up; credentials that are known are not asked about.
+ * Counts the refused credentials of each network. A forged EdDSA token costs 66 µs, so signatures from networks over
+ * the limit are checked at one bounded rate for all of them: a bad neighbour delays the first use of a token there, and
+ * shuts no client out. Keys need no signature and are always read; known credentials are not counted.
  */
 export class FailureThrottle {
   readonly #failures = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_KEPT })
@@ -22,7 +22,9 @@ export class FailureThrottle {
     this.#now = now
   }
 
-  /** Before a signature is checked. @throws ApiError TOO_MANY_REQUESTS for a network beyond its limit, in a full second. */
+  /**
+   * Runs before a signature check. @throws ApiError TOO_MANY_REQUESTS for a network over its limit, in a full second.
+   */
   admitSignature(address: string): void {
     const now = this.#now()
     const window = this.#failures.get(networkOf(address))

@@ -3,45 +3,45 @@ import { secretIdOf } from '../api-keys/key-format.ts'
 import type { Principal } from '../principal.ts'
 import { commonScopes } from '../scopes.ts'
 
-/** What a credential says by itself, once its signature or checksum holds. What it is worth now, the database says. */
+/** The content of a credential with a valid signature or checksum. The database says whether it still counts. */
 export interface Grant {
-  /** The user it acts for; of a key only the database knows. */
+  /** The user that it acts for; undefined for a key, where only the database knows it. */
   userId?: string
-  /** What it is limited to; undefined for all that the role, or the key, has. */
+  /** The upper bound of its scopes; undefined for all scopes of the role or the key. */
   scopes?: ReadonlySet<string>
   sessionId?: string
   keyId?: string
-  /** The hash of the key that was sent; undefined for a token that a key was exchanged for. */
+  /** The hash of the key; undefined for a token that a key was exchanged for. */
   keyHash?: string
-  /** Of a token that a key was exchanged for: which of its secrets was sent, as `secretIdOf` says it. */
+  /** For a token that a key was exchanged for: the secret that was sent, as `secretIdOf` names it. */
   secretId?: string
-  /** Of a token that can be revoked by itself. */
+  /** For a token that can be revoked by itself. */
   tokenId?: string
   /** In milliseconds since 1970. */
   expiresAt?: number
-  /** The principal that it was the last time, and what of the database that was made from. */
+  /** The last principal of the grant, and the database records that it was made from. */
   known?: { from: AuthRecords; principal: Principal }
 }
 
-/** A user as far as requests depend on it. */
+/** The columns of a user that requests depend on. */
 export interface UserRecord {
   id: string
   role: string
   active: boolean
 }
 
-/** A role as far as requests depend on it. */
+/** The columns of a role that requests depend on. */
 export interface RoleRecord {
   scopes: ReadonlySet<string>
 }
 
-/** A login as far as requests depend on it. */
+/** The columns of a login that requests depend on. */
 export interface SessionRecord {
   userId: string
   isRevoked: boolean
 }
 
-/** A key as far as requests depend on it. Times in milliseconds since 1970. */
+/** The columns of a key that requests depend on. Times in milliseconds since 1970. */
 export interface KeyRecord {
   id: string
   userId: string
@@ -55,7 +55,7 @@ export interface KeyRecord {
   enabled: boolean
 }
 
-/** What the database knows about a grant: undefined where the grant has no such thing. */
+/** The database records of a grant: undefined where the grant has no such record. */
 export interface AuthRecords {
   user: UserRecord
   role: RoleRecord
@@ -65,8 +65,8 @@ export interface AuthRecords {
 }
 
 /**
- * Who a grant makes its bearer, by what the database says now; undefined when it is worth nothing any more.
- * @param address where the request comes from; undefined where that does not matter.
+ * The principal of a grant by its database records; undefined when the grant is no longer valid.
+ * @param address the client's address; undefined where it does not matter.
  */
 export function judge(grant: Grant, facts: AuthRecords, address: string | undefined): Principal | undefined {
   const now = Date.now()
@@ -90,7 +90,7 @@ function isUsable(key: KeyRecord, { keyHash, secretId }: Grant, address: string 
   return isSent(key.hash) || (key.previousHash !== null && key.previousUntil > now && isSent(key.previousHash))
 }
 
-// A socket that listens on IPv6 names the addresses of IPv4 in its own way.
+// A socket that listens on IPv6 writes IPv4 addresses as `::ffff:…`.
 function plain(address: string): [string, 'ipv4' | 'ipv6'] {
   const ipv4 = address.startsWith('::ffff:') ? address.slice(7) : address
   return ipv4.includes(':') ? [ipv4, 'ipv6'] : [ipv4, 'ipv4']

@@ -2,12 +2,12 @@ import { gte, lt, sql } from 'drizzle-orm'
 import type { Database } from '#src/db/database.ts'
 import { identityChanges } from '../tables/identity-changes.ts'
 
-/** The channel on which the triggers tell changes of users, roles, sessions and keys. */
+/** The channel on which the triggers notify changes of users, roles, sessions and keys. */
 export const CHANNEL = 'tenon_identity'
 
 /**
- * The oldest transaction that may still be under way: every one below it can be seen by statements from now on.
- * Also notifies a text, which shows a listener that it still hears.
+ * The oldest transaction that may still run: later statements see every one below it. It also notifies a text, which
+ * shows that the listener still receives.
  */
 export async function readWatermark(db: Database, ping: string): Promise<number> {
   const [row] = await db
@@ -19,7 +19,7 @@ export async function readWatermark(db: Database, ping: string): Promise<number>
   return Number((row as { xmin: string }).xmin)
 }
 
-/** What changed in transactions from a watermark on. Some of it may have been read before. */
+/** The changes of transactions from a watermark on. Some of them may have been read before. */
 export async function readChanges(db: Database, watermark: number): Promise<string[]> {
   const rows = await db
     .selectDistinct({ subject: identityChanges.subject })
@@ -28,7 +28,7 @@ export async function readChanges(db: Database, watermark: number): Promise<stri
   return rows.map(({ subject }) => subject)
 }
 
-/** Forgets changes that every instance has read long ago: one that did not read for so long kept nothing either. */
+/** Deletes changes that every instance has read: one that did not read for an hour has dropped its cache. */
 export async function forgetChanges(db: Database): Promise<void> {
   await db.delete(identityChanges).where(lt(identityChanges.at, sql`now() - interval '1 hour'`))
 }

@@ -4,8 +4,8 @@ interface Load<V> {
 }
 
 /**
- * Rows of the database kept in memory until somebody says that they changed. Bounded: the oldest goes first.
- * What does not exist is not kept, or callers could fill the memory with names of their own.
+ * Rows of the database, cached until a change is notified. Bounded: the oldest goes first. Missing rows are not cached:
+ * clients could fill the memory with invented keys.
  */
 export class InvalidatedCache<V> {
   readonly #kept = new Map<string, V>()
@@ -14,24 +14,24 @@ export class InvalidatedCache<V> {
   readonly #most: number
   readonly #isFresh: () => boolean
 
-  /** @param isFresh whether changes are followed: while they are not, nothing in memory is believed. */
+  /** @param isFresh whether changes are followed: otherwise cached values are not trusted. */
   constructor(find: (key: string) => Promise<V | undefined>, most: number, isFresh: () => boolean) {
     this.#find = find
     this.#most = most
     this.#isFresh = isFresh
   }
 
-  /** What is in memory, without a look into the database. */
+  /** The cached value, without a database read. */
   get(key: string): V | undefined {
     return this.#isFresh() ? this.#kept.get(key) : undefined
   }
 
-  /** What is in memory or else in the database. Those who ask for one key at once share a look. */
+  /** The cached value, or else the one in the database. Requests for one key at the same time share a read. */
   async load(key: string): Promise<V | undefined> {
     return this.get(key) ?? (this.#loading.get(key) ?? this.#start(key)).value
   }
 
-  /** Forgets a key; also what is being read of it right now, which may be from before the change. */
+  /** Drops a key; also a value that is being read now, which may be from before the change. */
   drop(key: string): void {
     this.#kept.delete(key)
     const load = this.#loading.get(key)
@@ -39,7 +39,7 @@ export class InvalidatedCache<V> {
     this.#loading.delete(key)
   }
 
-  /** Forgets everything. */
+  /** Drops all keys. */
   clear(): void {
     this.#kept.clear()
     for (const key of this.#loading.keys()) this.drop(key)

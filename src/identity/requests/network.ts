@@ -1,8 +1,8 @@
 import { isIP, SocketAddress } from 'node:net'
 
 /**
- * An address in the one spelling that is stored and compared: without a port, as some proxies send it, and of IPv4 in its
- * own notation also where a socket of IPv6 names it. Undefined for what is no address.
+ * The one spelling of an address that is stored and compared: without a port, which some proxies send, and an IPv4
+ * address in its own notation even from an IPv6 socket. Undefined for what is no address.
  */
 export function addressOf(text: string): string | undefined {
   const bare = withoutPort(text.trim()).replace(/%.*$/, '')
@@ -13,8 +13,8 @@ export function addressOf(text: string): string | undefined {
 }
 
 /**
- * What attempts are counted by: an address of IPv4, or the /64 of IPv6, of which one caller has all. What is no address is
- * one caller altogether.
+ * The key that attempts are counted by: an IPv4 address, or the /64 of an IPv6 address, which one client has as a
+ * whole. All texts that are no address count as one client.
  */
 export function networkOf(text: string): string {
   const address = addressOf(text)

@@ -8,8 +8,8 @@ import { InvalidatedCache } from './invalidated-cache.ts'
 const MAX_KEPT = 100_000
 
 /**
- * What this process knows about who may do what: users, roles, logins and keys, read once and kept until the database
- * tells a change. A credential that was seen before is judged in memory.
+ * This process's cache of users, roles, logins and keys, each read once and kept until the database notifies a change.
+ * A credential that was seen before is resolved in memory.
  */
 export class PrincipalResolver {
   readonly #watch: ChangeWatch
@@ -37,7 +37,7 @@ export class PrincipalResolver {
     return this.#watch.start()
   }
 
-  /** Settles when what changed until now counts in this process; the others hear of it by themselves. */
+  /** Settles when this process has applied all changes until now; other instances are notified. */
   catchUp(): Promise<void> {
     return this.#watch.catchUp()
   }
@@ -47,17 +47,17 @@ export class PrincipalResolver {
     return this.#watch.close()
   }
 
-  /** Calls back when a signing key came or went. */
+  /** Sets the callback for a signing key that came or went. */
   onSigningKeys(callback: () => void): void {
     this.#onSigningKeys = callback
   }
 
-  /** Calls back when a user of an outside issuer was deleted. */
+  /** Sets the callback for the deletion of an external issuer's user. */
   onExternalUser(callback: () => void): void {
     this.#onExternalUser = callback
   }
 
-  /** Who a grant makes its bearer: undefined for nobody, null when only the database can say. */
+  /** The principal of a grant: undefined when it is not valid, null when only the database knows. */
   recall(grant: Grant, address: string): Principal | undefined | null {
     const { user: users, role: roles, session: sessions, key: keys, token: tokens } = this.#caches
     const key = grant.keyId === undefined ? undefined : keys.get(grant.keyId)
@@ -70,13 +70,13 @@ export class PrincipalResolver {
     return judge(grant, { user, role, session, key, token }, address)
   }
 
-  /** The same with a look into the database for what is not in memory; undefined for nobody. */
+  /** The same with a database read for records that are not cached; undefined when the grant is not valid. */
   async resolve(grant: Grant, address: string | undefined): Promise<Principal | undefined> {
     const facts = await this.#facts(grant)
     return facts && judge(grant, facts, address)
   }
 
-  /** The scopes of a role; undefined when there is none of this name. */
+  /** The scopes of a role; undefined for an unknown name. */
   async roleScopes(name: string): Promise<ReadonlySet<string> | undefined> {
     return (await this.#caches.role.load(name))?.scopes
   }

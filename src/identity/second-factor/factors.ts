@@ -4,13 +4,13 @@ import { recoveryCodes, secondFactors } from '../tables/second-factors.ts'
 import type { SecondFactorSecrets } from './secrets.ts'
 import { newSecret, stepOfCode } from './totp.ts'
 
-/** A code that was right, on its way to being used up: the time step of the app's, or a recovery code. */
+/** A right code, not yet used up: the time step of the app's code, or a recovery code. */
 export type RightCode = { step: number } | { recoveryHash: string }
 
 const ofUser = (userId: string) => eq(secondFactors.userId, userId)
 const isConfirmed = isNotNull(secondFactors.confirmedAt)
 
-/** Whether a user has a second factor, as a condition of a statement. */
+/** A condition for a statement: the user has no second factor. */
 export const hasNoSecondFactor = (db: Database, userId: string): SQL =>
   notExists(
     db
@@ -19,7 +19,7 @@ export const hasNoSecondFactor = (db: Database, userId: string): SQL =>
       .where(and(ofUser(userId), isConfirmed))
   )
 
-/** How the second factor of a user stands. */
+/** The state of a user's second factor. */
 export async function readFactor(db: Database, userId: string) {
   const [row] = await db
     .select({ confirmedAt: secondFactors.confirmedAt })
@@ -29,7 +29,7 @@ export async function readFactor(db: Database, userId: string) {
   return { enabled: row !== undefined, confirmedAt: row?.confirmedAt ?? null, recoveryCodesLeft }
 }
 
-/** Begins an enrolment, in place of one that was not confirmed. @returns the secret; undefined where one is confirmed. */
+/** Begins an enrolment, and replaces an unconfirmed one. @returns the secret; undefined when one is confirmed. */
 export async function enrol(db: Database, secrets: SecondFactorSecrets, userId: string): Promise<string | undefined> {
   const secret = newSecret()
   const sealed = secrets.seal(secret, userId)
@@ -45,7 +45,7 @@ export async function enrol(db: Database, secrets: SecondFactorSecrets, userId: 
   return row && secret
 }
 
-/** An enrolment whose code was right. */
+/** An enrolment with a right first code. */
 export interface Confirmation {
   sealed: string
   step: number
@@ -67,8 +67,8 @@ export async function checkEnrolment(
 }
 
 /**
- * Confirms an enrolment: from now on each login asks for a code.
- * @returns the recovery codes, to show once; undefined when the enrolment is another one by now.
+ * Confirms an enrolment: from now on each login needs a code.
+ * @returns the recovery codes, to show once; undefined when the enrolment has been replaced.
  */
 export function confirm(
   db: Database,
@@ -110,7 +110,7 @@ export async function checkCode(
   return row && { recoveryHash }
 }
 
-/** Uses a right code up. @returns false when another request was faster: of one code twice at once only one counts. */
+/** Uses up a right code. @returns false when another request was faster: of two uses at once only one counts. */
 export async function consumeCode(db: Database, userId: string, code: RightCode): Promise<boolean> {
   if ('recoveryHash' in code) {
     const used = await db

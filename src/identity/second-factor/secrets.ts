@@ -5,19 +5,19 @@ const [NONCE_BYTES, TAG_BYTES] = [12, 16]
 const CHALLENGE_SECONDS = 300
 const CODES = 10
 const CODE_LETTERS = 16
-// 32 letters and digits, without those that look like others.
+// 32 letters and digits, without the ones that look alike.
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
 
-/** What the second step of a login must know of the first. */
+/** The values that the second step of a login needs from the first. */
 export interface Challenge {
   userId: string
-  /** The API key that the login comes through; null for this API's own client. */
+  /** The API key of the login's client; null for this API's own client. */
   clientId: string | null
   /** Stands for the hash that the password was compared with. */
   fingerprint: string
 }
 
-/** What is encrypted, hashed and signed for second factors, each under a key of its own from one that all instances share. */
+/** Encrypts, hashes and signs for second factors, each with a key derived from one that all instances share. */
 export class SecondFactorSecrets {
   readonly #cipherKey: Buffer
   readonly #codeKey: Buffer
@@ -30,7 +30,7 @@ export class SecondFactorSecrets {
     this.#challengeKey = derive('challenge')
   }
 
-  /** Encrypts a TOTP secret, so that it opens for this user only. */
+  /** Encrypts a TOTP secret for one user only. */
   seal(secret: string, userId: string): string {
     const nonce = randomBytes(NONCE_BYTES)
     const cipher = createCipheriv(CIPHER, this.#cipherKey, nonce).setAAD(Buffer.from(userId))
@@ -38,7 +38,7 @@ export class SecondFactorSecrets {
     return Buffer.concat([nonce, cipher.getAuthTag(), ...encrypted]).toString('base64')
   }
 
-  /** Decrypts it. @throws when it was altered or is another user's. */
+  /** Decrypts a secret. @throws when it was altered or belongs to another user. */
   open(sealed: string, userId: string): string {
     const bytes = Buffer.from(sealed, 'base64')
     const decipher = createDecipheriv(CIPHER, this.#cipherKey, bytes.subarray(0, NONCE_BYTES))
@@ -54,25 +54,25 @@ export class SecondFactorSecrets {
     })
   }
 
-  /** What is stored of a recovery code, however it is typed. A keyed hash: 80 bits need no slow one. */
+  /** The stored hash of a recovery code, for any spelling of it. A keyed hash: 80 bits need no slow one. */
   hashCode(code: string, userId: string): string {
     const typed = code.toLowerCase().replaceAll(/[\s-]/g, '')
     return createHmac('sha256', this.#codeKey).update(`${userId} ${typed}`).digest('base64url')
   }
 
-  /** Stands for a password hash in a challenge, which others may read. */
+  /** Stands for a password hash in a challenge, which is not secret. */
   fingerprint(passwordHash: string): string {
     return this.#sign(passwordHash).slice(0, 22)
   }
 
-  /** A challenge as text, signed, and how many seconds it is good for. */
+  /** A signed challenge as text, and its life in seconds. */
   writeChallenge({ userId, clientId, fingerprint }: Challenge): { challenge: string; expiresIn: number } {
     const claims = [userId, clientId, fingerprint, Math.floor(Date.now() / 1000) + CHALLENGE_SECONDS]
     const payload = Buffer.from(JSON.stringify(claims)).toString('base64url')
     return { challenge: `tnc_${payload}.${this.#sign(payload)}`, expiresIn: CHALLENGE_SECONDS }
   }
 
-  /** Reads a challenge; undefined when this server did not make it, or its time is over. */
+  /** Reads a challenge; undefined when it is not from this server, or has expired. */
   readChallenge(text: string): Challenge | undefined {
     const [, payload = '', signature = ''] = /^tnc_([\w-]+)\.([\w-]+)$/.exec(text) ?? []
     const expected = Buffer.from(this.#sign(payload))

@@ -11,8 +11,8 @@ export const secretUri = (secret: string, email: string): string =>
   generateURI({ issuer: ISSUER, label: email, secret })
 
 /**
- * The time step that a code of six digits belongs to: this one, or one before or after it, because clocks differ (RFC 6238,
- * section 5.2). Undefined for a wrong code, and for one that is not after the step of the last.
+ * The time step of a six-digit code: the current one, or one before or after it, because clocks differ (RFC 6238,
+ * section 5.2). Undefined for a wrong code, and for a step not after the last used one.
  */
 export async function stepOfCode(code: string, secret: string, lastStep: number | null): Promise<number | undefined> {
   const options = { secret, token: code, epochTolerance: STEP_SECONDS }

@@ -4,7 +4,7 @@ import type { Origin } from './sessions.ts'
 
 const MAX_AGENT = 300
 
-/** Where a login comes from, as its user sees it in the list of their logins. */
+/** The origin of a login, for the user's list of logins. */
 export function originOf(
   request: { ip: string; headers: { 'user-agent'?: string | undefined } },
   clientId: string | null = null

@@ -9,32 +9,32 @@ import { sessions } from '../tables/sessions.ts'
 import { users } from '../tables/users.ts'
 import { hashRefreshToken, type RefreshToken, type RefreshTokens } from '../tokens/refresh-tokens.ts'
 
-/** A token that was just used gives its successor again for so long: two tabs, or an answer that got lost. */
+/** For this long after its use a token gives the same successor again: for two tabs, or for a lost answer. */
 const GRACE_SECONDS = 10
 const IDLE_DAYS = 30
 const ABSOLUTE_DAYS = 90
 const KNOWN_DAYS = 30
 
-/** So many logins of a user are kept; a new one beyond that ends the one that was not used for longest. */
+/** The most logins of a user; a new one beyond that ends the least recently used one. */
 export const MAX_SESSIONS = 100
 
-/** Where a login comes from. */
+/** The origin of a login. */
 export interface Origin {
   userAgent: string | null
   ip: string | null
   clientId: string | null
-  /** Where the client is a key: which of its secrets it sent. */
+  /** Where the client is a key: the secret that it sent. */
   secretId?: string | undefined
 }
 
-/** A user whose password was right, and whose code was where one is needed. */
+/** A user that gave the right password, and the right code where one is needed. */
 export interface LoginUser {
   id: string
   passwordHash: string
   hasSecondFactor: boolean
 }
 
-/** A login and the refresh token that goes on from it. */
+/** A login and its current refresh token. */
 export interface LiveSession extends Omit<SessionRow, 'notAfter'> {
   /** In seconds since 1970: access tokens end then at the latest. */
   notAfter: number
@@ -48,9 +48,9 @@ const live = { id, userId, clientId, scopes, notAfter: soonest }
 
 /**
  * Starts a login, if the user is still active and the password still the one that was verified. The comparison with the
- * hash takes up to 15 s, so the statement that inserts looks again, and locks the user: a change of the password that comes
- * after it waits, and ends this login with the others.
- * @param granted what it may do; undefined for all that the role allows.
+ * hash takes up to 15 s, so the inserting statement checks again, and locks the user: a later change of the password
+ * waits, and ends this login with the others.
+ * @param granted the scopes of the login; undefined for all scopes of the role.
  * @returns undefined when the user was disabled or the password changed in between.
  */
 export async function startSession(
@@ -65,7 +65,7 @@ export async function startSession(
     eq(users.id, user.id),
     eq(users.passwordHash, user.passwordHash),
     eq(users.active, true),
-    // Where a code was asked for it was used up just before.
+    // A code, where one was needed, was used up just before.
     user.hasSecondFactor ? undefined : hasNoSecondFactor(db, user.id)
   )
   const [row] = await db
@@ -96,7 +96,7 @@ export async function startSession(
   return row && alive(row, token)
 }
 
-// Of logins that have ended first, then of those that were not used for longest.
+// Ended logins first, then the least recently used ones.
 async function forgetExcess(db: Database, userId: string): Promise<void> {
   const excess = db
     .select({ id: sessions.id })
@@ -112,15 +112,15 @@ async function forgetExcess(db: Database, userId: string): Promise<void> {
 const value = (text: string | null, type: keyof typeof CASTS, name: string) => sql`${text}${CASTS[type]}`.as(name)
 const CASTS = { uuid: sql`::uuid`, text: sql`::text`, timestamptz: sql`::timestamptz` }
 
-/** Whether a login has not ended, as a condition of a statement that depends on it. */
+/** A condition for a statement: the login has not ended. */
 export const isLiveSession = (db: Database, id: string): SQL =>
   exists(db.select({ id: sessions.id }).from(sessions).where(isLive(id)))
 
 /**
- * Uses a refresh token: its successor, or undefined when the login has ended. Using an old one again ends the login, with
- * its access tokens, because one of the two who have it stole it (RFC 9700, section 4.14.2). In the grace after its use a
- * token gives the same successor once more.
- * @param mayUse whether the caller is the client that the login belongs to.
+ * Uses a refresh token. Gives its successor, or undefined when the login has ended. A second use of an old token ends
+ * the login, with its access tokens: either the client or the second user stole it (RFC 9700, section 4.14.2). For a
+ * grace time after its use a token gives the same successor once more.
+ * @param mayUse whether the login belongs to this client.
  */
 export async function rotateSession(
   db: Database,
@@ -131,7 +131,7 @@ export async function rotateSession(
   const presented = hashRefreshToken(token)
   const current = await findLive(db, token.sessionId)
   if (!current || !mayUse(current.clientId)) return undefined
-  // One statement, so that of many at once one rotates and the others find what it did.
+  // One statement: of many at once one rotates, and the others find its result.
   const [rotated] = await db
     .update(sessions)
     .set({
@@ -156,7 +156,7 @@ export async function rotateSession(
   return undefined
 }
 
-/** What a login grants now, to whichever client it belongs: no more than was granted when it started. */
+/** The current grant of a login, for any client: no more than was granted at its start. */
 export const grantOfSession = ({ id, userId, clientId, scopes }: Omit<SessionRow, 'notAfter'>): Grant => ({
   userId,
   sessionId: id,
@@ -169,7 +169,7 @@ export async function endSession(db: Database, userId: string, id: string): Prom
   return endSessions(db, and(eq(sessions.userId, userId), eq(sessions.id, id)) as SQL)
 }
 
-/** Ends the login that a refresh token belongs to, also an old one. */
+/** Ends the login of a refresh token, even of an old one. */
 export async function endSessionOf(db: Database, { sessionId }: RefreshToken): Promise<void> {
   await endSessions(db, eq(sessions.id, sessionId))
 }
@@ -204,8 +204,8 @@ export function listSessions(db: Database, userId: string) {
 }
 
 /**
- * The networks that an account logged in from in the last 30 days, also by logins that have ended.
- * @param account the e-mail of its user, or the id.
+ * The networks that an account logged in from in the last 30 days, ended logins included.
+ * @param account the e-mail or the id of its user.
  */
 export async function loginNetworks(db: Database, account: string): Promise<ReadonlySet<string>> {
   const rows = await db
@@ -233,24 +233,24 @@ export async function findLiveToken(db: Database, token: RefreshToken) {
   return row
 }
 
-/** The login of an id while it has not ended. */
+/** The login with an id, if it has not ended. */
 export async function findLive(db: Database, id: string): Promise<SessionRow | undefined> {
   const [row] = await db.select(live).from(sessions).where(isLive(id))
   return row
 }
 
-/** Forgets logins and revocations that are over anyway. */
+/** Deletes expired logins and revocations. */
 export async function forgetEnded(db: Database): Promise<void> {
   await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
   await db.delete(revokedTokens).where(lt(revokedTokens.expiresAt, sql`now()`))
 }
 
-/** A login as it is stored, as far as its tokens depend on it. */
+/** The columns of a login that its tokens depend on. */
 export interface SessionRow {
   id: string
   userId: string
   clientId: string | null
-  /** What was granted; null for all that the role allows. */
+  /** The granted scopes; null for all scopes of the role. */
   scopes: string[] | null
   notAfter: string
 }

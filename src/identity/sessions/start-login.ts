@@ -9,7 +9,7 @@ import type { RefreshToken } from '../tokens/refresh-tokens.ts'
 import { authenticate, findVerified, type VerifiedUser } from '../users.ts'
 import { grantOfSession, type LiveSession, type Origin, rotateSession, startSession } from './sessions.ts'
 
-/** What a login gives, by whichever route it came. */
+/** The result of a login, for each of its routes. */
 export interface Tokens {
   accessToken: string
   expiresIn: number
@@ -17,15 +17,15 @@ export interface Tokens {
   scope: string
 }
 
-/** What a refresh asks for. */
+/** The values of a refresh request. */
 export interface Asked {
-  /** Less than what was granted, for this one access token. */
+  /** Fewer scopes than granted, for this one access token. */
   asked?: string[] | undefined
-  /** Where the client is a key: which of its secrets it sent. */
+  /** Where the client is a key: the secret that it sent. */
   secretId?: string | undefined
 }
 
-/** Starts a login of a user whose password was right. Undefined when it was changed, or they were disabled, since then. */
+/** Starts a login after a right password. Undefined when the password was changed or the user disabled since then. */
 export async function startLogin(
   identity: Identity,
   db: Database,
@@ -38,8 +38,8 @@ export async function startLogin(
 }
 
 /**
- * The same for a user who was found by e-mail and password. When the stored hash is another one by now, the password is
- * compared once more: a login beside this one may have replaced a hash of older parameters.
+ * The same for a user found by e-mail and password. When the stored hash has changed, the password is compared once
+ * more: a parallel login may have replaced a hash of older parameters.
  */
 export async function startVerifiedLogin(
   identity: Identity,
@@ -54,21 +54,21 @@ export async function startVerifiedLogin(
   return again && !again.hasSecondFactor ? startLogin(identity, db, again, origin, asked) : undefined
 }
 
-/** What the first step of a login with a second factor answers with. */
+/** The answer to the first step of a login with a second factor. */
 export function challengeOf({ factorSecrets }: Identity, user: VerifiedUser, clientId: string | null = null) {
   const fingerprint = factorSecrets.fingerprint(user.passwordHash)
   return factorSecrets.writeChallenge({ userId: user.id, clientId, fingerprint })
 }
 
-/** A login whose code was right, and whose code is still to be used up. */
+/** A login with a right code, which is not used up yet. */
 export interface SecondStep {
   user: VerifiedUser
   code: RightCode
 }
 
 /**
- * Checks the second step of a login: undefined when the challenge has ended, belongs to another client, or is from before a
- * change of the password, and when the code is wrong.
+ * Checks the second step of a login. Undefined when the challenge has expired, belongs to another client, or is older
+ * than a change of the password, and when the code is wrong.
  * @throws ApiError TOO_MANY_REQUESTS when too many codes were tried.
  */
 export async function checkSecondStep(
@@ -88,7 +88,7 @@ export async function checkSecondStep(
   })
 }
 
-/** Uses the code up and starts the login, or neither; undefined when the code was used or the user changed since. */
+/** Uses up the code and starts the login, or neither; undefined when the code was used or the user changed since. */
 export function startSecondStep(
   identity: Identity,
   db: Database,
@@ -104,9 +104,9 @@ export function startSecondStep(
 }
 
 /**
- * Goes on with a login by its refresh token; undefined when it has ended, or ends now because the token was used before:
- * what this process keeps in memory has to catch up with that.
- * @param mayUse whether the caller is the client that the login belongs to.
+ * Continues a login by its refresh token. Undefined when it has ended, or ends now because the token was used before;
+ * then the cache of this process catches up with that.
+ * @param mayUse whether the login belongs to this client.
  */
 export async function refreshLogin(
   identity: Identity,
@@ -119,8 +119,8 @@ export async function refreshLogin(
   return session && issue(identity, db, session, more)
 }
 
-// What the answer, the claim and introspection say is what the token can do: within the role, what was granted, and the key
-// that is its client.
+// The answer, the claim and introspection name the real scopes of the token: within the role, the granted scopes, and
+// the key of its client.
 async function issue(
   { tokens }: Identity,
   db: Database,

@@ -3,23 +3,23 @@ import { type AnyPgColumn, boolean, index, jsonb, pgTable, text, uuid } from 'dr
 import { resourceColumns, timestamp } from '#src/db/columns.ts'
 import { users } from './users.ts'
 
-/** API keys. Of the secret only a hash is here: it has 256 bits, so a fast one is enough. */
+/** API keys. Only a hash of the secret is stored: it has 256 bits, so a fast hash is enough. */
 export const apiKeys = pgTable(
   'api_keys',
   {
     ...resourceColumns(),
-    /** The maker, for whom the key acts. */
+    /** The maker: the key acts for this user. */
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    /** The key that made this one, which ends with it. */
+    /** The key that made this one; this one is deleted with it. */
     parentId: uuid('parent_id').references((): AnyPgColumn => apiKeys.id, { onDelete: 'cascade' }),
     name: text('name').notNull(),
     /** The start of the key, to recognise it by. */
     prefix: text('prefix').notNull(),
     /** SHA-256 of the whole key, base64url. */
     hash: text('hash').notNull(),
-    /** After a rotation: the key before, and until when it works. */
+    /** After a rotation: the previous key, and the end of its use. */
     previousHash: text('previous_hash'),
     previousUntil: timestamp('previous_until'),
     scopes: text('scopes').array().notNull(),

@@ -1,7 +1,7 @@
 import { index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
 import { users } from './users.ts'
 
-/** Who a subject of an outside issuer is here. Never matched by e-mail: an issuer could claim anybody's. */
+/** The local user of an external issuer's subject. Never matched by e-mail: an issuer could claim any address. */
 export const externalIdentities = pgTable(
   'external_identities',
   {

@@ -3,14 +3,14 @@ import { bigint, index, pgTable, text } from 'drizzle-orm/pg-core'
 import { timestamp } from '#src/db/columns.ts'
 
 /**
- * What triggers wrote down about changes of users, roles, sessions and keys: the net below LISTEN.
- * By transaction and not by a sequence, because a lower number of a sequence may become visible after a higher one.
+ * Changes of users, roles, sessions and keys, written by triggers: the fallback for LISTEN. Numbered by transaction,
+ * since a lower number of a sequence may become visible after a higher one.
  */
 export const identityChanges = pgTable(
   'identity_changes',
   {
     xid: bigint('xid', { mode: 'number' }).notNull().default(sql`(pg_current_xact_id()::text)::bigint`),
-    /** `<kind>:<id>`, as the notification says it. */
+    /** `<kind>:<id>`, as in the notification. */
     subject: text('subject').notNull(),
     at: timestamp('at').notNull().default(sql`now()`)
   },

@@ -3,7 +3,7 @@ import { bigint, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
 import { timestamp } from '#src/db/columns.ts'
 import { users } from './users.ts'
 
-/** The authenticator app of a user. It counts from its confirmation on. */
+/** The authenticator app of a user. It counts after its confirmation. */
 export const secondFactors = pgTable('second_factors', {
   userId: uuid('user_id')
     .primaryKey()
@@ -11,12 +11,12 @@ export const secondFactors = pgTable('second_factors', {
   /** The TOTP secret, encrypted. */
   secret: text('secret').notNull(),
   confirmedAt: timestamp('confirmed_at'),
-  /** The time step of the last code that was used: no code is taken twice. */
+  /** The time step of the last used code: no code is accepted twice. */
   lastStep: bigint('last_step', { mode: 'number' }),
   createdAt: timestamp('created_at').notNull().default(sql`now()`)
 })
 
-/** Codes for who lost the app, each good for one use and then gone. Only a keyed hash is here. */
+/** Codes for users without their app, each for one use and then deleted. Only a keyed hash is stored. */
 export const recoveryCodes = pgTable(
   'recovery_codes',
   {

@@ -4,7 +4,7 @@ import { v7 } from 'uuid'
 import { timestamp } from '#src/db/columns.ts'
 import { users } from './users.ts'
 
-/** A login, and the family of refresh tokens that goes on from it. Of the tokens only hashes are here. */
+/** A login, and its family of refresh tokens. Only hashes of the tokens are stored. */
 export const sessions = pgTable(
   'sessions',
   {
@@ -12,19 +12,19 @@ export const sessions = pgTable(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    /** The API key that the login came through as an OAuth client; null for this API's own. */
+    /** The API key of the login's OAuth client; null for this API's own client. */
     clientId: uuid('client_id'),
-    /** What was granted at its start, where that was not all that the role allows: its refreshes keep to it. */
+    /** The scopes granted at its start, which its refreshes keep to; null for all scopes of the role. */
     scopes: text('scopes').array(),
     /** SHA-256, base64url. */
     tokenHash: text('token_hash').notNull(),
-    /** The token before, which for a short while gives the same successor again. */
+    /** The previous token, which for a short while gives the same successor again. */
     previousHash: text('previous_hash'),
     rotatedAt: timestamp('rotated_at').notNull().default(sql`now()`),
     createdAt: timestamp('created_at').notNull().default(sql`now()`),
-    /** Ends when it was not used for so long; moved by each use. */
+    /** The end of an unused login; moved by each use. */
     idleExpiresAt: timestamp('idle_expires_at').notNull(),
-    /** Ends then at the latest. */
+    /** The end of the login at the latest. */
     expiresAt: timestamp('expires_at').notNull(),
     userAgent: text('user_agent'),
     ip: text('ip'),

@@ -6,7 +6,7 @@ export const users = pgTable(
   'users',
   {
     ...resourceColumns(),
-    /** Stored in lower case, so that unique means unique to a person. */
+    /** Stored in lower case, so that addresses that look the same to a person are equal. */
     email: text('email').notNull().unique(),
     name: text('name').notNull(),
     passwordHash: text('password_hash').notNull(),

@@ -8,34 +8,34 @@ export const ACCESS_TOKEN_SECONDS = 600
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** The client of the logins that come through this API's own routes, as `client_id` says it. */
+/** The `client_id` of logins through this API's own routes. */
 export const OWN_CLIENT = 'tenon'
 
-/** What an access token says. */
+/** The content of an access token. */
 export interface TokenContents {
   /** The user, or the client itself (RFC 9068, section 2.2). */
   sub: string
   clientId: string
   scopes: Iterable<string>
   sessionId?: string
-  /** Where the client is a key: the secret that it sent, as `secretIdOf` says it. The token ends with that. */
+  /** Where the client is a key: the secret that it sent, as `secretIdOf` names it. The token ends with that secret. */
   secretId?: string | undefined
-  /** The role whose scopes these are, all of them: what the role gains or loses, the token does too. */
+  /** Set when the token has all scopes of this role: it then gains and loses scopes with the role. */
   role?: string | undefined
   /** The token must not outlive its login. In seconds since 1970. */
   notAfter?: number
 }
 
-/** The claims that every token of ours has (RFC 9068, section 2.2). */
+/** The required claims of this server's tokens (RFC 9068, section 2.2). */
 export const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'iat', 'exp', 'jti', 'scope']
 
-/** What signs: `app.jwt` of @fastify/jwt. */
+/** The signer: `app.jwt` of @fastify/jwt. */
 export interface TokenSigner {
   sign(claims: object, options: { key: string; kid: string }): string
 }
 
 /**
- * What verifies: a request, as @fastify/jwt extends it. Unlike `app.jwt.verify()` it keeps a prepared verifier for each
+ * The verifier: a request, as @fastify/jwt extends it. Unlike `app.jwt.verify()` it keeps a prepared verifier for each
  * key.
  */
 export interface TokenRequest {
@@ -43,7 +43,7 @@ export interface TokenRequest {
   jwtVerify(): Promise<JWTPayload>
 }
 
-/** The access tokens of this server (RFC 9068): signed with EdDSA, ten minutes. plugins/jwt.ts says what must hold. */
+/** The access tokens of this server (RFC 9068): EdDSA, ten minutes. plugins/jwt.ts has the rules for verification. */
 export class AccessTokens {
   readonly #keys: KeyRing
   readonly #issuer: string
@@ -57,7 +57,7 @@ export class AccessTokens {
     this.#signer = signer
   }
 
-  /** Signs a token. @returns it, and its life in seconds. */
+  /** Signs a token. @returns the token, and its life in seconds. */
   async sign(contents: TokenContents): Promise<{ token: string; expiresIn: number }> {
     const { kid, privatePem } = this.#keys.current
     const now = Math.floor(Date.now() / 1000)
@@ -79,26 +79,26 @@ export class AccessTokens {
     return { token: this.#signer.sign(claims, { key: privatePem, kid }), expiresIn: expiresAt - now }
   }
 
-  /** What a token of ours grants by itself, or undefined when it is forged, expired, malformed or for somebody else. */
+  /** The grant of a token of this server; undefined when it is forged, expired, malformed or for another audience. */
   async verify(token: string, request: TokenRequest): Promise<Grant | undefined> {
     const claims = await this.claimsOf(token, request)
     return claims && grantOf(claims)
   }
 
-  /** The verified claims of a token, or undefined. @param request does the work: one token at a time. */
+  /** The verified claims of a token, or undefined. @param request verifies it: one token at a time. */
   async claimsOf(token: string, request: TokenRequest): Promise<JWTPayload | undefined> {
     try {
       request.tokenToVerify = token
       const claims = await request.jwtVerify()
       return isCanonical(token) ? claims : undefined
     } catch {
-      // Whatever it is, the token caused it: among seven classes of errors is a RangeError for `nbf: 1e30`.
+      // Any error comes from the token: among seven classes of errors is a RangeError for `nbf: 1e30`.
       return undefined
     }
   }
 }
 
-/** The issuer that a token names, before anything of it is believed; undefined when it is no JWT. */
+/** The issuer named in an unverified token; undefined when it is no JWT. */
 export function issuerOf(token: string): string | undefined {
   try {
     return decodeJwt(token).iss
@@ -107,7 +107,7 @@ export function issuerOf(token: string): string | undefined {
   }
 }
 
-/** Whether the signature is written in the one way that base64url has for it: unused bits would make it malleable. */
+/** Whether the signature has its only valid base64url spelling: unused bits would make it malleable. */
 export function isCanonical(token: string): boolean {
   const signature = token.slice(token.lastIndexOf('.') + 1)
   return Buffer.from(signature, 'base64url').toString('base64url') === signature
@@ -121,7 +121,7 @@ function grantOf(claims: JWTPayload): Grant | undefined {
   const client = isUuid(client_id) && typeof secret_id === 'string' && { keyId: client_id, secretId: secret_id }
   if (sid === undefined) return client ? { ...client, tokenId: jti as string, expiresAt, scopes } : undefined
   if (!isUuid(sid) || !isUuid(sub) || !(client || client_id === OWN_CLIENT)) return undefined
-  // A login that came through a key as its client ends with the key, and can do no more than it.
+  // A login through a key as its client ends with the key, and has no more scopes than the key.
   return { userId: sub, sessionId: sid, expiresAt, ...client, ...(role === undefined && { scopes }) }
 }
 

@@ -3,7 +3,7 @@ import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 const START = 'tnr_'
 const [ID_BYTES, SECRET_BYTES, TAG_BYTES] = [16, 32, 16]
 
-/** A refresh token that this server made, taken apart. */
+/** The parts of a refresh token of this server. */
 export interface RefreshToken {
   sessionId: string
   secret: Buffer
@@ -11,8 +11,8 @@ export interface RefreshToken {
 }
 
 /**
- * Makes and reads refresh tokens: the id of the login, a secret, and a tag that only this server can make. The tag lets a
- * token that was used up be told from an invented one, so that nobody can end the login of somebody else.
+ * Makes and reads refresh tokens: the id of the login, a secret, and a tag that only this server can make. The tag
+ * tells a used token from an invented one, so that an attacker cannot end the login of another user.
  */
 export class RefreshTokens {
   readonly #key: Buffer
@@ -27,14 +27,14 @@ export class RefreshTokens {
   }
 
   /**
-   * The token that follows: always the same one, so that who asks twice gets it twice and none has to be stored. Who
-   * reads the database has the key but not the secret, and so not the successor.
+   * The next token: always the same one, so that a repeated request gets it again without storing it. A reader of the
+   * database has the key but not the secret, and so cannot make the successor.
    */
   next({ sessionId, secret }: RefreshToken): RefreshToken {
     return this.#write(sessionId, this.#mac('successor', sessionId, secret))
   }
 
-  /** Takes a token apart; undefined when this server did not make it. */
+  /** Takes a token apart; undefined when it is not from this server. */
   read(text: string): RefreshToken | undefined {
     const bytes = text.startsWith(START) ? Buffer.from(text.slice(START.length), 'base64url') : Buffer.alloc(0)
     if (bytes.length !== ID_BYTES + SECRET_BYTES + TAG_BYTES) return undefined
@@ -57,5 +57,5 @@ export class RefreshTokens {
   }
 }
 
-/** What is stored of a refresh token. */
+/** The stored hash of a refresh token. */
 export const hashRefreshToken = ({ text }: RefreshToken): string => hash('sha256', text, 'base64url')

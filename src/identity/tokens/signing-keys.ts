@@ -10,10 +10,10 @@ export interface SigningKey {
   kid: string
   privateKey: KeyObject
   publicKey: KeyObject
-  /** The same two as PEM (PKCS #8 and SPKI), which is how @fastify/jwt takes them. */
+  /** Both keys as PEM (PKCS #8 and SPKI), the form for @fastify/jwt. */
   privatePem: string
   publicPem: string
-  /** The public half, as the JWKS shows it. */
+  /** The public key, in the form of the JWKS. */
   jwk: JWK
   /** When it starts to sign, in milliseconds since 1970. */
   activeAt: number
@@ -21,7 +21,7 @@ export interface SigningKey {
 
 const READ_AGAIN_MS = 1000
 
-/** The keys that sign and verify access tokens: those of the configuration, or else those that all instances share. */
+/** The keys that sign and verify access tokens: the configured ones, or else those that all instances share. */
 export class KeyRing {
   readonly #read: () => Promise<SigningKey[]>
   #keys: SigningKey[] = []
@@ -33,28 +33,28 @@ export class KeyRing {
     this.#read = read
   }
 
-  /** The key that signs now: the newest that is active. */
+  /** The current signing key: the newest active one. */
   get current(): SigningKey {
     const now = Date.now()
     /* c8 ignore next -- a clock that went back behind the first key's start */
     return (this.#keys.find((key) => key.activeAt <= now) ?? this.#keys[0]) as SigningKey
   }
 
-  /** Every key that is believed, for the JWKS. */
+  /** Every valid key, for the JWKS. */
   get jwks(): { keys: JWK[] } {
     return { keys: this.#keys.map(({ jwk }) => jwk) }
   }
 
-  /** The key of a name. One that is new is looked for in the database, at most once a second. */
+  /** The key with an id. An unknown id is looked up in the database, at most once a second. */
   async find(kid: string): Promise<SigningKey | undefined> {
     if (!this.#byKid.has(kid) && performance.now() - this.#readAt > READ_AGAIN_MS) {
-      // Without the database the keys that are known go on.
+      // Without the database the known keys stay valid.
       await this.refresh().catch(() => {})
     }
     return this.#byKid.get(kid)
   }
 
-  /** Reads the keys anew. */
+  /** Reads the keys again. */
   refresh(): Promise<void> {
     this.#readAt = performance.now()
     this.#reading ??= this.#run().finally(() => {
@@ -70,8 +70,8 @@ export class KeyRing {
 }
 
 /**
- * The keys of a configuration: one private key in PEM, or several after each other. The first signs, the others are
- * believed too, so that a key can be replaced without ending the tokens that it signed.
+ * The keys of a configuration: one or several private keys in PEM. The first signs, the others only verify, so that a
+ * key can be replaced without ending the tokens that it signed.
  * @throws when one is not an Ed25519 key.
  */
 export async function configuredKeys(pems: string): Promise<SigningKey[]> {
@@ -79,7 +79,7 @@ export async function configuredKeys(pems: string): Promise<SigningKey[]> {
   return Promise.all(blocks.map((pem) => signingKeyOf(pem, 0)))
 }
 
-/** The keys in the database that have not expired, the newest first. The first instance that asks makes one. */
+/** The unexpired keys in the database, the newest first. The first instance makes one. */
 export async function sharedKeys(db: Database): Promise<SigningKey[]> {
   const found = await readKeys(db)
   if (found.length > 0) return found
@@ -89,17 +89,17 @@ export async function sharedKeys(db: Database): Promise<SigningKey[]> {
   })
 }
 
-/** How a signing key is replaced. */
+/** The times of a key's replacement. */
 export interface Rotation {
-  /** A key that has been signing for so long is replaced. */
+  /** The age at which a signing key is replaced. */
   afterSeconds: number
-  /** A new key is published so long before it signs, so that every instance and every cached JWKS has it by then. */
+  /** How long a new key is published before it signs, so that every instance and cached JWKS has it by then. */
   headStartSeconds: number
-  /** The last token that the old key signed has expired so long after. */
+  /** The life of the last token that the old key signed. */
   tokenSeconds: number
 }
 
-/** Replaces the signing key when it is old enough. Instances that try at once replace it once. @returns whether it was. */
+/** Replaces the signing key when it is old enough; once, when several instances try. @returns whether it did. */
 export function rotateKeys(db: Database, { afterSeconds, headStartSeconds, tokenSeconds }: Rotation): Promise<boolean> {
   return inTurn(db, async (tx) => {
     const [newest] = await readKeys(tx)
