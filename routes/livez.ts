@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Health } from '#src/schema/health.ts'
 
-/** The process is up: it needs no database, so that a database that is away does not get the process restarted. */
+/** The process is up. It does not check the database: an outage there must not get the process restarted. */
 export default (async (app) => {
   app.get(
     '/livez',

@@ -9,13 +9,13 @@ const Exposition = Type.String({
   description: 'Metrics in the text format of Prometheus. No label holds a value of a caller.'
 })
 
-/** For Prometheus: for anybody, or with `METRICS_TOKEN` for its bearer alone. */
+/** Metrics for Prometheus: public, or with `METRICS_TOKEN` only for the bearer of that token. */
 export default (async (app) => {
   const token = app.config.METRICS_TOKEN
   app.get(
     '/metrics',
     {
-      // It is no credential of a user: the hook that finds out who is asking would refuse it.
+      // The token is no credential of a user: the authentication hook would refuse it.
       config: { access: token ? 'client' : 'public', priority: 'health' },
       ...(token && { onRequest: requireBearer(token) }),
       logLevel: 'warn',
@@ -38,7 +38,7 @@ export default (async (app) => {
 function requireBearer(token: string): onRequestHookHandler {
   const wanted = digest(`Bearer ${token}`)
   return (request, _reply, done) => {
-    // Digests are of one length, which is what a comparison in constant time takes.
+    // Digests have one length, which a comparison in constant time needs.
     const isBearer = timingSafeEqual(digest(request.headers.authorization ?? ''), wanted)
     done(isBearer ? undefined : unauthenticated('This needs METRICS_TOKEN as a bearer token.'))
   }

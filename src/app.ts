@@ -19,7 +19,7 @@ declare module 'fastify' {
     config: Config
     /** Whether requests that arrive together share statements. */
     batches: boolean
-    /** The lines of requests, on their way to the log. */
+    /** The buffered log lines of requests. */
     logLines: Lines
   }
 }
@@ -27,13 +27,13 @@ declare module 'fastify' {
 /** 1 MiB: the largest body of a route that does not set its own bound. */
 export const BODY_LIMIT = 1_048_576
 
-/** What a test brings of its own. */
+/** Options for tests. */
 export interface AppOptions {
   /** The folder of the routes. */
   routes?: string
   /** Whether requests that arrive together share statements; they do when left out. */
   batches?: boolean
-  /** Where log lines go; standard output when left out. */
+  /** The target of log lines; standard output when left out. */
   log?: Pick<Writable, 'write'>
 }
 
@@ -50,9 +50,9 @@ export async function buildApp(
     genReqId: (request) => givenId(request) ?? nextId(),
     trustProxy: config.TRUST_PROXY === '' ? false : config.TRUST_PROXY.split(','),
     bodyLimit: BODY_LIMIT,
-    // Migrations run while the application starts, and take what they take.
+    // Migrations run while the application starts, and may take long.
     pluginTimeout: 0,
-    // Fastify leaves the first off; together they end what a slow or silent client keeps open.
+    // Fastify's default for the first is off; together they end connections of slow or silent clients.
     requestTimeout: 30_000,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
@@ -63,7 +63,7 @@ export async function buildApp(
     routerOptions: { maxParamLength: 200, querystringParser: parseQuery },
     schemaController: {
       compilersFactory: {
-        // The types are those of Ajv's own compiler; what Fastify calls is any function that says true or an error.
+        // The types are those of Ajv's own compiler; Fastify calls any function that returns true or an error.
         buildValidator: (() =>
           ({ schema, httpPart }: CompiledPart) =>
             compileValidator(schema, httpPart)) as never,
@@ -83,7 +83,7 @@ export async function buildApp(
     await app.ready()
     return app
   } catch (error) {
-    // The database may be open already, and nobody else can have its directory while it is.
+    // The database may be open already, and would keep its directory locked.
     await app.close()
     throw error
   }
@@ -96,7 +96,7 @@ interface CompiledPart {
   httpPart: HttpPart
 }
 
-// What a caller sends is kept when it is harmless in a header and a log.
+// A client's own id is kept when it is harmless in a header and a log.
 function givenId({ headers }: RawRequestDefaultExpression): string | undefined {
   const given = headers['x-request-id']
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : undefined

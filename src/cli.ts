@@ -7,13 +7,13 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 const complain = (line: string) => process.stderr.write(`tenon: ${line}\n`)
 
 interface Command {
-  /** What follows the name. */
+  /** The arguments after the name. */
   takes: string[]
   /** @returns the exit code. */
   run(...given: string[]): Promise<number>
 }
 
-// What a command needs is loaded with it: the whole application for a document, the database alone for a migration.
+// A command loads only what it needs: the whole application for a document, the database alone for a migration.
 const commands: Record<string, Command> = {
   migrate: {
     takes: [],

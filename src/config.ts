@@ -12,7 +12,7 @@ import { parseTiers } from './limits/tiers.ts'
 
 const words = (text: string) => ({ expected: text })
 
-// `expected` says in words what a value must be; a number, a choice and a yes or no say it by themselves.
+// `expected` describes the allowed values in words; a number, a choice and a boolean describe themselves.
 const Environment = Type.Object({
   NODE_ENV: Type.Union([Type.Literal('development'), Type.Literal('production'), Type.Literal('test')], {
     default: 'development'
@@ -71,7 +71,7 @@ type Name = keyof typeof Environment.properties
 /** The whole configuration: every environment variable, typed, with its default filled in. */
 export type Config = Omit<Static<typeof Environment>, 'WORKERS'> & {
   JWT_ISSUER: string
-  /** How many processes serve. */
+  /** The number of processes that serve. */
   WORKERS: number
 }
 
@@ -119,7 +119,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 
 type Given = Static<typeof Environment>
 
-// What a schema cannot say: each throws an error whose message goes on after the name of the variable.
+// Checks beyond a schema: each throws an error with a message that continues the name of the variable.
 const CHECKS: Partial<Record<Name, (config: Given) => unknown>> = {
   DATABASE_URL: ({ DATABASE_URL }) => readDatabaseUrl(DATABASE_URL as string),
   DATABASE_REPLICA_URLS({ DATABASE_REPLICA_URLS, DATABASE_URL }) {
@@ -160,11 +160,11 @@ function findFault(faults: Map<string, string>, name: string, check: () => unkno
   }
 }
 
-// Short names are near to too many that mean something else.
+// A short name is close to too many other names.
 const MIN_TYPED_LENGTH = 6
 const MAX_DISTANCE = 2
 
-/** The variables that no program reads, but for a letter or two: with the name that is meant. */
+/** Unknown variables that differ by a letter or two from a known one, each with the likely name. */
 function mistyped(env: Record<string, string | undefined>): [name: string, meant: string][] {
   const known = Object.keys(Environment.properties)
   const unknown = Object.keys(env).filter((name) => name.length >= MIN_TYPED_LENGTH && !known.includes(name))

@@ -1,5 +1,5 @@
 /**
- * Every error code that Tenon answers with, its status and what it means. Codes are stable: callers branch on them.
+ * Every error code of Tenon's answers, with its status and meaning. Codes are stable: clients branch on them.
  * `/docs/errors` is made from this table.
  */
 export const catalogue = {
@@ -72,12 +72,12 @@ export const catalogue = {
   OVERLOADED: [503, 'Overloaded', 'Too many requests wait already. Nothing was done. Try again after Retry-After.', 1]
 } as const satisfies Record<string, CatalogueEntry>
 
-/** `retryAfter` in seconds stands where the same request may succeed later: `Retry-After` says it on every such answer. */
+/** `retryAfter`, in seconds, is set where the same request may succeed later: such answers have `Retry-After`. */
 type CatalogueEntry = readonly [status: number, title: string, meaning: string, retryAfter?: number]
 
 export type ErrorCode = keyof typeof catalogue
 
-/** One fault of a request: which part, where in it (a JSON pointer), a stable code, and a sentence. */
+/** One fault of a request: its part, the place in it (a JSON pointer), a stable code, and a sentence. */
 export interface Fault {
   in: 'body' | 'query' | 'path' | 'headers'
   path: string
@@ -90,16 +90,16 @@ interface ErrorExtras {
   faults?: Fault[]
   /** Machine-readable facts for `error.details`. */
   facts?: Record<string, unknown>
-  /** When to try again, in seconds, where that is known better than by the catalogue. */
+  /** When to try again, in seconds, where the catalogue's value is not exact. */
   retryAfter?: number
   /** Headers to send with the answer, such as Allow. */
   headers?: Record<string, string>
-  /** What the log line says of it besides, and no answer: which header, which setting, which bound. */
+  /** Details for the log line only, not for the answer: the header, the setting, the bound. */
   log?: Record<string, string | number>
   cause?: unknown
 }
 
-/** An error with an answer: thrown where it is known, written by plugins/errors.ts. The message is for the caller. */
+/** An error with an answer: thrown where it is known, written by plugins/errors.ts. The message is for the client. */
 export class ApiError extends Error {
   override name = 'ApiError'
   readonly code: ErrorCode
@@ -111,7 +111,7 @@ export class ApiError extends Error {
 
   constructor(code: ErrorCode, message: string = catalogue[code][2], extras: ErrorExtras = {}) {
     const { stackTraceLimit } = Error
-    // A refusal is an answer, and an import can have a million of them: their stacks would take longer than all the rest.
+    // An import can have a million refusals: making their stack traces would take longer than all other work.
     if (catalogue[code][0] < 500) Error.stackTraceLimit = 0
     super(message, { cause: extras.cause })
     Error.stackTraceLimit = stackTraceLimit
@@ -125,7 +125,7 @@ export class ApiError extends Error {
   }
 }
 
-/** A 422 with its faults, and the sentence that counts them. */
+/** A 422 with its faults, and a message with their number. */
 export function validationFailed(faults: Fault[]): ApiError {
   const message = faults.length === 1 ? '1 field was refused.' : `${faults.length} fields were refused.`
   return new ApiError('VALIDATION_FAILED', message, { faults })

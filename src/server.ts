@@ -19,8 +19,8 @@ import { isOwnWorker, leadWorkers, tellListening } from './process/workers.ts'
 
 const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
 
-// All of the heap is collected when what outlived a first look is half as much again as what is needed. V8 alone waits until
-// it is up to three times as much: an import of 200,000 rows takes 130 MB so, and 50 MB like this, in the same time.
+// Collect the whole heap when live data has grown by half. V8 alone waits until it is up to three times as large: an
+// import of 200,000 rows then takes 130 MB, and 50 MB with this setting, in the same time.
 setFlagsFromString('--heap-growing-percent=50')
 
 try {
@@ -32,7 +32,7 @@ try {
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env)
-  // Nothing waits for a reader of the log who is slow: beyond 16 MiB lines are dropped.
+  // The server never waits for a slow reader of the log: beyond 16 MiB lines are dropped.
   const log = pino.destination({ sync: false, maxWrite: 65_536, maxLength: 16_777_216 })
   if (!isOwnWorker) nameDatabase(config)
   return config.WORKERS > 1 && cluster.isPrimary ? lead(config, log) : serve(config, log)
@@ -60,12 +60,12 @@ async function lead(config: Config, stream: Log): Promise<void> {
   leadWorkers({ count, graceMs, log, onListening: announce, exit: (code) => process.exit(code) })
 }
 
-// Until it can serve nobody listens: a probe that finds the port closed waits, and a proxy tries another instance.
+// The port stays closed until the server can serve: a probe then waits, and a proxy tries another instance.
 async function whenThere<T>(config: Config, work: () => Promise<T>): Promise<T> {
   const leave = () => process.exit(0)
   for (const signal of SIGNALS) process.once(signal, leave)
   const done = await whenReachable(work, (reason) => {
-    // Only a server can be away.
+    // Only a database server can be away.
     const { place } = readDatabaseUrl(config.DATABASE_URL as string)
     process.stderr.write(`tenon: waiting for the database at ${place}: ${reason}\n`)
   })
@@ -74,7 +74,7 @@ async function whenThere<T>(config: Config, work: () => Promise<T>): Promise<T> 
 }
 
 async function prepare(config: Config, options: AppOptions) {
-  // The primary of workers does without it.
+  // The primary of workers does not load the application.
   const { buildApp } = await import('./app.ts')
   const app = await buildApp(config, options)
   try {
@@ -86,7 +86,7 @@ async function prepare(config: Config, options: AppOptions) {
   }
 }
 
-// What has to be done once is done before there are workers.
+// One-time work is done before there are workers.
 async function prepareForWorkers(config: Config, log: Logger) {
   const { DATABASE_URL: url, DATA_DIR: dataDir } = config
   const database = await openDatabase({ url, dataDir, poolMax: 1 })

@@ -17,7 +17,7 @@ const KeySet = Type.Object(
   { $id: 'KeySet', title: 'KeySet' }
 )
 
-/** RFC 7517: the public keys that access tokens can be verified with, the next one already among them. */
+/** RFC 7517: the public keys that verify access tokens, with the next one already among them. */
 export default (async (app) => {
   app.get(
     '/jwks.json',

@@ -29,7 +29,7 @@ const OpenIdMetadata = Type.Object(
   { $id: 'OpenIdMetadata', title: 'OpenIdMetadata' }
 )
 
-/** RFC 8414: where everything is, for clients that find it by themselves. */
+/** RFC 8414: the addresses of the OAuth endpoints, for clients that discover them. */
 export default (async (app) => {
   const { JWT_ISSUER, OAUTH_PASSWORD_GRANT } = app.config
   const at = (path: string) => `${JWT_ISSUER.replace(/\/$/, '')}${path}`
@@ -45,7 +45,7 @@ export default (async (app) => {
       service_documentation: at('/docs'),
       scopes_supported: [...app.knownScopes],
       grant_types_supported: ['client_credentials', 'refresh_token', ...(OAUTH_PASSWORD_GRANT ? ['password'] : [])],
-      // There is no authorization endpoint: a user logs in at this API itself.
+      // There is no authorization endpoint: users log in at this API itself.
       response_types_supported: [],
       token_endpoint_auth_methods_supported: [...methods, 'none'],
       revocation_endpoint_auth_methods_supported: [...methods, 'none'],

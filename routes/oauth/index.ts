@@ -11,7 +11,7 @@ import { tokenRoute } from './token.ts'
 const FORM = 'application/x-www-form-urlencoded'
 const BODY_LIMIT = 65_536
 
-/** OAuth 2 for services: forms in, the bodies of its RFCs out, and nothing kept by anybody on the way. */
+/** OAuth 2 for services: forms in, the bodies of its RFCs out, and no caching on the way. */
 export default (async (app) => {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(FORM, formParser(BODY_LIMIT, parseForm))
@@ -29,7 +29,7 @@ export default (async (app) => {
   for (const route of [tokenRoute, revokeRoute, introspectRoute]) await app.register(route)
 }) satisfies FastifyPluginAsync
 
-// RFC 6749, section 5.2. What that has no name for gets the one of the authorization endpoint (section 4.1.2.1).
+// RFC 6749, section 5.2. An error without a name there gets one of the authorization endpoint (section 4.1.2.1).
 function answerOf(error: FastifyError, request: FastifyRequest) {
   const body = (name: string, description: string) => ({ error: name, error_description: description })
   if (error instanceof OAuthFailure) {

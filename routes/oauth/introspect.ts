@@ -10,7 +10,7 @@ import { Introspection, oauthErrors, TokenQuestion } from './schema.ts'
 
 const ANY_TOKEN = 'oauth:introspect'
 
-/** `POST /oauth/introspect`: RFC 7662. Whether a token is worth anything now, and what. */
+/** `POST /oauth/introspect`: RFC 7662. Whether a token is valid now, and its content. */
 export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, identity, config } = app
   const { principals, tokens, refreshTokens } = identity
@@ -40,7 +40,7 @@ export const introspectRoute: FastifyPluginAsyncTypebox = async (app) => {
 
   async function lookAtAccess(token: string, request: FastifyRequest): Promise<Seen | undefined> {
     const grant = await tokens.verify(token, request)
-    // Where its bearer may call from is between them and this server.
+    // The address does not matter here: the allow-list is checked where the token itself is used.
     const principal = grant && (await principals.resolve(grant, undefined))
     if (!principal) return undefined
     const { client_id, exp, iat, sub, jti } = (await tokens.claimsOf(token, request)) as Record<string, never>

@@ -7,7 +7,7 @@ import { oauthErrors, TokenQuestion } from './schema.ts'
 
 const Done = Type.Null({ description: 'The token is not valid any more; or never was.' })
 
-/** `POST /oauth/revoke`: RFC 7009. Of a login both tokens end, whichever is sent. */
+/** `POST /oauth/revoke`: RFC 7009. Both tokens of a login end, whichever is sent. */
 export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { db, identity } = app
   const { principals, tokens, refreshTokens } = identity
@@ -38,7 +38,7 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
         await endSessionOf(db, refresh)
       } else {
         const claims = await tokens.claimsOf(token, request)
-        // What is no token of ours needs nothing of the database.
+        // A token that is not from this server needs no database.
         if (!claims) return reply.code(200).send(null)
         refuseOther(claims.client_id as string, own)
         if (claims.sid) await endSession(db, claims.sub as string, claims.sid as string)
@@ -50,7 +50,7 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-// A login of this API's own client may be ended by whoever holds a token of it.
+// A login of this API's own client may be ended by any holder of its token.
 function refuseOther(owner: string, own: string): void {
   if (owner === OWN_CLIENT || owner === own) return
   throw new OAuthFailure('unauthorized_client', 'The token belongs to another client.')

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { WriteOnly } from '#src/schema/fields.ts'
 
-// What a form has besides these is ignored, as RFC 6749 (section 3.2) asks.
+// Other fields of a form are ignored, as RFC 6749 (section 3.2) requires.
 const form = (name: string) => ({ $id: name, title: name, additionalProperties: true })
 const Text = (examples: string[] = []) => Type.String({ minLength: 1, maxLength: 4096, examples })
 const client = {
@@ -9,7 +9,7 @@ const client = {
   client_secret: Type.Optional(WriteOnly(Text()))
 }
 
-/** RFC 6749, section 4: what a token is asked for with. */
+/** RFC 6749, section 4: the form of a token request. */
 export const TokenRequest = Type.Object(
   {
     grant_type: Text(['client_credentials']),
@@ -24,7 +24,7 @@ export const TokenRequest = Type.Object(
   form('TokenRequest')
 )
 
-/** RFC 7009, section 2.1, and RFC 7662, section 2.1: a token to end or to look at. */
+/** RFC 7009, section 2.1, and RFC 7662, section 2.1: the token to revoke or to introspect. */
 export const TokenQuestion = Type.Object(
   { token: WriteOnly(Text()), token_type_hint: Type.Optional(Text(['access_token'])), ...client },
   form('TokenQuestion')
@@ -59,7 +59,7 @@ export const Introspection = Type.Object(
   { $id: 'Introspection', title: 'Introspection' }
 )
 
-/** RFC 6749, section 5.2: the one error body of this API that is not a Problem, because OAuth 2 clients read this one. */
+/** RFC 6749, section 5.2: the one error body that is not a Problem, because OAuth 2 clients read this one. */
 export const OAuthError = Type.Object(
   {
     error: Type.String({ examples: ['invalid_grant'] }),
@@ -71,7 +71,7 @@ export const OAuthError = Type.Object(
   { $id: 'OAuthError', title: 'OAuthError' }
 )
 
-/** Every status that these routes answer errors with. */
+/** Every error status of these routes. */
 export const oauthErrors = Object.fromEntries(
   [400, 401, 409, 413, 415, 422, 429, 500, 503].map((status) => [status, OAuthError])
 )

@@ -110,14 +110,14 @@ export const tokenRoute: FastifyPluginAsyncTypebox = async (app) => {
     return given
   }
 
-  // Through a key as its client a login can do no more than the key.
+  // A login with a key as its client has no more scopes than the key.
   async function scopesOfRole(scope: string | undefined, role: string, client: Client | undefined) {
     /* c8 ignore next -- the role was deleted since the user was read */
     const scopes = (await principals.roleScopes(role)) ?? new Set<string>()
     return askedScopes(scope, client ? commonScopes(client.scopes, scopes) : scopes, app.knownScopes)
   }
 
-  // Checked before the token is used up: a scope that cannot be had must not cost the login.
+  // Checked before the token is used up: a refused scope must not end the login.
   async function scopesWithin(scope: string, sessionId: string | undefined): Promise<string[] | undefined> {
     const session = sessionId === undefined ? undefined : await findLive(db, sessionId)
     const user = session && (await principals.resolve(grantOfSession(session), undefined))

@@ -2,9 +2,9 @@ const SEARCH = 4
 const DEEP_INCLUDE = 2
 
 /**
- * How many requests one counts for: what its route declares, more for a search, and more for each include of an include,
- * which is a statement of its own.
- * @param url with its query, as it was sent: it is charged before anything is parsed.
+ * How many requests a request counts for: the number that its route declares, more for a search, and more for each
+ * include of an include, which is a statement of its own.
+ * @param url as sent, with its query: the cost is charged before the query is parsed.
  */
 export function costOf(declared: number | undefined, url: string): number {
   const cost = declared ?? 1
@@ -17,6 +17,6 @@ export function costOf(declared: number | undefined, url: string): number {
   return cost + (isSearch ? SEARCH : 0) + deep * DEEP_INCLUDE
 }
 
-/** Whether an answer costs its caller nothing: not for `*`, for which every read would be free. */
+/** Whether an answer is free: a 304, but not for `*`, which would make every read free. */
 export const isFree = (status: number, ifNoneMatch: string | undefined): boolean =>
   status === 304 && ifNoneMatch?.trim() !== '*'

@@ -1,6 +1,6 @@
 import type { Window } from './tiers.ts'
 
-/** How far a window is used. */
+/** The state of a window. */
 export interface WindowState {
   limit: number
   seconds: number
@@ -9,17 +9,17 @@ export interface WindowState {
   isExceeded: boolean
 }
 
-// One policy has the name of its tier; several windows of one tier are told apart by their length.
+// A policy has the name of its tier; when a tier has several windows, their length is added.
 const nameOf = (tier: string, seconds: number, count: number) => (count === 1 ? `"${tier}"` : `"${tier}-${seconds}s"`)
 
-/** `RateLimit-Policy`: what holds (draft-ietf-httpapi-ratelimit-headers-10). */
+/** `RateLimit-Policy`: the limits in force (draft-ietf-httpapi-ratelimit-headers-10). */
 export function policyHeader(tier: string, windows: readonly Window[]): string {
   return windows
     .map(({ limit, seconds }) => `${nameOf(tier, seconds, windows.length)};q=${limit};w=${seconds}`)
     .join(', ')
 }
 
-/** `RateLimit`: what is left, and for how many seconds. */
+/** `RateLimit`: the requests that are left, and the seconds until the window ends. */
 export function limitHeaders(tier: string, states: readonly WindowState[]): string {
   return states
     .map(

@@ -1,4 +1,4 @@
-/** Who is refused when there is too much to do: first what is done for many rows at once, last keys marked critical. */
+/** The order of refusal under overload: requests for many rows first, keys marked critical last. */
 export type Priority = 'batch' | 'interactive' | 'critical'
 
 interface Bounds {
@@ -6,40 +6,40 @@ interface Bounds {
   requests: number
   /** Statements that wait for a connection. */
   waiting: number
-  /** How long a request may have to wait, in milliseconds. Beyond it it would be refused half-way, and its work be lost. */
+  /** The longest wait, in milliseconds. A request that waits longer would be refused half-way, its work lost. */
   waitMs: number
-  /** How late the event loop is. */
+  /** The longest delay of the event loop, in milliseconds. */
   delayMs: number
 }
 
-/** What waits for the database when a request comes. */
+/** The queue of the database when a request comes. */
 export interface Queue {
-  /** How many statements wait. */
+  /** The number of waiting statements. */
   waiting: number
-  /** How long the next of them has waited, in milliseconds. */
+  /** How long the first of them has waited, in milliseconds. */
   waitedMs: number
-  /** How long a statement that comes now will wait, in milliseconds. */
+  /** The predicted wait of a new statement, in milliseconds. */
   predictedMs: number
 }
 
-/** The queue of a database with room. */
+/** The queue of an idle database. */
 export const NO_QUEUE: Queue = { waiting: 0, waitedMs: 0, predictedMs: 0 }
 
-// The limiter of the database lets a thousand statements wait, and 1.5 s each, so the few that a critical key adds find room.
-// What waits for less than a second is no overload: a few hundred clients that each wait for their answer.
+// The database's limiter lets a thousand statements wait, 1.5 s each, so a few more for critical keys find room. A wait
+// under a second is no overload: a few hundred clients each wait for an answer.
 const BOUNDS: Record<Priority, Bounds> = {
   batch: { requests: 1000, waiting: 500, waitMs: 1000, delayMs: 40 },
   interactive: { requests: 2000, waiting: 800, waitMs: 1200, delayMs: 80 },
   critical: { requests: 2500, waiting: 1000, waitMs: 1400, delayMs: 160 }
 }
-// A queue that stood for this part of the bound is no burst that is over in a moment.
+// A first statement that has waited for this part of the bound shows that the queue is no short burst.
 const STANDING = 1 / 4
 
 const SAMPLE_EVERY_MS = 50
 const SAMPLES = 5
 const LONGEST_WAIT_S = 15
 
-/** How much a process has to do, in numbers that cost nothing to read at every request. */
+/** The load of a process, in numbers that are free to read at every request. */
 export class LoadShedder {
   readonly #delays = new Array<number>(SAMPLES).fill(0)
   readonly #isLoopFree: boolean
@@ -52,7 +52,7 @@ export class LoadShedder {
   readonly #onSample: (ms: number) => void
 
   /**
-   * @param isLoopFree whether the event loop is late, and statements wait, only when there is too much to do.
+   * @param isLoopFree whether a late event loop and waiting statements always mean overload.
    * @param onSample called with each sample, with the milliseconds since the last.
    */
   constructor(isLoopFree: boolean, onSample: (ms: number) => void = () => {}) {
@@ -72,8 +72,8 @@ export class LoadShedder {
   }
 
   /**
-   * Whether a request of a priority, which has begun, is to be served.
-   * @param patienceMs how long its caller waits for the answer.
+   * Whether to serve a request of a priority, which has begun.
+   * @param patienceMs how long its client waits for the answer.
    */
   admits(priority: Priority, queue: Queue, patienceMs = Number.POSITIVE_INFINITY): boolean {
     const bounds = BOUNDS[priority]
@@ -82,23 +82,23 @@ export class LoadShedder {
     const waitMs = Math.min(bounds.waitMs, patienceMs)
     if (queue.waitedMs >= waitMs) return false
     if (queue.predictedMs + this.#delayMs >= waitMs && queue.waitedMs >= waitMs * STANDING) return false
-    // A late loop has too much to do only when requests also stay for long: the machine itself may be slow.
+    // A late loop is overloaded only when requests also take long: the machine itself may be slow.
     return this.#delayMs < bounds.delayMs || this.#stayMs < waitMs
   }
 
-  // By Little's law: how long a request stays that comes now.
+  // By Little's law: the predicted time of a new request.
   get #stayMs(): number {
     return (this.#inProgress * 1000) / Math.max(1, this.#perSecond)
   }
 
-  /** Seconds after which what is in progress now is done, and a little more: who all come back at once meet again. */
+  /** Seconds until the requests in progress are done, and a random part: clients must not all come back at once. */
   retryAfter(): number {
     return Math.ceil(Math.min(this.#stayMs / 1000, LONGEST_WAIT_S) + 2 * Math.random())
   }
 
   /**
-   * Takes in how late a timer came. The least of some samples counts: one long pause, such as a large body being parsed,
-   * is over when it is seen; what is always late has more to do than it can.
+   * Adds the delay of a timer. The least of some samples counts: a single long pause, such as parsing a large body, is
+   * over when it is seen; only overload delays every sample.
    */
   sample(delayMs: number): void {
     this.#delays[this.#samples % SAMPLES] = delayMs
@@ -111,7 +111,7 @@ export class LoadShedder {
     this.#ended = 0
   }
 
-  /** Samples from now on. @returns what ends it. */
+  /** Starts to sample. @returns a function that ends it. */
   watch(): () => void {
     let expectedAt = performance.now() + SAMPLE_EVERY_MS
     const timer = setInterval(() => {

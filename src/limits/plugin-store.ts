@@ -9,7 +9,7 @@ interface Windows {
 /** The name of a window: an account has one for each length. */
 export const windowKey = (key: string, windowMs: number): string => `${key}:${windowMs}`
 
-/** Our windows in the form in which @fastify/rate-limit takes a store: a class that it makes instances of. */
+/** Adapts the windows to the form of a store for @fastify/rate-limit: a class that it makes instances of. */
 export function storeClass(windows: Windows) {
   return class Store {
     incr(key: string, done: Done, windowMs: number): void {
@@ -18,7 +18,7 @@ export function storeClass(windows: Windows) {
       else done(null, count)
     }
 
-    // Every limiter brings its own window and bound; the counts are in one place.
+    // Every limiter has its own window and bound; the counts are shared.
     child(): Store {
       return this
     }

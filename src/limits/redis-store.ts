@@ -1,11 +1,11 @@
 import { type Count, WindowStore } from './window-store.ts'
 
-/** The part of a Redis client that is needed here. */
+/** The needed part of a Redis client. */
 export interface RedisClient {
   eval(script: string, keys: number, ...parameters: (string | number)[]): Promise<unknown>
 }
 
-// One step for Redis, so that instances cannot come between the count and its expiry.
+// One script, so that no other instance comes between the count and its expiry.
 const ADD = `
 local current = redis.call('INCRBY', KEYS[1], ARGV[2])
 local ttl = redis.call('PTTL', KEYS[1])
@@ -19,7 +19,7 @@ if current < 0 then
 end
 return {current, ttl}`
 
-// A limit must not slow down what it protects.
+// A rate limit must not slow down the requests that it protects.
 const PATIENCE_MS = 100
 const LOG_EVERY_MS = 5_000
 
@@ -30,13 +30,13 @@ export class RedisWindowStore {
   readonly #onFailure: (error: unknown) => void
   #loggedAt = Number.NEGATIVE_INFINITY
 
-  /** @param onFailure is told of a failure, at most once in 5 s. */
+  /** @param onFailure called with a failure, at most once in 5 s. */
   constructor(redis: RedisClient, onFailure: (error: unknown) => void) {
     this.#redis = redis
     this.#onFailure = onFailure
   }
 
-  /** Adds to a key's window, or takes back what was added. */
+  /** Adds to a key's window; a negative amount takes back. */
   async add(key: string, windowMs: number, amount = 1): Promise<Count> {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => late.reject(new Error('Redis did not answer in time')), PATIENCE_MS)

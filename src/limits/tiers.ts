@@ -6,7 +6,7 @@ const Window = Type.Object(
   { additionalProperties: false }
 )
 
-/** So many requests in so many seconds. */
+/** The most requests in a number of seconds. */
 export type Window = Static<typeof Window>
 
 /** A tier is a list of windows that all hold at once; an empty list has no limit. */
@@ -42,25 +42,25 @@ export function parseTiers(text: string | undefined): Tiers {
   return new Map([...Object.entries(BUILT_IN), ...added])
 }
 
-/** The tiers whose keys are served as long as anybody is. */
+/** The tiers with the highest priority under overload. */
 export function criticalTiers(text: string | undefined): ReadonlySet<string> {
   const critical = Object.entries(parseAdded(text)).filter(([, tier]) => !Array.isArray(tier))
   return new Set(critical.map(([name]) => name))
 }
 
-/** The tier of who has none. */
+/** The tier of keys and users without another one. */
 export const STANDARD = 'standard'
 
-/** The tiers that a key can have: all but that of callers without a credential. */
+/** The tiers that a key can have: all but the one for requests without a credential. */
 export function keyTiers(text: string | undefined): Tiers {
   return new Map([...parseTiers(text)].filter(([name]) => name !== 'anonymous'))
 }
 
-/** Whether a tier lets through no more than another, counted over the time of its tightest window. */
+/** Whether a tier allows no more than another, counted over the time of its tightest window. */
 export const isWithinTier = (tiers: Tiers, one: string, other: string): boolean =>
   one === other || perSecond(tiers, one) <= perSecond(tiers, other)
 
-// A tier that is no longer configured counts as standard, as it does where requests are counted.
+// A tier that is no longer configured counts as standard, as in the rate limit itself.
 const perSecond = (tiers: Tiers, name: string): number =>
   Math.min(
     ...(tiers.get(name) ?? (tiers.get(STANDARD) as readonly Window[])).map(({ limit, seconds }) => limit / seconds)

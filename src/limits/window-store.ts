@@ -1,4 +1,4 @@
-/** What a window has counted, and how long it still is, in milliseconds. */
+/** The count of a window, and its remaining time in milliseconds. */
 export interface Count {
   current: number
   ttl: number
@@ -9,12 +9,12 @@ interface Counter {
   endsAt: number
 }
 
-// Each is some hundred bytes, and whoever has many addresses makes as many.
+// Each is some hundred bytes, and an attacker with many addresses makes as many.
 const MAX_COUNTERS = 100_000
 
 /**
- * Fixed windows in the memory of this process.
- * A window starts with its first request, so there is no moment at which everybody's count starts anew.
+ * Fixed windows in the memory of this process. A window starts with its first request, so the windows of different keys
+ * do not all start anew at one moment.
  */
 export class WindowStore {
   readonly #now: () => number
@@ -25,7 +25,7 @@ export class WindowStore {
     this.#now = now
   }
 
-  /** Adds to a key's window, or takes back what was added. */
+  /** Adds to a key's window; a negative amount takes back. */
   add(key: string, windowMs: number, amount = 1): Count {
     const now = this.#now()
     let counter = this.#recent.get(key) ?? this.#older.get(key)
@@ -35,7 +35,7 @@ export class WindowStore {
     return { current: counter.count, ttl: counter.endsAt - now }
   }
 
-  // Two generations: what was not asked for while the younger one filled up is let go, without a walk over all.
+  // Two generations: keys that were not used while the younger one filled up are dropped, without a walk over all.
   #keep(key: string, counter: Counter): void {
     this.#recent.set(key, counter)
     if (this.#recent.size < MAX_COUNTERS / 2) return

@@ -4,7 +4,7 @@ const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 /** The observations of one set of labels. */
 export interface Series {
   labels: Record<string, string>
-  /** How many fell into each bucket, the last for all beyond; not yet summed up as Prometheus wants them. */
+  /** The observations in each bucket, the last for larger ones; not yet cumulative, as Prometheus wants them. */
   counts: number[]
   sum: number
 }
@@ -16,7 +16,7 @@ interface Value {
 }
 
 /**
- * A histogram of durations. prom-client's own costs 2.7 µs for every observation, most of it for hashing labels; here the
+ * A histogram of durations. prom-client needs 2.7 µs for every observation, most of it for hashing labels. Here the
  * caller keeps the series of a route, and an observation is two additions (0.2 µs). prom-client only renders it.
  */
 export class Durations {
@@ -48,7 +48,7 @@ export class Durations {
     series.sum += seconds
   }
 
-  /** What prom-client asks of a metric when it renders. */
+  /** The values for prom-client when it renders. */
   async get() {
     const values = [...this.#series.values()].flatMap((series) => this.#render(series))
     return { name: this.name, help: this.help, type: 'histogram', aggregator: 'sum', values }

@@ -8,8 +8,8 @@ interface LoggedError extends Record<string, unknown> {
 }
 
 /**
- * An error as the log shows it. drizzle's message holds the statement with all its parameters, password hashes too, and
- * PostgreSQL's detail the values of a row: of a database error only its code, place and stack are written.
+ * An error for the log. drizzle's message holds the statement with all its parameters, password hashes too, and
+ * PostgreSQL's detail holds the values of a row: a database error is logged by its code, place and stack only.
  */
 export function describeForLog(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error), stack: '' }

@@ -4,13 +4,12 @@ interface Sink {
 
 const SIZE = 65_536
 const EVERY_MS = 100
-// What a character of a JavaScript text takes at most in UTF-8.
+// The most UTF-8 bytes of one unit of a JavaScript string.
 const MAX_BYTES = 3
 
 /**
- * Lines on their way to where they go, some hundred at a time: to hand each over by itself costs more than to make it.
- * Each is written out at once, into one buffer for all, so that nothing of it is left to be collected later. None waits for
- * longer than 100 ms.
+ * Buffers log lines and hands over some hundred at a time: handing over a single line costs more than making it. Each
+ * is encoded at once into one shared buffer, which leaves no garbage. No line waits longer than 100 ms.
  */
 export class Lines {
   readonly #sink: Sink
@@ -22,7 +21,7 @@ export class Lines {
     this.#sink = sink
   }
 
-  /** Adds a line, with its end. */
+  /** Adds a line, which includes its line end. */
   add(line: string): void {
     const most = MAX_BYTES * line.length
     if (this.#length + most > SIZE) this.flush()
@@ -34,7 +33,7 @@ export class Lines {
     this.#timer ??= setTimeout(() => this.flush(), EVERY_MS)
   }
 
-  /** Hands over what is waiting. */
+  /** Hands over the waiting lines. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -6,9 +6,9 @@ interface Shape {
 }
 
 /**
- * A value as a log may show it: what its schema declares, without what is write-only or personal. What the schema does not
- * know may be anything, a password in the wrong field too, so only its being there is told; of what it knows nothing that
- * looks like a credential.
+ * A value for the log: its declared fields, without write-only and personal ones. An undeclared field may hold
+ * anything, even a password in the wrong place, so only its presence is shown. Text in declared fields is shown without
+ * anything that looks like a credential.
  */
 export function redact(value: unknown, schema: unknown): unknown {
   const { properties, items, writeOnly, 'x-personal': isPersonal } = (schema ?? {}) as Shape
@@ -23,11 +23,11 @@ export function redact(value: unknown, schema: unknown): unknown {
 
 const redactField = (value: unknown, schema: Shape | undefined) => (schema ? redact(value, schema) : '[unknown]')
 
-// Named ones by how they begin; of others what is long, without a break, and of mixed letters and digits or hexadecimal.
-// A UUID has hyphens and a word no digits, so both stay.
+// Credentials with a known start; and other long words without a break, of mixed letters and digits or hexadecimal. A
+// UUID has hyphens and a word no digits, so both stay.
 const CREDENTIAL =
   /\b(?:tn_(?:live|test)_|whsec_|eyJ|Bearer |Basic )[\w.+/=~-]+|\b(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{24,}|\b[0-9a-fA-F]{32,}\b/g
 
-/** A text as a log may show it: with `[redacted]` in place of what looks like a key, a token or a password hash. */
+/** A text for the log, with `[redacted]` in place of anything that looks like a key, a token or a password hash. */
 export const hideCredentials = (text: string): string =>
   text.length < 12 ? text : text.replace(CREDENTIAL, '[redacted]')

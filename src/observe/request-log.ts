@@ -4,8 +4,8 @@ import { parseTraceparent } from '../concurrency/trace-context.ts'
 type Logged = Parameters<Logger['info']>
 
 /**
- * The logger of a request: one that says which request it is, and of which trace. Nearly no request logs anything besides its own line, so
- * pino's child is made at the first use; to make it always costs 2 µs a request.
+ * The logger of a request, which adds the ids of the request and its trace. Nearly no request logs besides its own
+ * line, so pino's child is made at the first use; making it always costs 2 µs a request.
  */
 export class RequestLog {
   readonly #parent: Logger

@@ -1,11 +1,11 @@
 import cluster, { type Worker } from 'node:cluster'
 import { AggregatorRegistry, type MetricObject, type Registry } from 'prom-client'
 
-// To a worker: tell what you counted. Back, with the same number: what it counted.
+// To a worker: asks for its counts. Back, with the same number: the counts.
 const COUNTED = 'tenon:counted'
-// To the primary: tell what all counted. Back, with the same number: the text.
+// To the primary: asks for the counts of all workers. Back, with the same number: the text.
 const ALL = 'tenon:all'
-/** A worker that is too busy to answer for so long is told of as it was the last time. */
+/** A worker that is too busy to answer for this long is reported with its last counts. */
 const PATIENCE_MS = 1000
 
 interface Message {
@@ -16,8 +16,8 @@ interface Message {
 }
 
 /**
- * Lets the primary know what this worker counted.
- * @returns renders what all workers counted.
+ * Sends the counts of this worker to the primary on request.
+ * @returns a function that renders the counts of all workers.
  */
 export function shareMetrics(registry: Registry): () => Promise<string> {
   const asked = new Map<number, (text: string) => void>()
@@ -36,12 +36,12 @@ export function shareMetrics(registry: Registry): () => Promise<string> {
     })
 }
 
-/** Answers workers that ask what all of them counted. Runs in the primary. */
+/** Answers workers that ask for the counts of all. Runs in the primary. */
 export function gatherMetrics(): void {
   const latest = new Map<number, MetricObject[]>()
   const rounds = new Map<number, (id: number) => void>()
   let count = 0
-  // A counter that falls is taken for one that began anew: what those counted that are gone stays in the sum.
+  // Prometheus takes a falling counter for a restarted one: the counts of ended workers stay in the sum.
   let gone: MetricObject[] = []
 
   cluster.on('exit', async ({ id }) => {
@@ -84,7 +84,7 @@ export function gatherMetrics(): void {
 
 const isCount = (type: unknown) => type === 'counter' || type === 'histogram'
 
-// The other side may have gone away by now, which its own event tells.
+// The other side may be gone by now, which its own event reports.
 function send(to: Pick<NodeJS.Process, 'send'> | Worker, message: Partial<Message>): void {
   ;(to as Worker).send(message as never, () => {})
 }

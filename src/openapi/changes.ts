@@ -3,7 +3,7 @@ import type { RouteOptions } from 'fastify'
 import type { Described } from './describe.ts'
 
 /**
- * Adds what every change takes and every change can answer. Only here, and not in the schema that validates: a header
+ * Adds the headers and answers that every change has. Only in the document, not in the schema that validates: a header
  * that is not sent should cost nothing.
  */
 export function describeChange(schema: Described, route: RouteOptions): Described {

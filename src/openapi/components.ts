@@ -4,7 +4,7 @@ const NAME = 'x-component'
 const INCLUDED = 'x-included'
 
 /**
- * Marks every named schema of a route, and puts what is documented in place of what is served where they differ.
+ * Marks every named schema of a route, and replaces a served schema by its documented one where they differ.
  * @fastify/swagger drops the `$id` of bodies and answers; the mark survives it.
  */
 export function nameComponents(schema: unknown): unknown {
@@ -22,14 +22,14 @@ export function nameComponents(schema: unknown): unknown {
  */
 export function hoistComponents(document: object): object {
   const schemas: Record<string, unknown> = {}
-  // Documented by its own resource, where it has one.
+  // The schema that its own resource documents wins over an included copy.
   const included: Record<string, unknown> = {}
   const seen = new Map<string, string>()
   function hoist(node: unknown): unknown {
     if (Array.isArray(node)) return node.map(hoist)
     if (typeof node !== 'object' || node === null) return node
     const { [NAME]: name, ...rest } = node as Json
-    // A list in a query is comma-separated, which OpenAPI says of the parameter and not of its schema.
+    // A list in a query is comma-separated; OpenAPI says so at the parameter, not in its schema.
     if (rest.in === 'query' && (rest.schema as Json).type === 'array') {
       const { 'x-repeated': isRepeated = false, ...schema } = rest.schema as Json
       Object.assign(rest, { style: 'form', explode: isRepeated, schema })

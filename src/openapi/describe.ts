@@ -6,9 +6,9 @@ import type { Access } from '../identity/scopes.ts'
 
 export type Described = Omit<FastifySchema, 'response'> & { response?: unknown }
 
-/** Says who may use a route: the security requirements, of which one is enough, with the scope. */
+/** Describes the access of a route: the security requirements, of which one is enough, with the scope. */
 export function describeSecurity(schema: Described, route: RouteOptions): Described {
-  // What a route says itself is right: it may have a way of its own.
+  // A route's own declaration wins: it may authenticate in its own way.
   if (schema.security) return schema
   const access = route.config?.access as Access | undefined
   if (!access || access === 'public') return { ...schema, security: [] }
@@ -25,16 +25,16 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
   const isChange = ['POST', 'PUT', 'PATCH', 'DELETE'].includes(String(route.method))
   const statuses = [
     400,
-    // Also where the route is public: a credential that is not valid is never ignored.
+    // Even for a public route: an invalid credential is never ignored.
     401,
     ...(access === 'account' || access?.includes(':') ? [403] : []),
     ...declared.map((one) => (typeof one === 'number' ? one : catalogue[one][0])),
     ...(schema.params ? [404, 414] : []),
     ...(isChange ? [409] : []),
     ...(isChange && schema.headers && 'properties' in (schema.headers as object) ? [412] : []),
-    // Also of a change that takes no body: one that is sent all the same.
+    // Even for a change without a body: a client may send one.
     ...(isChange ? [413, 415] : []),
-    // Also of a route without parameters: Request-Timeout.
+    // Even for a route without parameters: Request-Timeout.
     422,
     429,
     500,
@@ -46,7 +46,7 @@ export function describeErrors(schema: Described, route: RouteOptions): Describe
   return { ...schema, response: { ...errors, ...(schema.response as object) } }
 }
 
-/** Says that a route takes `Request-Timeout`, and its own. Only here: a header that is not sent should cost nothing. */
+/** Describes `Request-Timeout`. Only in the document: a header that is not sent should cost nothing. */
 export function describeTimeout(schema: Described, { config }: RouteOptions): Described {
   const { properties } = (schema.headers ?? {}) as Partial<TObject>
   return {
@@ -67,7 +67,7 @@ function requestTimeout(seconds: number | undefined): TSchema {
   )
 }
 
-// What only some operations can answer; every other code goes with its status.
+// Codes of some operations only; every other code goes with its status.
 function codesOf(schema: Described, { config, method }: RouteOptions, isChange: boolean): Set<ErrorCode> {
   const { idempotent, acceptsPrefer, errors = [] } = config as Declared
   const properties = (schema.querystring as Partial<TObject> | undefined)?.properties ?? {}

@@ -1,6 +1,6 @@
 import { catalogue } from '../errors.ts'
 
-/** The catalogue of errors as a page: where the `type` of every error answer points. */
+/** The catalogue of errors as a page: the target of the `type` of every error answer. */
 export function errorsPage(): string {
   const rows = Object.entries(catalogue).map(
     ([code, [status, title, meaning]]) =>

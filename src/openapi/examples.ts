@@ -22,7 +22,7 @@ const FORMATS: Record<string, string> = {
   uri: 'https://example.com/hook'
 }
 
-/** A value that fits a schema: its own example, its default, or one made of the examples of its parts. */
+/** A value that fits a schema: its own example, its default, or a combination of the examples of its parts. */
 export function exampleOf(schema: Schema): unknown {
   if (schema.examples?.length) return schema.examples[0]
   if (schema.default !== undefined) return schema.default

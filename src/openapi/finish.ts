@@ -18,7 +18,7 @@ interface Operation extends Json {
 
 const text = (description: string, example: string) => ({ description, schema: { type: 'string' }, example })
 
-// Every header that answers carry, described once.
+// The headers of answers, each described once.
 const HEADERS = {
   'X-Request-Id': text(
     'The name of the request: the log line has it, and `instance` of an error.',
@@ -66,7 +66,7 @@ function headersOf(operation: Operation, path: string, method: string, status: n
   ]
 }
 
-// What is refused before the operation begins, or fails, is not kept for the same key.
+// An answer that was refused before the operation began, or that failed, is not stored for the same key.
 const isKept = (status: number) => status < 300 || [404, 409, 412, 422, 428].includes(status)
 
 const MEANINGS: Record<number, string> = {
@@ -81,8 +81,8 @@ const MEANINGS: Record<number, string> = {
 const REFUSED = 'It was refused; `error` says why.'
 
 /**
- * What can be said of every operation from its own description: what has a default is optional, each answer says its headers
- * and what it means, and bodies and parameters have an example.
+ * Completes every operation from its own description: parameters with a default are optional, each answer describes its
+ * headers and its meaning, and bodies and parameters have an example.
  */
 export function finishOperations(document: object): object {
   const whole = document as { paths: Record<string, Record<string, Operation>>; components: Json }

@@ -1,4 +1,4 @@
-/** What a reader of the reference has to know before the first call: the description of the document. */
+/** The description of the document: what a reader has to know before the first call. */
 export const INTRODUCTION = `
 ## Who is asking
 Send an access token as \`Authorization: Bearer <token>\`, from \`POST /api/v1/auth/login\` (a user, 10 minutes, then

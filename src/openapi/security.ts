@@ -5,7 +5,7 @@ interface Secured {
 
 const MEANINGS: Record<string, string> = { read: 'Read', write: 'Make and change', delete: 'Delete' }
 
-/** The ways to say who is asking. Each operation lists those that it takes, with the scope that it asks for. */
+/** The ways to authenticate. Each operation lists its own ones, with the scope that it needs. */
 export const securitySchemes = {
   bearer: {
     type: 'http',
@@ -31,7 +31,7 @@ export const securitySchemes = {
   }
 } as const
 
-/** Lists, where the OAuth 2 flow is described, the scopes that operations ask for. */
+/** Lists the scopes of all operations in the description of the OAuth 2 flow. */
 export function listScopes<D extends object>(document: D): D {
   const { paths, components } = document as Secured
   const asked = Object.values(paths)

@@ -2,14 +2,14 @@ interface Tagged {
   paths: Record<string, Record<string, { tags?: string[] }>>
 }
 
-/** Lists the tags that the operations have: a resource is documented by being there. */
+/** Lists the tags of the operations: a resource documents itself by its presence. */
 export function listTags(document: object): object {
   const operations = Object.values((document as Tagged).paths).flatMap((path) => Object.values(path))
   const names = [...new Set(operations.flatMap(({ tags = [] }) => tags))].sort()
   return { ...document, tags: names.map((name) => ({ name, description: describe(name) })) }
 }
 
-// What is no resource, by the tag that its routes have.
+// Routes that belong to no resource, by their tag.
 const OTHERS: Record<string, string> = {
   auth: 'Logging in as a user: access tokens, refresh tokens, sessions and passwords.',
   meta: 'About the server itself: health, metrics, this document.',

@@ -1,7 +1,7 @@
 import { describeFailure } from '../db/postgres/wait-until-reachable.ts'
 import { describeForLog } from '../observe/error-for-log.ts'
 
-// Their messages are one line for a person. By name: a process that serves nothing need not load what declares them.
+// Their messages are one line for a person. By name: a process that serves nothing need not load their modules.
 const EXPECTED = new Set([
   'ConfigError',
   'DataDirectoryError',
@@ -12,9 +12,9 @@ const EXPECTED = new Set([
   'TrustedIssuerError'
 ])
 
-/** Why a process ends: in one line what the operator can mend; anything else is a fault of ours and comes with its stack. */
+/** Why a process ends: one line when the operator can fix it; any other error is a defect and comes with its stack. */
 export function explainFailure(error: Error): string {
-  // A worker is told by its primary, which could not bind.
+  // The primary reports the failure to bind to its worker.
   const isBinding = /^(listen|bind)$/.test((error as NodeJS.ErrnoException).syscall ?? '')
   if (isBinding || EXPECTED.has(error.name)) return error.message
   const failure = describeFailure(error)

@@ -4,18 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
 const SWEEP_MS = 100
-// Whoever hands out requests looks at /readyz now and then; what they send until then is served. Without it one request of
-// some thousand met a connection that was just closed, in a rolling restart under 200 requests a second.
+// Load balancers read /readyz now and then; requests that they send until then are served. Without it, in a rolling
+// restart under 200 requests a second, one of some thousand requests met a connection that was just closed.
 const DRAIN_MS = 1000
-// A request whose head has not arrived by then is none.
+// A request must have a complete head by then.
 const HEAD_MS = 500
-/** npm passes on what the terminal sent to both of us: signals so close together are one. */
+/** npm repeats the terminal's signal, which this process also gets itself: two signals this close count as one. */
 export const SAME_SIGNAL_MS = 500
 
 /**
- * Ends the server in order on a signal: not ready at once, requests that come within a second (or a quarter of the grace)
- * after SIGTERM are served, those under way finish, the rest is closed, exit 0. What is not done within the grace is cut
- * off, and so is everything on a second signal.
+ * Ends the server in order on a signal. It is not ready at once. Requests that come within a second (or a quarter of
+ * the grace) after SIGTERM are served, running ones finish, the rest is closed, exit 0. Requests that exceed the grace
+ * are cut off; a second signal ends everything at once.
  */
 export function shutDownOn(
   signals: NodeJS.Signals[],
@@ -31,7 +31,7 @@ export function shutDownOn(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  // One function for all: a closure and a wrapper for each request would be a good part of what the counting costs.
+  // One function for all: a closure and a wrapper for each request would be a large part of the cost of counting.
   function end(this: ServerResponse): void {
     count(this.req.socket, -1)
   }
@@ -41,7 +41,7 @@ export function shutDownOn(
   })
   function closeIdle(isLate: boolean): void {
     app.server.closeIdleConnections()
-    // Node takes a connection on which nothing ever came, or half a head, for a busy one.
+    // Node takes a connection without any data, or with half a head, for a busy one.
     for (const socket of sockets) {
       if (socket.bytesRead === 0 || (isLate && !underWay.get(socket))) socket.destroy()
     }
@@ -56,7 +56,7 @@ export function shutDownOn(
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
     if (signal === 'SIGTERM') await sleep(Math.min(DRAIN_MS, graceMs / 4))
     const drainedAt = performance.now()
-    // close() alone would wait for idle keep-alive and half-open sockets; what is busy keeps its connection.
+    // close() alone would wait for idle keep-alive and half-open sockets; busy connections stay.
     const sweep = setInterval(() => closeIdle(performance.now() - drainedAt > HEAD_MS), SWEEP_MS)
     await app.close()
     clearInterval(sweep)

@@ -2,20 +2,20 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from 'pino'
 import { SAME_SIGNAL_MS } from './shutdown.ts'
 
-/** How workers are led. */
+/** The options of the primary. */
 export interface Lead {
-  /** How many there are. */
+  /** The number of workers. */
   count: number
-  /** How long a worker may take to stop, in milliseconds. */
+  /** The longest time for a worker to stop, in milliseconds. */
   graceMs: number
   log: Pick<Logger, 'info' | 'warn'>
-  /** Told the address once all workers listen. */
+  /** Called with the address once all workers listen. */
   onListening(address: string): void
   /** Ends this process. */
   exit(code: number): void
 }
 
-// Process managers such as PM2 make workers of the same cluster module, which have no primary of ours.
+// Process managers such as PM2 make workers with the same cluster module, without a primary of this program.
 const MARK = '--tenon-worker'
 /** Whether this process is a worker that `leadWorkers` forked. */
 export const isOwnWorker = cluster.isWorker && process.argv.includes(MARK)
@@ -23,7 +23,7 @@ export const isOwnWorker = cluster.isWorker && process.argv.includes(MARK)
 const LISTENS = 'tenon:listens'
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
-// What a worker needs besides, to end its connections to the database.
+// The extra time for a worker to end its connections to the database.
 const LATE_MS = 1000
 
 /** Tells the primary that this worker listens. */
@@ -32,9 +32,9 @@ export function tellListening(address: string): void {
 }
 
 /**
- * Forks workers that share a port, and keeps their number. Until all of them listen, one that ends, ends everything: it
- * has said why, and another would do the same. Later it is replaced, after a pause that grows while they go on ending.
- * SIGTERM and SIGINT stop all of them in order; a second one at once.
+ * Forks workers that share a port, and keeps their number. Until all of them listen, the end of one ends everything: it
+ * has logged the reason, and another would fail in the same way. Later it is replaced, after a pause that grows while
+ * workers keep ending. SIGTERM and SIGINT stop all of them in order; a second one at once.
  */
 export function leadWorkers({ count, graceMs, log, onListening, exit }: Lead): void {
   let listening = 0
@@ -64,7 +64,7 @@ export function leadWorkers({ count, graceMs, log, onListening, exit }: Lead): v
     worker.on('message', ({ type, address }) => {
       if (type !== LISTENS || listening === count) return
       listening += 1
-      // The first alone, so that what keeps all of them from starting is said once.
+      // First one alone, so that a failure that hits all of them is reported once.
       if (listening === 1) for (let more = 1; more < count; more += 1) fork()
       if (listening === count) onListening(address)
     })

@@ -1,6 +1,6 @@
 import { type Note, type Schema, schemaComparer } from './schema.ts'
 
-/** An OpenAPI document, as far as it is compared. */
+/** The compared parts of an OpenAPI document. */
 export interface Document {
   info: { version: string }
   paths: Record<string, Record<string, Operation>>
@@ -22,9 +22,9 @@ interface Parameter {
   schema?: Schema
 }
 
-/** What is other in a document than in the one before. */
+/** A difference between a document and the previous one. */
 export interface Difference {
-  /** Whether a client of the one before may stop working. */
+  /** Whether it may break a client of the previous one. */
   isBreaking: boolean
   where: string
   what: string
@@ -93,7 +93,7 @@ function operationComparer(before: Document, after: Document, note: Note) {
     for (const [status, { content = {} }] of Object.entries(old.responses)) {
       const same = now.responses[status]
       if (same) compareContent(content, same.content ?? {}, `${where} ${status}`, compareResponse)
-      // An error that does not happen any more is missed by nobody.
+      // A client does not miss an error that no longer happens.
       else note(status < '400', `${where} ${status}`, 'was removed')
     }
     for (const status of Object.keys(now.responses)) {

@@ -1,4 +1,4 @@
-/** A JSON schema, as far as it is compared. */
+/** The compared parts of a JSON schema. */
 export interface Schema {
   $ref?: string
   type?: string | string[]
@@ -14,13 +14,13 @@ export interface Schema {
   [limit: string]: unknown
 }
 
-/** Who sends what the schema describes. What a request may not say any more breaks it; an answer what it newly says. */
+/** The sender of the described value. A narrower request breaks a client, and so does a wider answer. */
 export type Side = 'request' | 'response'
 
 /** Notes one difference. */
 export type Note = (isBreaking: boolean, where: string, what: string) => void
 
-/** Finds what a `$ref` of a document means. */
+/** Resolves a `$ref` of a document. */
 export type Resolve = (schema: Schema) => Schema
 
 interface Pair {
@@ -29,7 +29,7 @@ interface Pair {
   where: string
 }
 
-/** Makes the comparison of two schemas of one side: what became narrower, wider or other, place by place. */
+/** Compares two schemas of one side place by place, and notes where one is narrower, wider or different. */
 export function schemaComparer(side: Side, note: Note, [resolveOld, resolveNew]: [Resolve, Resolve]) {
   const narrower = (where: string, what: string) => note(side === 'request', where, what)
   const wider = (where: string, what: string) => note(side === 'response', where, what)
@@ -54,7 +54,7 @@ export function schemaComparer(side: Side, note: Note, [resolveOld, resolveNew]:
     for (const one of after) if (!before.includes(one)) wider(where, `${what} ${one} was added`)
   }
 
-  // An answer that stays within its type is what a client can read, whatever its length.
+  // A client can read any answer of the same type, whatever its length.
   function compareLimits(before: Schema, after: Schema, where: string): void {
     if (side === 'response') return
     for (const [name, sign] of Object.entries(LIMITS)) {
@@ -100,7 +100,7 @@ export function schemaComparer(side: Side, note: Note, [resolveOld, resolveNew]:
   return compare
 }
 
-// Which way each limit is narrower: up or down.
+// The direction in which each limit is narrower: up or down.
 const LIMITS = { minimum: 1, minLength: 1, minItems: 1, maximum: -1, maxLength: -1, maxItems: -1 } as const
 
 function typesOf({ type, const: only }: Schema): unknown[] | undefined {

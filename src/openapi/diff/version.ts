@@ -1,7 +1,7 @@
 import type { Difference } from './document.ts'
 
 /**
- * The lowest version that differences ask for (semver): the next major for a breaking one, the next minor for another.
+ * The lowest version that differences need (semver): the next major for a breaking one, the next minor for any other.
  * Before 1.0.0 the minor stands for the major, and the patch for the minor.
  */
 export function neededVersion(released: string, differences: Difference[]): string {

@@ -11,13 +11,13 @@ import { isWithinTier, STANDARD, type Tiers } from '#src/limits/tiers.ts'
 import type { Guard, GuardCall } from '#src/resource/declaration.ts'
 import { contains, type Network, parseNetwork } from '#src/schema/networks.ts'
 
-/** What a key can be given. */
+/** The values that a key can be given. */
 export interface KeyVocabulary {
   scopes: ReadonlySet<string>
   tiers: Tiers
 }
 
-/** The part of a key that says how much it can do. */
+/** The fields of a key that define its rights. */
 export interface KeyPowers {
   scopes: string[]
   expiresAt: string | null
@@ -31,8 +31,8 @@ const { id, scopes, expiresAt, allowedCidrs, tier, userId } = apiKeys
 const powers = { id, scopes, expiresAt, allowedCidrs, tier }
 
 /**
- * Refuses what is unknown, and what would make a key more than its maker. The key as it is after the change counts, so that
- * a key cannot extend one that it could not have made.
+ * Refuses unknown values, and values that would give a key more rights than its maker. The key after the change counts,
+ * so that a key cannot extend one that it could not have made.
  */
 export function makeKeyGuard(vocabulary: KeyVocabulary): Guard {
   return async function guardKeys({ db, principal, items }: GuardCall) {

@@ -4,7 +4,7 @@ import { normalizeNetwork } from '#src/schema/networks.ts'
 import { type KeyVocabulary, makeKeyGuard } from './guard.ts'
 import { ApiKey } from './schema.ts'
 
-/** API keys, each its maker's; holders of `api-keys:*` see all. Making one is the route's own: it shows the key. */
+/** API keys, owned by their makers; holders of `api-keys:*` see all. A route of its own makes one: it shows the key. */
 export const apiKeysResource = (vocabulary: KeyVocabulary) =>
   ({
     schema: ApiKey,
@@ -18,6 +18,6 @@ export const apiKeysResource = (vocabulary: KeyVocabulary) =>
     changed: ({ identity }) => identity.principals.catchUp()
   }) satisfies Declaration<typeof ApiKey>
 
-/** Networks as they are stored: each in its one spelling. */
+/** Networks in the one spelling that is stored. */
 export const normalizeNetworks = <T extends string[] | null | undefined>(networks: T) =>
   networks?.map(normalizeNetwork) ?? networks

@@ -50,7 +50,7 @@ export const ApiKey = Type.Object(
 )
 export const { ApiKeyCreate, ApiKeyUpdate, ApiKeyReplace } = variants('ApiKey', ApiKey)
 
-/** The answer that makes a key: the only one that has the key itself. */
+/** The answer to making a key: the only one with the key itself. */
 export const ApiKeyWithSecret = Type.Object(
   {
     ...variantsOf(ApiKey).Response.properties,

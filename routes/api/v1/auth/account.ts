@@ -21,12 +21,12 @@ import {
 
 const TAKEN: Fault = { in: 'body', path: '/email', code: 'unique', message: 'is already taken' }
 
-/** What a constraint of users means to who sent an e-mail. */
+/** The fault in a sent e-mail for each unique constraint of users. */
 export const emailFaults = new Map(
   [...constraintsOf(users)].filter(([, { kind }]) => kind === 'unique').map(([name]) => [name, TAKEN] as const)
 )
 
-/** What users change of their own account, with the current password as proof. */
+/** Changes of the user's own account, with the current password as proof. */
 export const accountRoutes: FastifyPluginAsync = async (app) => {
   const { db, identity } = app
   const context = { db, changed: () => identity.principals.catchUp() }

@@ -122,7 +122,7 @@ export default (async (app) => {
     '/refresh',
     {
       config: { access: 'public', credential: 'ignored', idempotent: true },
-      // A token that this server did not make is refused before anything is asked of the database.
+      // A token that is not from this server is refused without the database.
       async preHandler({ body }) {
         if (!identity.refreshTokens.read((body as Static<typeof Refresh>).refreshToken)) throw loginEnded()
       },
@@ -139,9 +139,9 @@ export default (async (app) => {
     changeHandler(endingContext, async (request) => {
       const token = identity.refreshTokens.read((request.body as Static<typeof Refresh>).refreshToken) as RefreshToken
       return async (on) => {
-        // What came through an OAuth client goes on through it.
+        // A login through an OAuth client is refreshed through that client only.
         const tokens = await refreshLogin(identity, on.db, token, (clientId) => clientId === null)
-        // Not thrown: a login that a used token has ended stays ended.
+        // Not thrown, so that the transaction commits: a login ended by a used token stays ended.
         return tokens ? answer(tokens) : refusal(loginEnded(), request)
       }
     })

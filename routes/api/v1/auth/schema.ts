@@ -24,14 +24,14 @@ export const LoginCode = Type.Object(
   strict('LoginCode')
 )
 
-/** Proof that the user is there. */
+/** Proof that the user is present. */
 export const PasswordProof = Type.Object({ currentPassword: Password }, strict('PasswordProof'))
 
 export const FactorCode = Type.Object({ code: Code }, strict('FactorCode'))
 
 export const FactorRemoval = Type.Object({ currentPassword: Password, code: Code }, strict('FactorRemoval'))
 
-/** What an authenticator app needs. Shown this once. */
+/** The values for an authenticator app. Shown this once. */
 export const FactorSecret = Type.Object(
   {
     secret: Type.String({ description: 'Base32, to type in.', examples: ['JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'] }),
@@ -84,7 +84,7 @@ export const PasswordChange = Type.Object(
   strict('PasswordChange')
 )
 
-/** What a login answers with (RFC 6749, section 5.1, in this API's camel case). */
+/** The answer to a login (RFC 6749, section 5.1, in this API's camel case). */
 export const TokenAnswer = Type.Object(
   {
     accessToken: Type.String({ description: 'A JWT (RFC 9068): send it as `Authorization: Bearer <token>`.' }),
@@ -110,7 +110,7 @@ export const Session = Type.Object(
   { $id: 'Session', title: 'Session' }
 )
 
-/** The logins of another, for administrators. */
+/** The logins of a user, for administrators. */
 export const UserSessionList = Type.Object(
   { data: Type.Array(Type.Omit(Session, ['current'], { $id: 'UserSession', title: 'UserSession' })) },
   { $id: 'UserSessionList', title: 'UserSessionList' }

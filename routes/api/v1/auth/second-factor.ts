@@ -28,7 +28,7 @@ import { lockProved, provePassword } from '#src/identity/users.ts'
 
 const NO_STORE = { 'cache-control': 'no-store' }
 
-/** The second factor of the user who asks: an authenticator app (TOTP, RFC 6238), and recovery codes. */
+/** The second factor of the user's own account: an authenticator app (TOTP, RFC 6238), and recovery codes. */
 export const secondFactorRoutes: FastifyPluginAsync = async (app) => {
   const { db, identity } = app
   const { codes, factorSecrets, guesses } = identity

@@ -13,7 +13,7 @@ export const items = pgTable(
     description: text('description')
   },
   (table) => [
-    // Nearly every list is one owner's, so the owner leads.
+    // Nearly every list is of one owner, so the owner comes first.
     index('items_owner_id_idx').on(table.ownerId, table.id),
     index('items_title_idx').on(table.title, table.id),
     index('items_created_at_idx').on(table.createdAt, table.id),

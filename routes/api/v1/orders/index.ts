@@ -27,7 +27,7 @@ export default defineResource({
   schema: Order,
   table: orders,
   owner: 'userId',
-  // The shop has to keep them.
+  // The shop has to keep the orders of a deleted user.
   whenOwnerLeaves: 'anonymize',
   access: { read: 'orders:read', write: 'orders:write', delete: 'orders:delete' },
   list: {
@@ -35,11 +35,11 @@ export default defineResource({
     sort: ['totalCents', 'placedAt', 'createdAt']
   },
   include: { lines },
-  // What was ordered stands: an order is cancelled, not changed or deleted.
+  // A placed order stands: it is cancelled, not changed or deleted.
   operations: { create: placeOrder, update: false, replace: false, remove: false },
   errors,
   actions: {
-    // Of every buyer, and never a matter of the buyer's own.
+    // For orders of every buyer, and never open to the buyer.
     pay: { summary: 'Mark a pending order as paid', access: 'orders:fulfil', rows: 'all', run: payOrder },
     ship: { summary: 'Mark a paid order as shipped', access: 'orders:fulfil', rows: 'all', run: shipOrder },
     cancel: { summary: 'Cancel a pending or paid order and give its stock back', run: cancelOrder }

@@ -40,7 +40,7 @@ export const payOrder = ({ db, id, ownerId }: Call) => step(db, id, ownerId, ['p
 /** `paid` to `shipped`. @throws ApiError INVALID_TRANSITION from any other state. */
 export const shipOrder = ({ db, id, ownerId }: Call) => step(db, id, ownerId, ['paid'], 'shipped')
 
-/** `pending` or `paid` to `cancelled`, the stock given back. @throws ApiError INVALID_TRANSITION from any other state. */
+/** `pending` or `paid` to `cancelled`; frees the stock. @throws ApiError INVALID_TRANSITION from any other state. */
 export function cancelOrder({ db, id, ownerId }: Call): Promise<{ id: string }> {
   return db.transaction(async (tx) => {
     const order = await step(tx, id, ownerId, ['pending', 'paid'], 'cancelled')
@@ -62,7 +62,7 @@ interface Orderable {
   active: boolean
 }
 
-// Locked in the order of their ids, so that two orders of the same products wait for each other and never in a circle.
+// Locked in the order of their ids, so that two orders of the same products cannot deadlock.
 async function lockProducts(tx: Transaction, lines: Line[]): Promise<Map<string, Orderable>> {
   const { id, priceCents, currency, stock, active } = products
   const found = await tx
@@ -114,7 +114,7 @@ function totalOf(lines: { unitPriceCents: number; quantity: number }[]): number 
   throw validationFailed([{ in: 'body', path: '/lines', code: 'maximum', message }])
 }
 
-// The products are locked, so one statement for all of them takes no lock in an order of its own.
+// The products are already locked, so one statement for all of them cannot deadlock.
 async function moveStock(tx: Transaction, lines: Line[], sign: 1 | -1): Promise<void> {
   const moved = [...quantities(lines)]
   const rows = sql.join(

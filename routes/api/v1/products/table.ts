@@ -26,7 +26,7 @@ export const products = pgTable(
     index('products_created_at_idx').on(table.createdAt, table.id),
     index('products_tags_idx').using('gin', table.tags),
     searchIndex('products_search_idx', table.sku, table.name, table.description),
-    // The last word against overselling, whatever the code above it does.
+    // The last guard against overselling, whatever the code does.
     check('products_stock_not_negative', sql`${table.stock} >= 0`),
     check('products_price_not_negative', sql`${table.priceCents} >= 0`)
   ]

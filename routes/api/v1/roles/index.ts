@@ -12,7 +12,7 @@ interface Sent {
   scopes?: string[]
 }
 
-/** Roles: sets of scopes. A change applies at once, to those who are logged in too. */
+/** Roles: sets of scopes. A change applies at once, to logged-in users too. */
 export default (async (app) => {
   await app.register(
     defineResource({
@@ -27,8 +27,8 @@ export default (async (app) => {
 }) satisfies FastifyPluginAsync
 
 /**
- * Refuses scopes that the caller does not have, sent or present, and any change of the role admin. A caller that could empty
- * a stronger role could set the password of its users meanwhile, and log in as them once the role is restored.
+ * Refuses scopes, new or present, that the caller does not have, and any change of the role admin. Otherwise a caller
+ * could empty a stronger role, set the password of one of its users, and log in as that user once the role is restored.
  */
 async function guardRoles(known: ReadonlySet<string>, { db, principal, items }: GuardCall) {
   const ids = items.flatMap(({ id }) => id ?? [])
@@ -43,7 +43,7 @@ async function guardRoles(known: ReadonlySet<string>, { db, principal, items }: 
     const { scopes = [] } = (body ?? {}) as Sent
     const role = stored.get(id)
     assertCanGrant(principal, [...(role?.scopes ?? []), ...scopes])
-    // Without it nobody could give anything back.
+    // Without this role no user could restore any scope.
     if (role?.name === 'admin') throw new ApiError('CONFLICT', 'The role admin stays as it is.')
     const faults = unknownScopes(scopes, known)
     if (faults.length > 0) throw validationFailed(faults)

@@ -11,7 +11,7 @@ import { assertUser } from '#src/identity/users.ts'
 import { guardUsers } from './guard.ts'
 import { SessionParams } from './schema.ts'
 
-/** What administrators do for the account of another: see and end its logins, and remove a second factor that was lost. */
+/** An administrator's actions on the account of another user: see and end its logins, remove a lost second factor. */
 export const userAccountRoutes: FastifyPluginAsync = async (app) => {
   const { db, identity } = app
   const context = { db, changed: () => identity.principals.catchUp() }
@@ -98,7 +98,7 @@ export const userAccountRoutes: FastifyPluginAsync = async (app) => {
   )
 }
 
-// Not for the account of somebody who may do more, as with every other change of a user.
+// As for every other change of a user: not for a user with more rights than the caller.
 function forAccount(
   db: Database,
   principal: Principal | null,

@@ -17,9 +17,9 @@ interface Sent {
 }
 
 /**
- * Refuses who would touch somebody who may do more, or give a role that may: who sets an administrator's password is one.
- * And one active administrator stays. Users and roles are locked, so that nobody is promoted, and no second last
- * administrator goes, between this and the change.
+ * Refuses to change a user with more rights than the caller, or to give a role with more: a caller that sets an
+ * administrator's password can act as one. One active administrator stays. Users and roles are locked, so that neither
+ * a promotion nor the loss of the second last administrator comes between this check and the change.
  */
 export async function guardUsers(call: GuardCall): Promise<(item: Touched) => void> {
   const { db, items } = call
@@ -48,7 +48,7 @@ export async function guardUsers(call: GuardCall): Promise<(item: Touched) => vo
   return function judge(item) {
     const { password, email = emailOf.get(item.id) } = (item.body ?? {}) as Sent
     if (password !== undefined && email !== undefined) assertNotEmail(password, '/password', email)
-    // A role that does not exist is refused as a reference to nothing.
+    // A role that does not exist is refused as a broken reference.
     for (const role of rolesOf(item)) assertCanGrant(principal, scopesOf.get(role) ?? [])
     if (refused.has(item)) throw new ApiError('CONFLICT', 'The last active administrator stays one.')
   }

@@ -10,7 +10,7 @@ const users = defineResource({
   changed: ({ identity }) => identity.principals.catchUp()
 })
 
-/** Users, for those who may administer them, but not those who may do more than they do themselves. */
+/** Users, for administrators, except users with more rights than the caller. */
 export default (async (app) => {
   await app.register(users)
   await app.register(userAccountRoutes)

@@ -5,7 +5,7 @@ import { assertNotReserved, normalizeEmail } from '#src/identity/users.ts'
 import type { Declaration } from '#src/resource/declaration.ts'
 import { User } from './schema.ts'
 
-/** Users as their administrators see them; `me` shows each their own. */
+/** Users for administrators; `me` shows each user its own account. */
 export const usersResource = {
   schema: User,
   table: users,

@@ -24,7 +24,7 @@ export const User = Type.Object(
 )
 export const { UserCreate, UserUpdate, UserReplace } = variants('User', User)
 
-/** What users may change of themselves here. */
+/** The fields that users may change of themselves here. */
 export const MeUpdate = Type.Pick(UserUpdate, ['name'], {
   $id: 'MeUpdate',
   title: 'MeUpdate',
@@ -36,7 +36,7 @@ export const SessionParams = Type.Object({
   sessionId: Type.String({ format: 'uuid', description: 'The id of the session.' })
 })
 
-/** Deleting the own account, with the current password as proof. */
+/** The deletion of the own account, with the current password as proof. */
 export const AccountDeletion = Type.Object(
   {
     currentPassword: WriteOnly(

@@ -10,6 +10,6 @@ export const Price = Type.Object(
   { additionalProperties: false }
 )
 
-/** A product whose price is an object; all else is as in v1. */
+/** A product with an object as its price; the other fields are as in v1. */
 export const ProductV2 = Type.Object({ ...same, price: Price }, { $id: 'ProductV2', title: 'ProductV2' })
 export const { ProductV2Create, ProductV2Update, ProductV2Replace } = variants('ProductV2', ProductV2)
