@@ -31,7 +31,7 @@ function resolve(from: string, target: string): string {
 const broken = (isWrong: (one: Import) => boolean) => imports.filter(isWrong).map(({ from, to }) => `${from} → ${to}`)
 const isIn = (path: string, ...folders: string[]) => folders.some((folder) => path.startsWith(`${folder}/`))
 
-// Every room of src/, and the rooms below it that it may import.
+// Every room of src/, and the rooms below that it may import.
 const ROOMS: Record<string, string[]> = {
   'errors.ts': [],
   concurrency: ['errors.ts'],
@@ -70,7 +70,7 @@ t.test('a route imports src, its own folder, another resource by schema and tabl
   t.same(wrong, [])
 })
 
-t.test('src imports nothing that is above it: only the application knows the plugins', async (t) => {
+t.test('src imports only from src: the application alone knows the plugins', async (t) => {
   t.same(
     broken(({ from, to }) => isIn(from, 'src') && isIn(to, 'plugins', 'routes') && from !== 'src/app.ts'),
     []
@@ -87,7 +87,7 @@ t.test('inside src, every room imports only the rooms below it', async (t) => {
   t.same(wrong, [])
 })
 
-t.test('no file imports itself by way of others, types included', async (t) => {
+t.test('no file imports itself through others, types included', async (t) => {
   const targets = new Map(files.map((file) => [file, imports.filter(({ from }) => from === file).map(({ to }) => to)]))
   const reached = (from: string) => {
     const seen = new Set<string>()

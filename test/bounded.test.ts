@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Bounded } from '#src/concurrency/bounded.ts'
 
-t.test('keeps what was made, and never more than its bound', async (t) => {
+t.test('keeps made values, and never more than its bound', async (t) => {
   const bounded = new Bounded<string>(3)
   let made = 0
   const get = (key: string) =>

@@ -70,7 +70,7 @@ t.test('a signing key may have its line breaks written out', async (t) => {
   t.equal(loadConfig({ JWT_PRIVATE_KEY: key.replaceAll('\n', '\\n') }).JWT_PRIVATE_KEY, key)
 })
 
-t.test('what is wrong stops the start with one line that names the variable and not its value', async (t) => {
+t.test('a wrong value stops the start with one line that names the variable and not its value', async (t) => {
   const refused: [Record<string, string>, RegExp][] = [
     [{ NODE_ENV: 'canary' }, /^NODE_ENV must be one of development, production, test$/],
     [{ LOG_LEVEL: 'canary' }, /^LOG_LEVEL must be one of fatal, /],
@@ -127,7 +127,7 @@ t.test('what is wrong stops the start with one line that names the variable and 
   }
 })
 
-t.test('all faults are told at once', async (t) => {
+t.test('all faults are reported at once', async (t) => {
   t.equal(
     refusal({ PORT: 'x', WORKERS: '0', DATABSE_URL: 'x' }),
     [
@@ -139,7 +139,7 @@ t.test('all faults are told at once', async (t) => {
   )
 })
 
-t.test('variables of other programs are none of ours', async (t) => {
+t.test('variables of other programs are ignored', async (t) => {
   const others = ['HOSTS', 'PGHOST', 'NODE_PATH', 'NODE_OPTIONS', 'REDIS_PORT', 'REDIS_HOST', 'DATABASE_HOST', 'POSTS']
   t.ok(loadConfig(Object.fromEntries(others.map((name) => [name, 'x']))))
 })
@@ -150,7 +150,7 @@ t.test('workers are counted, or one for each core', async (t) => {
   t.equal(loadConfig({ DATABASE_URL, WORKERS: 'auto' }).WORKERS, availableParallelism())
 })
 
-t.test('lists of origins and proxies are taken', async (t) => {
+t.test('lists of origins and proxies are accepted', async (t) => {
   for (const origins of ['*', 'https://a.example', 'http://localhost:5173,https://b.example']) {
     t.equal(loadConfig({ CORS_ORIGINS: origins }).CORS_ORIGINS, origins)
   }

@@ -112,7 +112,7 @@ t.test('components have the names of the schemas', async (t) => {
   }
 })
 
-t.test('Redocly finds no error and nothing to warn of in the document', async (t) => {
+t.test('Redocly finds no error and no warning in the document', async (t) => {
   const file = join(t.testdir(), 'openapi.json')
   writeFileSync(file, JSON.stringify(document, null, 1))
   const redocly = fileURLToPath(new URL('../node_modules/.bin/redocly', import.meta.url))
@@ -196,7 +196,7 @@ interface Leaf extends JsonSchema {
   items?: JsonSchema
 }
 
-/** Every place of a body where a value can stand, into its objects and the first element of its lists. */
+/** Every place for a value in a body, into its objects and the first element of its lists. */
 function* leaves(
   schema: JsonSchema,
   good: Record<string, unknown>,
@@ -214,7 +214,7 @@ function* leaves(
   }
 }
 
-// Whether a silly value is, for once, of the field's own type: a name may well be "0x10".
+// Whether a silly value happens to fit the field's own type: a name may well be "0x10".
 function fits({ type, format, pattern, enum: values, minLength = 0, properties }: Leaf, json: string): boolean {
   const types = [type].flat()
   const value = JSON.parse(json)
@@ -241,7 +241,7 @@ function resolve(schema: JsonSchema): JsonSchema {
   return name ? (document.components.schemas[name] as JsonSchema) : schema
 }
 
-t.test('what cannot be a body is 415, what is none is 400', async (t) => {
+t.test('a malformed body is 415, and a missing one 400', async (t) => {
   const path = '/api/v1/products'
   for (const type of [
     'text/plain',
@@ -258,7 +258,7 @@ t.test('what cannot be a body is 415, what is none is 400', async (t) => {
   })
 })
 
-t.test('a path with another method is 405 and says which it has; no path at all is 404', async (t) => {
+t.test('a path with another method is 405 and names its methods; an unknown path is 404', async (t) => {
   const answer = await send('DELETE', '/api/v1/products', { as: admin.token })
   t.match(answer, {
     status: 405,
@@ -274,7 +274,7 @@ t.test('a path with another method is 405 and says which it has; no path at all 
   })
 })
 
-t.test('every answer names its request, tells its time, and carries the security headers', async (t) => {
+t.test('every answer names its request, reports its time, and carries the security headers', async (t) => {
   for (const url of ['/livez', '/api/v1/products', '/nothing', '/api/v1/items']) {
     const { headers } = await send('GET', url)
     t.match(
@@ -291,7 +291,7 @@ t.test('every answer names its request, tells its time, and carries the security
   })
 })
 
-t.test('Server-Timing tells the parts that a request came through', async (t) => {
+t.test('Server-Timing lists the parts that a request reached', async (t) => {
   const parts = async (url: string, as?: string) => {
     const { headers } = await send('GET', url, { as })
     return (headers['server-timing'] as string).replace(/;dur=[\d.]+/g, '')
@@ -314,7 +314,7 @@ t.test('a route without a policy stops the start, with its name', async (t) => {
   await t.rejects(startWith(routes), /GET \/open has no access policy/)
 })
 
-t.test('a route whose time is none stops the start, with its name', async (t) => {
+t.test('a route with an invalid time limit stops the start, with its name', async (t) => {
   for (const seconds of ['0', '-1', 'NaN', 'Infinity', "'5'", 'null']) {
     const routes = t.testdir({
       'brief.ts': `export default async (app) => void app.get('/brief',
@@ -324,7 +324,7 @@ t.test('a route whose time is none stops the start, with its name', async (t) =>
   }
 })
 
-t.test('a resource that gives time to what it cannot do does not start', async (t) => {
+t.test('a resource with a time limit for a missing operation does not start', async (t) => {
   const url = (path: string) => new URL(`../${path}`, import.meta.url).href
   const routes = t.testdir({
     brief: {

@@ -5,7 +5,7 @@ import { describeForLog } from '#src/observe/error-for-log.ts'
 
 const failed = (cause: Error) => new DrizzleQueryError('insert into users values ($1)', ['canary'], cause)
 
-t.test('of a failed statement the code and place are logged, and no value', async (t) => {
+t.test('a failed statement is logged with its code and place, and without values', async (t) => {
   const cause = Object.assign(new Error('duplicate key: canary'), {
     code: '23505',
     severity: 'ERROR',
@@ -19,7 +19,7 @@ t.test('of a failed statement the code and place are logged, and no value', asyn
   t.notMatch(JSON.stringify(logged), /canary/)
 })
 
-t.test('a statement that never reached the database is told by its cause, without its values', async (t) => {
+t.test('a statement that never reached the database is reported by its cause, without its values', async (t) => {
   const refused = describeForLog(failed(new ApiError('OVERLOADED', 'Too many wait.')))
   t.match(refused, { message: 'a statement failed', cause: { type: 'ApiError', message: 'Too many wait.' } })
   const odd = Object.assign(new Error('Max number of parameters exceeded'), { code: 'MAX_PARAMETERS_EXCEEDED' })
@@ -38,7 +38,7 @@ t.test('a missing file is not a failed statement', async (t) => {
   t.match(describeForLog(missing), { type: 'Error', message: 'ENOENT: no such file' })
 })
 
-t.test('what was thrown without being an error is logged as it can be', async (t) => {
+t.test('a thrown value that is no error is still logged', async (t) => {
   const bare = new Error('no stack')
   delete bare.stack
   t.same(describeForLog(bare), { type: 'Error', message: 'no stack', stack: '' })

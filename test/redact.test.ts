@@ -9,7 +9,7 @@ const Login = Type.Object({
   devices: Type.Array(Type.Object({ name: Type.String(), pin: WriteOnly(Type.String()) }))
 })
 
-t.test('what the schema declares is shown, without what is write-only', async (t) => {
+t.test('declared fields are shown, without write-only ones', async (t) => {
   const body = { email: 'a@example.com', password: 'canary', devices: [{ name: 'x', pin: 'canary' }] }
   t.same(redact(body, Login), {
     email: 'a@example.com',
@@ -18,7 +18,7 @@ t.test('what the schema declares is shown, without what is write-only', async (t
   })
 })
 
-t.test('of what the schema does not know only its being there is told', async (t) => {
+t.test('of an undeclared field only its presence is shown', async (t) => {
   t.same(redact({ emial: 'canary', email: { password: 'canary' }, devices: { a: 'canary' } }, Login), {
     emial: '[unknown]',
     email: { password: '[unknown]' },
@@ -27,7 +27,7 @@ t.test('of what the schema does not know only its being there is told', async (t
   t.same(redact({ email: ['canary'] }, Login), { email: '[unknown]' })
 })
 
-t.test('without a schema nothing is shown, and null is null', async (t) => {
+t.test('without a schema no value is shown, and null is null', async (t) => {
   t.equal(redact('canary', undefined), '[unknown]')
   t.same(redact({ a: 'canary' }, undefined), { a: '[unknown]' })
   t.equal(redact(null, Login), null)

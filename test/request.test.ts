@@ -17,7 +17,7 @@ function documented(kind: keyof typeof KINDS): string[] {
 
 t.test('docs/request.md names the files that a warm read, list and create run, and no other', async (t) => {
   const { DATA_DIR } = copyTemplate(t)
-  // V8 is asked in a process whose counters nothing else needs.
+  // V8 counts in a process with counters that nothing else needs.
   const env = { ...process.env, NODE_V8_COVERAGE: '' }
   const script = join(root, 'test/support/trace-requests.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [script, DATA_DIR], { env })

@@ -7,7 +7,7 @@ import { startServer } from '#test/support/wire.ts'
 
 const admin = { email: 'root@example.com', password: 'a password of nine words' }
 
-/** An address that nobody serves any more. */
+/** Whether no server listens on an address. */
 async function isFree(address: string): Promise<boolean> {
   const { hostname, port } = new URL(address)
   const socket = connect(Number(port), hostname)
@@ -16,7 +16,7 @@ async function isFree(address: string): Promise<boolean> {
   return outcome === 'ECONNREFUSED'
 }
 
-/** The URL of a server that lets nobody in, for a reason of PostgreSQL's. */
+/** The URL of a server that refuses every connection, with an error of PostgreSQL. */
 async function refusing(t: Test, code: string, message: string): Promise<string> {
   const fields = ['SFATAL', 'VFATAL', `C${code}`, `M${message}`].map((field) => `${field}\0`).join('')
   const body = Buffer.from(`${fields}\0`)
@@ -26,7 +26,7 @@ async function refusing(t: Test, code: string, message: string): Promise<string>
   return url
 }
 
-/** A connection of a caller, and all that came back on it. */
+/** A client's connection, and all data that came back on it. */
 async function dial(t: Test, address: string) {
   const { hostname, port } = new URL(address)
   const socket: Socket = connect(Number(port), hostname)
@@ -88,14 +88,14 @@ t.test('the first start prints the administrator’s password once, and it works
   t.equal(await stopped(second), 0)
 })
 
-t.test('a password that is given is not printed', async (t) => {
+t.test('a configured password is not printed', async (t) => {
   const env = await createDatabase(t)
   const server = startServerProcess(t, { ...env, ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password })
   t.equal(await startLogin(await server.listens(), admin), 200)
   t.notMatch(server.printed() + server.complained(), admin.password)
 })
 
-t.test('a setting that is wrong ends the start with exit code 1 and one line', async (t) => {
+t.test('a wrong setting ends the start with exit code 1 and one line', async (t) => {
   const server = startServerProcess(t, { PORT: 'canary' })
   t.equal(await server.ended, 1)
   t.equal(server.complained(), 'tenon: PORT must be a whole number from 0 to 65535\n')
@@ -103,7 +103,7 @@ t.test('a setting that is wrong ends the start with exit code 1 and one line', a
 })
 
 t.test(
-  'a database that is away is waited for, says one line without the password, and SIGTERM is exit 0',
+  'the start waits for a database that is away, says so in one line without the password, and SIGTERM is exit 0',
   async (t) => {
     const away = await startServer(t, () => {})
     await away.stop()
@@ -155,13 +155,13 @@ t.test(
   }
 )
 
-t.test('what nobody expected ends the start with exit code 1, and with its stack', async (t) => {
+t.test('an unexpected error ends the start with exit code 1, and with its stack', async (t) => {
   const server = startServerProcess(t, { DATA_DIR: '/dev/null/data' })
   t.equal(await server.ended, 1)
   t.match(server.complained(), /^tenon: ENOTDIR: not a directory.*\n\s+at /)
 })
 
-t.test('a port that is taken ends the start with exit code 1, and the reason', async (t) => {
+t.test('a taken port ends the start with exit code 1, and the reason', async (t) => {
   const env = await createDatabase(t)
   const taken = await startServer(t, () => {})
   const server = startServerProcess(t, { ...env, PORT: new URL(taken.url).port })
@@ -169,7 +169,7 @@ t.test('a port that is taken ends the start with exit code 1, and the reason', a
   t.match(server.complained(), /^tenon: listen EADDRINUSE: .*\n$/)
 })
 
-t.test('a data directory has one server: the second refuses, naming the first, until that is gone', async (t) => {
+t.test('a data directory has one server: the second refuses, naming the first, until that has ended', async (t) => {
   const { DATA_DIR } = await createDatabase(t)
   const first = startServerProcess(t, { DATA_DIR })
   await first.listens()
@@ -184,7 +184,7 @@ t.test('a data directory has one server: the second refuses, naming the first, u
   t.equal(await stopped(third), 0)
 })
 
-t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and the port is free', async (t) => {
+t.test('SIGTERM: running requests are answered, the rest is closed, exit 0 and the port is free', async (t) => {
   const env = await createDatabase(t)
   const server = startServerProcess(t, { ...env, ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password })
   const address = await server.listens()
@@ -194,7 +194,7 @@ t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and
   const silent = await dial(t, address)
   const busy = await dial(t, address)
   const request = login(admin)
-  // Only what has begun to arrive is under way; its answer shows that the request before it was read.
+  // A request runs once it has begun to arrive; this answer shows that the request before it was read.
   busy.socket.write(`GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n${request.slice(0, -1)}`)
   await busy.answered()
 
@@ -202,7 +202,6 @@ t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and
   await idle.closed
   t.equal(await silent.closed, '')
   t.ok(await isFree(address))
-  // One that comes together with the first is the first.
   busy.socket.write(request.slice(-1))
   const answers = await busy.closed
   const [head, body] = answers.slice(answers.lastIndexOf('HTTP/1.1')).split('\r\n\r\n')
@@ -212,7 +211,7 @@ t.test('SIGTERM: requests under way are answered, the rest is closed, exit 0 and
   t.equal(await server.ended, 0)
 })
 
-t.test('SIGTERM: what comes right after it is served, and half a head does not hold up the stop', async (t) => {
+t.test('SIGTERM: a request right after it is served, and half a head does not delay the stop', async (t) => {
   const env = await createDatabase(t)
   const server = startServerProcess(t, { ...env, SHUTDOWN_GRACE_MS: '600000' })
   const address = await server.listens()
@@ -236,13 +235,13 @@ t.test('a second signal ends the server at once', async (t) => {
   const busy = await dial(t, await server.listens())
   busy.socket.write(`GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n${login(admin).slice(0, -1)}`)
   await busy.answered()
-  // Signals of the first half second are one.
+  // Signals of the first half second count as one.
   const signals = setInterval(() => server.child.kill('SIGINT'), 100)
   t.equal(await server.ended, 1)
   clearInterval(signals)
 })
 
-t.test('what is not done within the grace is cut off, and the exit is 0 all the same', async (t) => {
+t.test('requests that exceed the grace are cut off, and the exit is still 0', async (t) => {
   const env = await createDatabase(t)
   const server = startServerProcess(t, { ...env, SHUTDOWN_GRACE_MS: '300' })
   const address = await server.listens()

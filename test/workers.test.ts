@@ -6,11 +6,11 @@ import { startServer, startSharedWire } from '#test/support/wire.ts'
 
 const PRODUCTS = '/api/v1/products'
 
-// The real one, or where the suite has none the embedded one behind its wire.
+// The real server; without one in this suite, the embedded database behind the wire protocol.
 const { DATABASE_URL } = isPostgres ? await createDatabase(t) : { DATABASE_URL: (await startSharedWire(t)).url }
 const env = { DATABASE_URL: DATABASE_URL as string, WORKERS: '2', DATABASE_POOL_MAX: '2', LOG_LEVEL: 'info' }
 
-/** A request on a connection of its own: workers take turns with connections. */
+/** A request on a connection of its own: workers get connections in turn. */
 const get = (url: string) => fetch(url, { headers: { connection: 'close' } })
 
 async function metric(address: string, name: string): Promise<number> {
@@ -40,7 +40,7 @@ async function printedSoFar(server: ServerProcess, isEnough: (text: string) => b
 
 const listening = (server: ServerProcess) => pidsOf(server, 'Server listening')
 
-t.test('workers share a port and one first start, and /metrics tells of all of them', async (t) => {
+t.test('workers share a port and one first start, and /metrics reports all of them', async (t) => {
   const server = startServerProcess(t, env)
   const address = await server.listens()
   t.equal(server.printed().match(/Administrator: /g)?.length, 1)
@@ -51,7 +51,7 @@ t.test('workers share a port and one first start, and /metrics tells of all of t
   t.equal(await metric(address, READS), 10)
   t.equal(await metric(address, READS), 10)
 
-  // What a worker counted that is gone is not forgotten, or the sum would fall.
+  // The counts of an ended worker are kept, or the sum would fall.
   const [first, second] = listening(server) as [number, number]
   t.not(first, second)
   process.kill(second, 'SIGKILL')
@@ -65,14 +65,14 @@ t.test('workers share a port and one first start, and /metrics tells of all of t
   t.equal(new Set(pidsOf(server, 'stopping')).size, 3, 'two workers and their primary')
 })
 
-t.test('a worker that does not answer is told of as it was the last time', async (t) => {
+t.test('a worker that does not answer is reported with its last counts', async (t) => {
   const server = startServerProcess(t, env)
   const address = await server.listens()
   for (let count = 0; count < 4; count += 1) await get(`${address}/livez`)
   t.equal(await metric(address, READS), 4)
   const stopped = listening(server)[1] as number
   process.kill(stopped, 'SIGSTOP')
-  // Every other connection is his: those that he gets wait with him.
+  // That worker gets every other connection, and their requests wait with it.
   const asked = [1, 2].map(() => metric(address, READS))
   t.equal(await Promise.any(asked), 4)
   process.kill(stopped, 'SIGCONT')
@@ -82,7 +82,7 @@ t.test('a worker that does not answer is told of as it was the last time', async
   t.equal(await server.ended, 0)
 })
 
-t.test('what keeps workers from starting is said once, and ends all with exit code 1', async (t) => {
+t.test('a failure of all workers to start is reported once, and ends all with exit code 1', async (t) => {
   const taken = await startServer(t, () => {})
   const server = startServerProcess(t, { ...env, PORT: new URL(taken.url).port })
   t.equal(await server.ended, 1)
@@ -95,14 +95,14 @@ t.test('a second signal ends all at once', async (t) => {
   await server.listens()
   const held = listening(server)[0] as number
   process.kill(held, 'SIGSTOP')
-  // One that comes together with the first is the first.
+  // Signals that come close together count as one.
   const signals = setInterval(() => server.child.kill('SIGTERM'), 100)
-  // Its output ends when the last of those has ended that write to it.
+  // Its output ends when the last process that writes to it has ended.
   t.equal(await server.ended, 1)
   clearInterval(signals)
 })
 
-t.test('a worker that does not stop within the grace is ended, and the exit is 0 all the same', async (t) => {
+t.test('a worker that does not stop within the grace is ended, and the exit is still 0', async (t) => {
   const server = startServerProcess(t, { ...env, RATE_LIMIT_ENABLED: 'false', SHUTDOWN_GRACE_MS: '0' })
   await server.listens()
   const held = listening(server)[1] as number

@@ -22,7 +22,7 @@ t.test('a lost password is replaced, and every login of the user ends', async (t
   const login = await startSession(first.db, new RefreshTokens(Buffer.alloc(32)), user as VerifiedUser, origin)
   await first.close()
 
-  // From a folder whose name has to be encoded in a URL: tables, migrations and modules are found there as well.
+  // From a folder with a name that must be encoded in a URL: tables, migrations and modules are found there too.
   const root = join(t.testdir(), 'a ü #1 100% b')
   symlinkSync(join(import.meta.dirname, '../..'), root)
   t.match(await tenon(['users', 'password', 'nobody@example.com'], { env, root }), {
@@ -39,7 +39,7 @@ t.test('a lost password is replaced, and every login of the user ends', async (t
   t.notOk(await findLive(second.db, login?.id as string))
 })
 
-t.test('migrate is done when nothing is pending; what stops it is one line, and misuse is another code', async (t) => {
+t.test('migrate succeeds with nothing pending; an obstacle is one line, and misuse another exit code', async (t) => {
   t.same(await tenon(['migrate'], { env: { ...env, DATA_DIR: t.testdir() } }).then(({ code }) => code), 0)
   t.same(await tenon(['migrate'], { env: { ...env, PORT: 'x' } }), {
     code: 1,
@@ -48,7 +48,7 @@ t.test('migrate is done when nothing is pending; what stops it is one line, and 
   t.same(await tenon(['users', 'password']), { code: 2, said: 'tenon: usage: users password <email>\n' })
 })
 
-t.test('a failure is told in one line where an operator can mend it, or else with its stack', async (t) => {
+t.test('a failure that an operator can fix is one line, and any other comes with its stack', async (t) => {
   const fromServer = Object.assign(new Error('column x does not exist'), { code: '42703', severity: 'ERROR' })
   const failed = Object.assign(new Error('migration 0001_x failed', { cause: fromServer }), { name: 'MigrationError' })
   t.equal(explainFailure(failed), 'migration 0001_x failed: 42703, column x does not exist')

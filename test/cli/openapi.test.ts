@@ -13,7 +13,7 @@ const file = join(folder, 'openapi.json')
 
 const tenon = (...args: string[]) => runTenon(args, { cwd: folder })
 
-t.test('the version must say what changed in the document', async (t) => {
+t.test('the version must show the changes of the document', async (t) => {
   t.match(await tenon('openapi:write'), { code: 0, said: /openapi.json is the document of version \d/ })
   const document = JSON.parse(readFileSync(file, 'utf8'))
   t.same(diffReleased(file, document), { isHonest: true, text: `0 differences to ${version}, 0 of them breaking.` })
@@ -34,7 +34,7 @@ t.test('the version must say what changed in the document', async (t) => {
   t.match(await tenon('openapi:diff'), { code: 1, said: /BREAKING {2}GET \/api\/v1\/gone was removed/ })
 })
 
-t.test('what is no command is refused, and those there are named', async (t) => {
+t.test('an unknown command is refused, and the known ones are named', async (t) => {
   for (const name of ['', 'constructor']) {
     t.match(
       await tenon(name),

@@ -2,12 +2,12 @@ import t from 'tap'
 import { BatchedReads, BatchedWrites, CoalescedReads } from '#src/concurrency/batching.ts'
 import { currentScope, type RequestScope, runInScope } from '#src/concurrency/request-scope.ts'
 
-/** Someone who waits, and may go. */
+/** A waiting request that may leave. */
 function someone(endsAt = Number.POSITIVE_INFINITY) {
   return { socket: { destroyed: false }, endsAt }
 }
 
-t.test('what several wait for is given up when all of them have gone', async (t) => {
+t.test('a batched read is given up when all of its requests have left', async (t) => {
   const seen: (RequestScope | undefined)[] = []
   const shared = new CoalescedReads<string>()
   const read = async () => {
@@ -44,13 +44,13 @@ t.test('what several wait for is given up when all of them have gone', async (t)
   }
 })
 
-// Who waits keeps no process alive.
+// Waiting requests keep no process alive.
 const alive = setInterval(() => {}, 60_000)
 t.teardown(() => clearInterval(alive))
 
 const inMs = (ms: number) => performance.now() + ms
 
-t.test('a statement that several share lasts until the last of their ends; each waits until their own', async (t) => {
+t.test('a batched statement lasts until the latest deadline of its requests; each waits until its own', async (t) => {
   const seen: (RequestScope | undefined)[] = []
   const read = Promise.withResolvers<void>()
   const note = async () => {
@@ -71,7 +71,7 @@ t.test('a statement that several share lasts until the last of their ends; each 
   t.same(await Promise.all(inTime), [undefined, undefined])
 })
 
-t.test('writes of who has an end share no statement', async (t) => {
+t.test('a write with a deadline is not batched', async (t) => {
   const statements: [items: string[], endsAt: number | undefined][] = []
   const writes = new BatchedWrites<string, string>(
     async (items) => {
@@ -97,7 +97,7 @@ t.test('writes of who has an end share no statement', async (t) => {
   ])
 })
 
-t.test('what a statement was undone for is told to whom it happens alone, and to all where nobody knows', async (t) => {
+t.test('an undone batch is retried one by one; an unknown outcome fails all', async (t) => {
   const statements: string[][] = []
   const writes = (blame: 'item' | 'statement' | 'unknown') =>
     new BatchedWrites<string, string>(
@@ -121,7 +121,7 @@ t.test('what a statement was undone for is told to whom it happens alone, and to
   t.same(await settle('unknown'), [false, false, false, false])
 })
 
-t.test('a read that fails fails for all who wait for it, and the next one is made anew', async (t) => {
+t.test('a failed read fails for all requests that share it, and the next one is made anew', async (t) => {
   let isAway = true
   const rows = new BatchedReads<string>(
     async (keys) => {

@@ -7,7 +7,7 @@ function step(rate: CompletionRate, ended: number, ms: number, isBusy: boolean) 
   rate.sample(ms, isBusy)
 }
 
-t.test('a queue waits for as long as the tasks before it take', async (t) => {
+t.test('the predicted wait is the time of the tasks ahead', async (t) => {
   const rate = new CompletionRate()
   t.equal(rate.waitMs(100), 0, 'nothing is known yet')
   step(rate, 50, 50, true)

@@ -5,7 +5,7 @@ import { runDetached, runInScope, runUncancellable, together } from '#src/concur
 const forever = 60_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-t.test('runs as many at once as it may, and the rest in the order they came', async (t) => {
+t.test('runs up to the most at once, and the rest in the order of arrival', async (t) => {
   const gate = new Limiter({ inFlight: 2, waiting: 10, waitMs: forever })
   const started: number[] = []
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<void>())
@@ -27,7 +27,7 @@ t.test('runs as many at once as it may, and the rest in the order they came', as
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('a place is handed over: a newcomer does not overtake those who wait', async (t) => {
+t.test('a place is handed over: a new task does not overtake the waiting ones', async (t) => {
   const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   const order: string[] = []
   const first = Promise.withResolvers<void>()
@@ -51,7 +51,7 @@ t.test('refuses at once when too many wait', async (t) => {
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('what the answer to a change needs goes first and is never refused', async (t) => {
+t.test('the read for the answer to a change goes first and is never refused', async (t) => {
   const gate = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
   const first = Promise.withResolvers<void>()
   const order: string[] = []
@@ -64,7 +64,7 @@ t.test('what the answer to a change needs goes first and is never refused', asyn
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('refuses who waits too long, and only them', async (t) => {
+t.test('refuses a task that waits too long, and no other', async (t) => {
   const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 5 })
   const first = Promise.withResolvers<string>()
   const running = gate.run(() => first.promise)
@@ -78,7 +78,7 @@ t.test('refuses who waits too long, and only them', async (t) => {
   t.equal(await gate.run(async () => 'next'), 'next')
 })
 
-t.test('a task that fails, or throws, gives its place back', async (t) => {
+t.test('a task that fails, or throws, frees its place', async (t) => {
   const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   await t.rejects(
     gate.run(() => Promise.reject(new Error('failed'))),
@@ -93,7 +93,7 @@ t.test('a task that fails, or throws, gives its place back', async (t) => {
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('who leaves while they wait gives up their turn, and only that', async (t) => {
+t.test('a request that leaves while it waits frees its turn, and no other', async (t) => {
   const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   const first = Promise.withResolvers<string>()
   const running = gate.run(() => first.promise)
@@ -117,7 +117,7 @@ t.test('who leaves while they wait gives up their turn, and only that', async (t
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-/** A gate of ten places, and a route whose statements hold what they get until they are ended. */
+/** A limiter of ten places, and a route whose statements keep their places until they are ended. */
 function startShared(waiting: number) {
   const gate = new Limiter({ inFlight: 10, waiting, waitMs: forever })
   const order: string[] = []
@@ -135,7 +135,7 @@ function startShared(waiting: number) {
   return { gate, order, ends, of, hold }
 }
 
-t.test('the slow statements of one route leave places for the others', async (t) => {
+t.test('the slow statements of one route leave places for other routes', async (t) => {
   const { gate, order, ends, of, hold } = startShared(20)
   const [slow, quick] = [{}, {}]
   const runs = Array.from({ length: 8 }, () => hold(of(slow)))
@@ -153,7 +153,7 @@ t.test('the slow statements of one route leave places for the others', async (t)
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('how long a statement will wait follows from how many end while others wait', async (t) => {
+t.test('the predicted wait of a statement follows from the rate of completion while others wait', async (t) => {
   const { gate, ends, of, hold } = startShared(20)
   const [slow, quick] = [{}, {}]
   const runs = Array.from({ length: 8 }, () => hold(of(slow)))
@@ -172,13 +172,13 @@ t.test('how long a statement will wait follows from how many end while others wa
   await Promise.all(runs)
 })
 
-t.test('in a full gate those of other routes pass a route that has its share, and it goes on after them', async (t) => {
+t.test('in a full limiter other routes overtake a route that has its share, and it continues after them', async (t) => {
   const { gate, order, ends, of, hold } = startShared(20)
   const [slow, other] = [{}, {}]
   const runs = [
     ...Array.from({ length: 5 }, () => hold(of(slow))),
     ...Array.from({ length: 5 }, () => hold(of(other), 'other')),
-    // The gate is full, and the share is not: they wait in order, and the second has no turn before one is done.
+    // The limiter is full, and the share is not: both wait in order, and the second has no turn before one ends.
     hold(of(slow), 'sixth'),
     hold(of(slow), 'seventh'),
     hold(of(other), 'last')
@@ -207,7 +207,7 @@ t.test('in a full gate those of other routes pass a route that has its share, an
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('a route that has its share does not fill the queue, and who leaves it makes room', async (t) => {
+t.test('a route that has its share does not fill the queue, and a request that leaves it makes room', async (t) => {
   const { gate, ends, of, hold } = startShared(10)
   const slow = {}
   const gone = { destroyed: false }
@@ -226,7 +226,7 @@ t.test('a route that has its share does not fill the queue, and who leaves it ma
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('those of a route who are held behind one who leaves have their turn all the same', async (t) => {
+t.test('statements of a route that are held behind a request that leaves still get their turn', async (t) => {
   const { gate, order, ends, of, hold } = startShared(20)
   const [slow, gone] = [{}, { destroyed: false }]
   const runs = [
@@ -252,7 +252,7 @@ t.test('those of a route who are held behind one who leaves have their turn all 
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-t.test('several callers count for their route when it is one', async (t) => {
+t.test('several requests count for their route when it is the same', async (t) => {
   const { of } = startShared(1)
   const [one, other] = [{}, {}]
   t.equal(together([of(one), of(one)])?.route, one)

@@ -4,7 +4,7 @@ import { nextSpanId, outboundTraceHeaders, parseTraceparent } from '#src/concurr
 
 const [traceId, parentId] = ['4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7']
 
-t.test('a traceparent is read as the standard has it', async (t) => {
+t.test('a traceparent is read as the standard says', async (t) => {
   t.same(parseTraceparent(`00-${traceId}-${parentId}-01`), { traceId, parentId, flags: '01' })
   t.same(parseTraceparent(`00-${traceId}-${parentId}-00`)?.flags, '00')
   t.ok(parseTraceparent(`01-${traceId}-${parentId}-01`), 'a later version')
@@ -29,7 +29,7 @@ t.test('a traceparent is read as the standard has it', async (t) => {
   }
 })
 
-t.test('a call to another service goes on with the trace, under a span of its own', async (t) => {
+t.test('a call to another service continues the trace, under a span of its own', async (t) => {
   const scope = (headers: Record<string, string>) => ({ socket: { destroyed: false }, endsAt: 0, headers })
   const sent = (headers: Record<string, string>) => runInScope(scope(headers), outboundTraceHeaders)
   const traceparent = `00-${traceId}-${parentId}-01`

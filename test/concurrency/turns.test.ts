@@ -1,7 +1,7 @@
 import t from 'tap'
 import { takeTurns } from '#src/concurrency/turns.ts'
 
-t.test('long work waits for the others once it has held the event loop for 8 ms, and not before', async (t) => {
+t.test('long work lets others run once it has held the event loop for 8 ms, and not before', async (t) => {
   const pause = takeTurns()
   t.equal(pause(), undefined)
   const startedAt = performance.now()

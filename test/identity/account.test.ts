@@ -58,7 +58,7 @@ t.test('a second factor is enrolled with the password, confirmed with a code, an
   t.throws(() => app.identity.factorSecrets.open(row?.secret as string, admin.id), 'it opens for its user only')
 })
 
-t.test('each login then needs a code, good for one use', async (t) => {
+t.test('each login then needs a code, which works once', async (t) => {
   const { email, secret, recovery, token } = await withFactor()
   t.equal((await login(email, 'not the password')).body.error.code, 'UNAUTHENTICATED')
   const asked = await login(email)
@@ -100,7 +100,7 @@ t.test('a challenge ends after five minutes', async (t) => {
   t.equal(factorSecrets.readChallenge(challenge), undefined)
 })
 
-t.test('wrong codes are bounded, also for who has the password', async (t) => {
+t.test('wrong codes are bounded, even with the right password', async (t) => {
   const { email, recovery } = await withFactor()
   const { challenge } = (await login(email)).body.error.details
   const tryFrom = async (remoteAddress: string, code: string) =>
@@ -157,7 +157,7 @@ t.test('a second factor is removed with the password and a code, or by an admini
   t.equal(await app.db.$count(recoveryCodes, eq(recoveryCodes.userId, id)), 0)
 })
 
-t.test('a login that was under way when a factor came does not pass it by', async (t) => {
+t.test('a login that began before the second factor was enrolled does not bypass it', async (t) => {
   const { startVerifiedLogin } = await import('#src/identity/sessions/start-login.ts')
   const { authenticate } = await import('#src/identity/users.ts')
   const { email, token } = await someone()
@@ -193,7 +193,7 @@ t.test('administrators list and end the sessions of a user', async (t) => {
     t.equal((await send('DELETE', `/api/v1/users/${admin.id}/${what}`, { as })).status, 403, what)
 })
 
-t.test('a user has a bounded number of sessions: the one that was not used for longest makes room', async (t) => {
+t.test('a user has a bounded number of sessions: the least recently used one makes room', async (t) => {
   const { id, email, token } = await someone()
   const [row] = await app.db.select().from(sessions).where(eq(sessions.userId, id))
   if (!row) throw new Error('no session')
@@ -211,7 +211,7 @@ t.test('a user has a bounded number of sessions: the one that was not used for l
   t.equal(await me(token), 401)
 })
 
-t.test('a user changes the own e-mail with the current password', async (t) => {
+t.test('a user changes its own e-mail with the current password', async (t) => {
   const { email, token } = await someone()
   const other = await someone()
   const wanted = `New.${email}`
@@ -225,7 +225,7 @@ t.test('a user changes the own e-mail with the current password', async (t) => {
   t.equal(await me(token), 200)
 })
 
-t.test('a user deletes the own account, and what it owns goes where its resources say', async (t) => {
+t.test('a user deletes its own account, and its rows go where their resources say', async (t) => {
   const { id, email, token } = await someone()
   const category = (await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'For leaving' } })).body
   const product = { sku: 'LEAVE-1', name: 'x', priceCents: 1, stock: 5, categoryId: category.id }
@@ -252,7 +252,7 @@ t.test('a user deletes the own account, and what it owns goes where its resource
   t.match(refused, { status: 409, body: { error: { code: 'CONFLICT' } } }, 'the last administrator stays')
 })
 
-t.test('what a user owns can be handed over to the first administrator', async (t) => {
+t.test('the rows of a user can be handed over to the first administrator', async (t) => {
   const { releaseOwnedRows } = await import('#src/resource/operations/leave.ts')
   const { firstAdministrator } = await import('#src/identity/leaving.ts')
   const { Item } = await import('#routes/api/v1/items/schema.ts')

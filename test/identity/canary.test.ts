@@ -16,7 +16,7 @@ const { app, send, someone } = await startApp(
   { log }
 )
 
-t.test('a password, a key and a token are in no log line, error, metric or document', async (t) => {
+t.test('no log line, error, metric or document has a password, a key or a token', async (t) => {
   const admin = await someone('admin')
   const password = 'canary password of nobody'
   const made = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'x', scopes: ['items:read'] } })

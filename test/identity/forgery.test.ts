@@ -15,7 +15,7 @@ const encode = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 const eddsa = (text: string, key: KeyObject = privateKey) =>
   signBytes(null, Buffer.from(text), key).toString('base64url')
-/** A token with a signature that is right, for a header or claims that are not. */
+/** A token with a valid signature over a wrong header or wrong claims. */
 const signed = (changedHeader: object, changedClaims: object | string = {}, key?: KeyObject) => {
   const said = typeof changedClaims === 'string' ? changedClaims : { ...claims, ...changedClaims }
   const text = `${encode({ ...header, ...changedHeader })}.${encode(said)}`
@@ -141,7 +141,7 @@ const forgeries: Record<string, string> = {
   'a word': 'undefined'
 }
 
-// Each from an address of its own, or the limit on failures would answer before the signature is looked at.
+// Each from its own address: otherwise the limit on failures would answer before the signature check.
 let count = 0
 const call = async (token: string) => {
   count += 1
@@ -207,7 +207,7 @@ t.test('10,000 mutations: none accepted that jose refuses', async (t) => {
   t.same(wrong, [])
 })
 
-t.test('a key of another kind cannot sign', async (t) => {
+t.test('a key of another kind does not verify', async (t) => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { configuredKeys } = await import('#src/identity/tokens/signing-keys.ts')
   const text = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

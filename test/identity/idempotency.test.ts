@@ -8,7 +8,7 @@ import { type Answered, PASSWORD, startApp } from '#test/support/app.ts'
 const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })
 let count = 0
 
-/** Sends a request twice with one key. The second answer must be the first, and nothing of it in the database. */
+/** Sends a request twice with one key. The answers must be equal, and the database must have no text of them. */
 async function twice(t: Test, method: string, path: string, sent: { as?: string; body?: object }) {
   count += 1
   const headers = { 'idempotency-key': `key-${count}` }
@@ -37,7 +37,7 @@ const me = async (as: string) => (await send('GET', '/api/v1/users/me', { as }))
 const login = async (email: string, password = PASSWORD) =>
   (await send('POST', '/api/v1/auth/login', { body: { email, password } })).body
 
-t.test('a key is made once, and shown again to who sends the same request', async (t) => {
+t.test('a key is made once, and shown again only to the same request', async (t) => {
   const { token: as } = await someone('admin')
   const path = '/api/v1/api-keys'
   const body = { name: 'canary key', scopes: ['items:read'] }
@@ -54,7 +54,7 @@ t.test('a key is made once, and shown again to who sends the same request', asyn
   t.match(await send('POST', path, { as, body, headers: { prefer: 'return=minimal' } }), { status: 201, text: '' })
 })
 
-t.test('a key is not shown to who may do less than it', async (t) => {
+t.test('a key is not shown to a caller with fewer rights than it', async (t) => {
   const { token: as } = await someone('admin')
   const make = async (scopes: string[]) =>
     (await send('POST', '/api/v1/api-keys', { as, body: { name: 'x', scopes } })).body
@@ -66,7 +66,7 @@ t.test('a key is not shown to who may do less than it', async (t) => {
   t.equal((await rotate(all.id, (await someone()).token)).status, 404)
 })
 
-t.test('registering, logging in and going on happen once, and are told again', async (t) => {
+t.test('registration, login and refresh happen once, and their answers are replayed', async (t) => {
   const body = { email: 'canary@example.com', password: 'canary password of nobody' }
   const before = await app.db.$count(sessions)
   const made = await twice(t, 'POST', '/api/v1/auth/register', { body })
@@ -80,7 +80,7 @@ t.test('registering, logging in and going on happen once, and are told again', a
   t.equal(await app.db.$count(sessions), before + 2)
 })
 
-t.test("another body is another key, and nobody gets somebody else's answer", async (t) => {
+t.test('another body needs another key, and no user gets the answer of another', async (t) => {
   const [ada, bob] = [await someone(), await someone()]
   const headers = { 'idempotency-key': 'shared' }
   const post = (email: string, password = PASSWORD) =>
@@ -92,7 +92,7 @@ t.test("another body is another key, and nobody gets somebody else's answer", as
   t.equal((await post(ada.email)).text, hers.text)
 })
 
-t.test('a wrong password is not kept', async (t) => {
+t.test('the answer to a wrong password is not stored', async (t) => {
   const { email, id } = await someone()
   const headers = { 'idempotency-key': 'wrong' }
   const post = () => send('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD }, headers })
@@ -104,7 +104,7 @@ t.test('a wrong password is not kept', async (t) => {
   t.equal((await post()).status, 200)
 })
 
-t.test('a token that was used up ends its login, with a key or a preference too', async (t) => {
+t.test('a used token ends its login, with an Idempotency-Key or a preference too', async (t) => {
   for (const headers of [{ 'idempotency-key': 'stolen' }, { prefer: 'tx=rollback' }] as Record<string, string>[]) {
     const { email } = await someone()
     const first = await login(email)
@@ -122,7 +122,7 @@ t.test('a token that was used up ends its login, with a key or a preference too'
   t.equal((await refresh()).status, 401, 'no rehearsal: the token is used up')
 })
 
-t.test('what ends logins, and a new password, are told again', async (t) => {
+t.test('the answers to the end of logins and to a new password are replayed', async (t) => {
   const { email } = await someone()
   const [one, two, three] = [await login(email), await login(email), await login(email)]
   const listed = (await send('GET', '/api/v1/auth/sessions', { as: one.accessToken })).body.data

@@ -24,7 +24,7 @@ t.before(async () => {
 const statusAt = async (origin: string, token: string) =>
   (await fetch(`${origin}/api/v1/items`, { headers: { authorization: `Bearer ${token}` } })).status
 
-/** How long it takes, in milliseconds, until both other processes refuse a credential that they just accepted. */
+/** The time in milliseconds until both other processes refuse a credential that they just accepted. */
 async function untilRefused(t: Test, token: string, status: number, revoke: () => Promise<unknown>): Promise<number> {
   for (const origin of origins) t.equal(await statusAt(origin, token), 200)
   await revoke()
@@ -37,7 +37,7 @@ async function untilRefused(t: Test, token: string, status: number, revoke: () =
   return performance.now() - at
 }
 
-/** Everything that can be taken from a caller, and how. */
+/** Every right that can be revoked, and how. */
 async function revocations(): Promise<[string, string, number, () => Promise<unknown>][]> {
   const { send, someone } = started
   const key = async () => {
@@ -89,7 +89,7 @@ async function revocations(): Promise<[string, string, number, () => Promise<unk
   ]
 }
 
-t.test('refused by two other processes within one second', { skip }, async (t) => {
+t.test('a revoked credential is refused by two other processes within one second', { skip }, async (t) => {
   for (const [name, token, status, revoke] of await revocations()) {
     const ms = await untilRefused(t, token, status, revoke)
     t.comment(`${name}: ${Math.round(ms)} ms`)
@@ -97,7 +97,7 @@ t.test('refused by two other processes within one second', { skip }, async (t) =
   }
 })
 
-t.test('also under load', { skip }, async (t) => {
+t.test('the same under load', { skip }, async (t) => {
   const { token } = await started.someone()
   let isOver = false
   let count = 0
@@ -119,7 +119,7 @@ t.test('also under load', { skip }, async (t) => {
   t.comment(`${count} requests meanwhile`)
 })
 
-t.test('within five seconds while LISTEN is cut, and within one when it is back', { skip }, async (t) => {
+t.test('the same within five seconds while LISTEN is cut, and within one when it is back', { skip }, async (t) => {
   const database = postgres(started.database.DATABASE_URL as string, { max: 1, onnotice: () => {} })
   const { pathname } = new URL(started.database.DATABASE_URL as string)
   const cut = () => database`
@@ -138,7 +138,7 @@ t.test('within five seconds while LISTEN is cut, and within one when it is back'
   await cutting
   await database.end()
   const email = (await started.someone()).email
-  // Back as soon as one revocation comes through at once; the poll alone would let most of them wait.
+  // It is back as soon as revocations arrive at once; with the poll alone most of them would wait.
   const times: number[] = []
   while (times.length < 20 && !(times.slice(-3).length === 3 && times.slice(-3).every((ms) => ms < 300))) {
     const login = await started.send('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } })

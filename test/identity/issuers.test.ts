@@ -7,7 +7,7 @@ import { IssuerKeys } from '#src/identity/external/jwks.ts'
 import { type IssuerSettings, parseTrustedIssuers } from '#src/identity/external/trusted-issuers.ts'
 import { startApp } from '#test/support/app.ts'
 
-/** An issuer of the test's own, over HTTP. */
+/** An issuer of the test, over HTTP. */
 async function startIssuer(t: Test, answer: (url: string) => object | undefined | RequestListener) {
   const seen: { url: string; at: number }[] = []
   const server = createServer((request, response) => {
@@ -39,7 +39,7 @@ async function makeKey(kid: string, alg = 'ES256') {
   return { jwk, sign }
 }
 
-t.test('tokens of a trusted issuer act for a user of their own, within their role', async (t) => {
+t.test('tokens of a trusted issuer act for a user of their own, within its role', async (t) => {
   const key = await makeKey('one')
   const issuer = await startIssuer(t, (url) => {
     if (url === '/.well-known/oauth-authorization-server')
@@ -95,7 +95,7 @@ t.test('tokens of a trusted issuer act for a user of their own, within their rol
   )
 })
 
-t.test('whatever comes, an issuer is asked at most once a second', async (t) => {
+t.test('keys are fetched from an issuer at most once a second', async (t) => {
   const key = await makeKey('one')
   const issuer = await startIssuer(t, () => ({ keys: [key.jwk] }))
   const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`)
@@ -104,7 +104,7 @@ t.test('whatever comes, an issuer is asked at most once a second', async (t) => 
     const unknown = Array.from({ length: 20 }, (_, index) => keys.get({ alg: 'ES256', kid: `k${index}` }, {} as never))
     await Promise.allSettled(unknown)
   }
-  // Counted over the whole time: on a busy machine a request may arrive some hundred milliseconds after it was sent.
+  // Counted over the whole time: on a busy machine a request may arrive some hundred milliseconds late.
   const seconds = (performance.now() - start) / 1000
   t.ok(
     issuer.seen.length >= 2 && issuer.seen.length <= Math.floor(seconds) + 1,
@@ -112,7 +112,7 @@ t.test('whatever comes, an issuer is asked at most once a second', async (t) => 
   )
 })
 
-t.test('keys that came since are found, and are looked for again after a while', async (t) => {
+t.test('new keys are found, and are fetched again after a while', async (t) => {
   const [one, two] = [await makeKey('one'), await makeKey('two')]
   const served = [one.jwk]
   const issuer = await startIssuer(t, () => ({ keys: served }))
@@ -149,7 +149,7 @@ t.test('a slow, large, broken, moved or silent answer is no answer', async (t) =
   )
 })
 
-t.test('metadata is believed only of the issuer itself', async (t) => {
+t.test('metadata is trusted only from the issuer itself', async (t) => {
   const issuer = await startIssuer(t, () => ({ issuer: 'http://other.test', jwks_uri: 'http://127.0.0.1:1/' }))
   const keys = new IssuerKeys(`${issuer.origin}/tenant`, undefined)
   await t.rejects(Promise.resolve(keys.get({ alg: 'ES256', kid: 'one' }, {} as never)))
@@ -165,10 +165,10 @@ t.test('claims become scopes', async (t) => {
   const cases: [JWTPayload, Partial<IssuerSettings>, string[] | undefined][] = [
     [{}, {}, undefined],
     [{ scope: 'items:read openid' }, {}, ['items:read']],
-    // What OpenID Connect puts there says nothing about this API, so the role counts.
+    // The scopes of OpenID Connect say nothing about this API, so the role counts.
     [{ scope: 'openid profile email' }, {}, undefined],
     [{ scope: 'profile email offline_access' }, {}, undefined],
-    // What is there and grants nothing must not grant the whole role.
+    // A claim that is present and grants nothing must not grant the whole role.
     ...['', 0, false, null, {}, [], [7, {}]].map((scope): [JWTPayload, object, string[]] => [{ scope }, {}, []]),
     [{ scope: '', scp: ['*'] }, {}, []],
     [{ permissions: [] }, {}, []],
@@ -192,7 +192,7 @@ t.test('claims become scopes', async (t) => {
   }
 })
 
-t.test('tokens as the usual issuers shape them', async (t) => {
+t.test('tokens in the shapes of the usual issuers', async (t) => {
   const key = await makeKey('one', 'RS256')
   const server = await startIssuer(t, () => ({ keys: [key.jwk] }))
   const [keycloak, auth0, entra, cognito, clerk, better, dedicated] = [
@@ -221,7 +221,7 @@ t.test('tokens as the usual issuers shape them', async (t) => {
   const realm = { aud: 'account', realm_access: { roles: ['offline_access', 'clerk'] }, scope: 'profile email' }
   const userinfo = ['https://api.example', 'https://auth0.example/userinfo']
   const pool = { aud: undefined, client_id: 'app-client', token_use: 'access' }
-  // What a token may do with orders and with items.
+  // The access of a token to orders and to items.
   const shapes: [string, string, object, object, number, number][] = [
     ['Keycloak', keycloak, { ...realm, typ: 'Bearer', azp: 'web' }, jwt, 200, 403],
     ['an ID token of Keycloak', keycloak, { ...realm, typ: 'ID' }, jwt, 401, 401],
@@ -300,7 +300,7 @@ t.test('tokens of a real provider: discovery, resource indicators, RFC 9068', as
   t.equal((await send('GET', '/api/v1/orders', { as: writer })).status, 403)
 })
 
-t.test('an issuer that is down holds up only the first request', async (t) => {
+t.test('an issuer that is down delays only the first request', async (t) => {
   const issuer = await startIssuer(t, () => () => {})
   const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`)
   const find = (kid: string) => Promise.resolve(keys.get({ alg: 'ES256', kid }, {} as never))
@@ -316,7 +316,7 @@ t.test('an issuer with a role that does not exist stops the start', async (t) =>
   await t.rejects(startApp(t, { TRUSTED_ISSUERS }), { name: 'TrustedIssuerError', message })
 })
 
-t.test('the metadata name every scope, also where OpenID Connect clients look', async (t) => {
+t.test('the metadata names every scope, also where OpenID Connect clients read it', async (t) => {
   const { send } = await startApp(t, { JWT_ISSUER: 'https://api.example/' })
   const { body } = await send('GET', '/.well-known/oauth-authorization-server')
   for (const scope of ['*', 'items:read', 'items:*', 'orders:fulfil', 'products:read', 'oauth:introspect'])
@@ -325,7 +325,7 @@ t.test('the metadata name every scope, also where OpenID Connect clients look', 
   t.match(openid, { ...body, subject_types_supported: ['public'] })
 })
 
-t.test('TRUSTED_ISSUERS, and what is wrong with it', async (t) => {
+t.test('TRUSTED_ISSUERS and its errors', async (t) => {
   t.same(parseTrustedIssuers('', 'tenon'), [])
   t.match(parseTrustedIssuers('http://a.test, https://b.test', 'tenon'), [
     { issuer: 'http://a.test', audience: 'tenon', role: 'member' },

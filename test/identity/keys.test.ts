@@ -62,7 +62,7 @@ t.test('base 62 goes there and back', async (t) => {
   t.equal(fromBase62('zzzzzzzzzz', 8), undefined)
 })
 
-t.test('a key that was used once needs no database', async (t) => {
+t.test('a used key needs no database', async (t) => {
   const { key } = await make()
   t.equal(await call(key), 200)
   const connection = {}
@@ -73,7 +73,7 @@ t.test('a key that was used once needs no database', async (t) => {
   t.equal(app.identity.authenticator.recall(other, '127.0.0.1', connection), undefined, 'nor is another taken for it')
 })
 
-t.test('a key never shows again, and is found by its prefix', async (t) => {
+t.test('a key is never shown again, and is found by its prefix', async (t) => {
   const made = await make({ metadata: { team: 'billing' } })
   t.match(made.key, /^tn_test_[0-9A-Za-z]{22}_[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/)
   t.equal(idOfKey(made.key), made.id)
@@ -106,7 +106,7 @@ t.test('a key has no more than its maker, now and later', async (t) => {
   t.equal((await send('POST', '/api/v1/api-keys', { as: weak.key, body: child })).status, 403)
 })
 
-t.test('disabled, expired, revoked and from the wrong place', async (t) => {
+t.test('a disabled, expired or revoked key, and one from a wrong address, is refused', async (t) => {
   const disabled = await make()
   t.equal(await call(disabled.key), 200)
   const off = { as: admin.token, body: { enabled: false } }
@@ -135,7 +135,7 @@ t.test('disabled, expired, revoked and from the wrong place', async (t) => {
   t.equal((await send('POST', '/api/v1/api-keys', { as: admin.token, body: bad })).body.details.length, 3)
 })
 
-t.test('a key is never more than the key that makes or changes it', async (t) => {
+t.test('a key never has more rights than the key that makes or changes it', async (t) => {
   const [ends, sooner, later] = ['2098-01-01T00:00:00.000Z', '2097-12-31T23:59:59.999Z', '2098-01-01T00:00:00.001Z']
   const limits = {
     scopes: ['api-keys:*', 'items:read'],
@@ -208,7 +208,7 @@ t.test('a key is never more than the key that makes or changes it', async (t) =>
   )
 })
 
-t.test('who administers keys is not shown the secrets of others', async (t) => {
+t.test('an administrator of keys does not see the secrets of other users', async (t) => {
   const scopes = ['api-keys:*', 'items:read', 'items:write', 'items:delete']
   const roles = [
     { name: 'key-desk', scopes },
@@ -230,7 +230,7 @@ t.test('who administers keys is not shown the secrets of others', async (t) => {
   t.equal((await send('POST', `/api/v1/api-keys/${theirs.id}/rotate`, { as: keyOfDesk.key })).status, 403)
 })
 
-t.test('unknown scopes and tiers and a past expiry are refused, naming those that there are', async (t) => {
+t.test('unknown scopes and tiers and a past expiry are refused, and the known ones are named', async (t) => {
   const faults: [object, object][] = [
     [{ scopes: ['items:raed'] }, { path: '/scopes/0', code: 'unknown', message: /items:read.*products:read/ }],
     [{ scopes: ['items:read', 'item:read'] }, { path: '/scopes/1', code: 'unknown' }],
@@ -253,7 +253,7 @@ t.test('unknown scopes and tiers and a past expiry are refused, naming those tha
   }
 })
 
-t.test('addresses are addresses or networks, in one spelling', async (t) => {
+t.test('addresses and networks are stored in one spelling', async (t) => {
   const wrong = ['::::', '01.2.3.4', '1.2.3', '1.2.3.4.5', '1.2.3.256', '1:2:3:4:5:6:7:8:9', '1::2::3', 'fe80::1%eth0']
   const lengths = [
     '1.2.3.4/33',
@@ -306,7 +306,7 @@ t.test('addresses are addresses or networks, in one spelling', async (t) => {
   )
 })
 
-t.test('a user has at most a hundred keys, however many are made at once', async (t) => {
+t.test('a user has at most a hundred keys, even when many are made at once', async (t) => {
   const { id, token } = await someone()
   const rows = Array.from({ length: 97 }, (_, index) => ({
     userId: id,
@@ -324,7 +324,7 @@ t.test('a user has at most a hundred keys, however many are made at once', async
   t.equal(await app.db.$count(apiKeys, eq(apiKeys.userId, id)), 100)
 })
 
-t.test('a rotated key overlaps with the one before', async (t) => {
+t.test('a rotated key overlaps with the previous one', async (t) => {
   const made = await make()
   const rotated = await send('POST', `/api/v1/api-keys/${made.id}/rotate`, { as: admin.token })
   t.equal(rotated.status, 200)
@@ -352,7 +352,7 @@ t.test('the last use is written in batches', async (t) => {
   await app.identity.usage.write()
 })
 
-t.test('what could not be written is written later', async (t) => {
+t.test('a last use that could not be written is written later', async (t) => {
   const { id } = await make()
   let isDown = true
   const flaky = new Proxy(app.db, {
@@ -381,7 +381,7 @@ t.test('two credentials are 400, and one of another kind 401', async (t) => {
   t.equal(await statuses({ authorization: `bearer ${key}` }), 200, 'the scheme is written in any case')
 })
 
-t.test('an address that only sends bad ones holds up no valid key, and only slows down tokens', async (t) => {
+t.test('an address that sends only bad credentials blocks no valid key, and only delays tokens', async (t) => {
   const [{ key }, { key: unseen }] = [await make(), await make()]
   const ip = '198.51.100.1'
   t.equal(await call(key, ip), 200)

@@ -13,7 +13,7 @@ async function logInAtLast(email: string) {
   })
 }
 
-t.test('200 logins at once wait for their turn, and other routes go on', async (t) => {
+t.test('200 logins at once wait for their turn, and other routes stay fast', async (t) => {
   const { email } = await someone()
   let isOver = false
   const logins = Promise.all(Array.from({ length: 200 }, () => logInAtLast(email))).finally(() => {
@@ -52,6 +52,6 @@ t.test('an unknown user and a wrong password take the same work', async (t) => {
   const median = (all: number[]) => all.sort((a, b) => a - b)[all.length / 2] as number
   const ratio = median(times.unknown) / median(times.wrong)
   t.comment(`unknown / wrong: ${ratio.toFixed(3)}`)
-  // The bench has the 5 %; a busy machine would make twenty tries say nothing finer than this.
+  // The bench measures the 5 %; on a busy machine twenty tries cannot show a smaller difference than this.
   t.ok(ratio > 0.5 && ratio < 2)
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { allows } from '#src/identity/scopes.ts'
 import { startApp } from '#test/support/app.ts'
 
-// Far more credentials are refused here than an address may send in a minute.
+// The test sends far more refused credentials than one address may in a minute.
 const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' })
 const admin = await someone('admin')
 const owner = await someone()
@@ -35,13 +35,13 @@ const routes = app.routeTable
     method: String(method),
     url,
     access: config?.access as string,
-    // What judges its body alone looks at no credential, whether it is valid or not.
+    // A route that judges its body alone ignores any credential, valid or not.
     looksAtNone: config?.credential === 'ignored'
   }))
-  // Of those that end the very login that asks, and of OAuth's own, other tests tell.
+  // Other tests cover the routes that end the current login, and those of OAuth.
   .filter(({ access, url }) => access !== 'client' && !url.endsWith('/logout'))
 
-t.test('every route does for everybody what its policy says', async (t) => {
+t.test('every route does for each kind of caller what its policy says', async (t) => {
   t.ok(routes.length > 60, `${routes.length} routes`)
   for (const { method, url, access, looksAtNone } of routes) {
     for (const { name, token, scopes, isRefused } of principals) {
@@ -69,7 +69,7 @@ t.test('every route does for everybody what its policy says', async (t) => {
   }
 })
 
-t.test('what belongs to somebody else answers as if it did not exist', async (t) => {
+t.test('a row of another user answers as if it did not exist', async (t) => {
   for (const [resource, id] of Object.entries(own)) {
     const path = `/api/v1/${resource}/${id}`
     for (const method of ['GET', 'PATCH', 'DELETE']) {
@@ -87,7 +87,7 @@ t.test('what belongs to somebody else answers as if it did not exist', async (t)
   }
 })
 
-t.test('who administers users cannot make themselves more than they are', async (t) => {
+t.test('an administrator of users cannot gain rights', async (t) => {
   const role = {
     name: 'helpdesk',
     scopes: ['users:read', 'users:write', 'users:delete', 'roles:read', 'roles:write', 'roles:delete']
@@ -153,7 +153,7 @@ t.test('who administers users cannot make themselves more than they are', async 
   t.equal((await send('PATCH', `/api/v1/roles/${fixed.id}`, { as: admin.token, body: { scopes: [] } })).status, 409)
 })
 
-t.test('what is refused of one user or role is refused of many, and spares the others', async (t) => {
+t.test('a change that is refused for one user or role is refused in a bulk request, and the others pass', async (t) => {
   const scopes = ['users:read', 'users:write', 'users:delete', 'roles:read', 'roles:write', 'roles:delete']
   await send('POST', '/api/v1/roles', { as: admin.token, body: { name: 'desk', scopes } })
   const { token: as } = await someone('desk')
@@ -216,7 +216,7 @@ t.test('what is refused of one user or role is refused of many, and spares the o
   t.match(taken, { status: 409, body: { details: [{ path: '/name', code: 'unique' }] } })
 })
 
-t.test('the last administrator stays, however one tries', async (t) => {
+t.test('the last administrator stays, in every way of removing one', async (t) => {
   const { send, someone } = await startApp(t)
   const [first, second] = [await someone('admin'), await someone('admin')]
   const as = first.token
@@ -232,7 +232,7 @@ t.test('the last administrator stays, however one tries', async (t) => {
     send('PATCH', `/api/v1/users/${second.id}`, { as: second.token, body: { role: 'member' } })
   ])
   t.same(answers.map(({ status }) => status).sort(), [200, 409], 'one of two at once')
-  // Whichever it was, one is left, and an answer of theirs still comes.
+  // One of the two is left, and still gets an answer.
   const left = answers[0]?.status === 409 ? first : second
   for (const body of [{ active: false }, { role: 'member' }]) {
     t.match(await send('PATCH', `/api/v1/users/${left.id}`, { as: left.token, body }), {
@@ -244,7 +244,7 @@ t.test('the last administrator stays, however one tries', async (t) => {
   t.equal((await send('PATCH', `/api/v1/users/${left.id}`, { as: left.token, body: { name: 'Still' } })).status, 200)
 })
 
-t.test('keys are changed and revoked many at once, and get no more than their maker has', async (t) => {
+t.test('many keys are changed and revoked at once, and get no more rights than their maker has', async (t) => {
   const { token: as } = await someone()
   const [one, two] = [await makeKey(['items:read'], as), await makeKey(['items:read'], as)]
   const items = [

@@ -65,7 +65,7 @@ t.test('oauth4webapi: discovery, client_credentials, introspection, revocation, 
   }
 })
 
-t.test('oauth4webapi: a refresh token of a login goes on, and ends', async (t) => {
+t.test('oauth4webapi: a refresh token continues a login, and ends it', async (t) => {
   const server = await discover()
   const login = await send('POST', '/api/v1/auth/login', { body: { email: member.email, password: PASSWORD } })
   const client: oauth.Client = { client_id: 'tenon' }
@@ -114,7 +114,7 @@ t.test('openid-client: discovery, client credentials, introspection, revocation'
   t.match(await openid.refreshTokenGrant(config, 'tnr_no').catch((error) => error), { error: 'invalid_grant' })
 })
 
-t.test('jose verifies our tokens by our JWKS', async (t) => {
+t.test('jose verifies our tokens with our JWKS', async (t) => {
   const keys = createRemoteJWKSet(new URL(`${origin}/.well-known/jwks.json`))
   const { payload, protectedHeader } = await jwtVerify(member.token, keys, {
     issuer: origin,
@@ -127,7 +127,7 @@ t.test('jose verifies our tokens by our JWKS', async (t) => {
   t.ok(protectedHeader.kid)
 })
 
-t.test('a login through a client ends with the client, and can do no more than it', async (t) => {
+t.test('a login through a client ends with the client, and has no more scopes than it', async (t) => {
   const client = await makeClient(['products:read', 'items:read'])
   const password = { grant_type: 'password', username: member.email, password: PASSWORD }
   const { body: tokens } = await post('token', password, basic(client.id, client.key))
@@ -146,7 +146,7 @@ t.test('a login through a client ends with the client, and can do no more than i
   t.equal((await send('GET', '/api/v1/items', { as: next.body.access_token })).status, 401)
 })
 
-t.test('a refresh keeps what was granted: less may be asked for, more is refused', async (t) => {
+t.test('a refresh keeps the granted scopes: it may ask for fewer, and more are refused', async (t) => {
   const granted = {
     grant_type: 'password',
     username: member.email,
@@ -183,7 +183,7 @@ t.test('a refresh keeps what was granted: less may be asked for, more is refused
   t.equal((await send('GET', '/api/v1/orders', { as: login.body.accessToken })).status, 403)
 })
 
-t.test('through a key as its client, a login says what it can really do', async (t) => {
+t.test('a login with a key as its client names its real scopes', async (t) => {
   const client = await makeClient(['items:*', 'products:write'])
   const as = basic(client.id, client.key)
   const grant = { grant_type: 'password', username: member.email, password: PASSWORD }
@@ -199,7 +199,7 @@ t.test('through a key as its client, a login says what it can really do', async 
     t.same((await post('introspect', { token }, basic(id, key))).body, { active: false })
 })
 
-t.test('a client sees only the tokens of its own, of its user, or all with a scope', async (t) => {
+t.test('a client sees its own tokens, those of its user, or all tokens with a scope', async (t) => {
   const theirs = await send('POST', '/api/v1/api-keys', { as: member.token, body: { name: 'a client', scopes: [] } })
   const as = basic(theirs.body.id, theirs.body.key)
   const look = async (token: string) => (await post('introspect', { token }, as)).body.active
@@ -228,7 +228,7 @@ t.test('tokens of a secret end with it', async (t) => {
   t.equal((await call(next)).status, 401)
 })
 
-t.test('the password grant, as far as it goes', async (t) => {
+t.test('the password grant and its limits', async (t) => {
   const grant = { grant_type: 'password', username: member.email, password: PASSWORD }
   t.match((await post('token', { ...grant, scope: 'items:read' })).body, { scope: 'items:read' })
   t.match((await post('token', { ...grant, scope: 'users:read' })).body, { error: 'invalid_scope' })
@@ -283,7 +283,7 @@ t.test('errors are those of RFC 6749', async (t) => {
   t.match((await post('introspect', { token: 'nothing of ours' }, basic(id, key))).body, { active: false })
 })
 
-t.test('a token of a service is recalled while it lives, and is nobody after its revocation', async (t) => {
+t.test('a token of a service is cached while it is valid, and is refused after its revocation', async (t) => {
   const { body } = await post('token', { grant_type: 'client_credentials' }, basic(id, key))
   const call = () => send('GET', '/api/v1/products', { as: body.access_token })
   t.same([(await call()).status, (await call()).status], [200, 200])
@@ -293,7 +293,7 @@ t.test('a token of a service is recalled while it lives, and is nobody after its
   t.equal((await call()).status, 401)
 })
 
-t.test('the secret alone, and empty parameters, will do', async (t) => {
+t.test('the secret alone, and empty parameters, are accepted', async (t) => {
   const secret = key.slice(key.lastIndexOf('_') + 1)
   const answer = await post('token', {
     grant_type: 'client_credentials',
@@ -305,21 +305,21 @@ t.test('the secret alone, and empty parameters, will do', async (t) => {
   t.same(answer.body.scope.split(' ').sort(), ['oauth:introspect', 'products:read', 'products:write'])
 })
 
-t.test('an access token of a login, revoked, ends the login', async (t) => {
+t.test("the revocation of a login's access token ends the login", async (t) => {
   const somebody = await someone()
   t.equal((await send('GET', '/api/v1/users/me', { as: somebody.token })).status, 200)
   t.equal((await post('revoke', { token: somebody.token, client_id: 'tenon' })).status, 200)
   t.equal((await send('GET', '/api/v1/users/me', { as: somebody.token })).status, 401)
 })
 
-t.test('half a credential and a token that is none are refused', async (t) => {
+t.test('half a credential and an invalid token are refused', async (t) => {
   const half = await post('token', { grant_type: 'client_credentials', client_secret: key })
   t.match(half, { status: 401, body: { error: 'invalid_client' } })
   const none = await post('token', { grant_type: 'refresh_token', refresh_token: 'nonsense', scope: 'items:read' })
   t.match(none, { status: 400, body: { error: 'invalid_grant' } })
 })
 
-t.test('a database that is away is told as such', async (t) => {
+t.test('an outage of the database is reported as such', async (t) => {
   const { app } = await serveApp(t)
   const gone = Object.assign(new Error('gone'), { code: 'CONNECTION_CLOSED' })
   app.identity.principals.resolve = () => Promise.reject(gone)
@@ -334,7 +334,7 @@ t.test('a database that is away is told as such', async (t) => {
   t.equal(failed.headers['retry-after'], '1')
 })
 
-t.test('what fails on our side says no more than that', async (t) => {
+t.test('an internal error reveals no details', async (t) => {
   const { app } = await serveApp(t)
   app.identity.tokens.sign = () => Promise.reject(new Error('a secret of ours'))
   const failed = await app.inject({

@@ -5,7 +5,7 @@ import { ExternalUsers } from '#src/identity/external/users.ts'
 import { users } from '#src/identity/tables/users.ts'
 import { startApp } from '#test/support/app.ts'
 
-t.test('a subject of an outside issuer is one user, for every process and at once', async (t) => {
+t.test('a subject of an external issuer is one user, in every process and when two see it at once', async (t) => {
   const { app } = await startApp(t)
   const [one, other] = [new ExternalUsers(app.db), new ExternalUsers(app.db)]
   const find = (users: ExternalUsers, subject: string) => users.find('https://issuer.example', subject, 'member')
@@ -14,12 +14,12 @@ t.test('a subject of an outside issuer is one user, for every process and at onc
   one.forget()
   t.equal(await find(one, 'ada'), id)
   t.not(await find(one, 'bob'), id)
-  // Two processes that see the first token at once.
+  // Two processes see the first token at once.
   const [here, there] = await Promise.all([find(one, 'eve'), find(other, 'eve')])
   t.equal(here, there)
 })
 
-t.test('nobody takes the address of a stand-in before it is made, or gives it to a user', async (t) => {
+t.test('the address of a stand-in user can neither be taken before it is made nor given to a user', async (t) => {
   const { app, send, someone } = await startApp(t, { REGISTRATION: 'open' })
   const { token: as } = await someone('admin')
   const old = `${hash('sha256', 'https://issuer.example ada').slice(0, 32)}@external.invalid`
@@ -34,7 +34,7 @@ t.test('nobody takes the address of a stand-in before it is made, or gives it to
   t.equal((await send('POST', '/api/v1/users/bulk', { as, body: bulk })).status, 422)
   const someoneElse = await someone()
   t.match(await send('PATCH', `/api/v1/users/${someoneElse.id}`, { as, body: { email: old } }), refused)
-  // One that has the address from before is in nobody's way.
+  // An older user with such an address does no harm.
   await app.db.update(users).set({ email: old }).where(eq(users.id, someoneElse.id))
   const find = () => new ExternalUsers(app.db).find('https://issuer.example', 'ada', 'member')
   t.not(await find(), someoneElse.id)

@@ -3,18 +3,18 @@ import { ConfigError, loadConfig } from '#src/config.ts'
 import { hashPassword, verifyPassword } from '#src/identity/passwords/passwords.ts'
 import { passwordFault } from '#src/identity/passwords/policy.ts'
 
-t.test('a password is known by its hash alone, however its letters are composed', async (t) => {
+t.test('a password matches its hash however its letters are composed', async (t) => {
   const hash = await hashPassword('pa\u00dfwort \u00e9')
   t.match(hash, /^\$argon2id\$/)
   t.equal(await verifyPassword('pa\u00dfwort e\u0301', hash), true)
   t.equal(await verifyPassword('pa\u00dfwort e', hash), false)
 })
 
-t.test('nobody has no password, not even the one that is hashed in their place', async (t) => {
+t.test('no password works for an unknown user, not even the one of the stand-in hash', async (t) => {
   t.equal(await verifyPassword('the password of nobody', undefined), false)
 })
 
-t.test('a password is judged in the form that is hashed, by what a reader sees of it', async (t) => {
+t.test('a password is checked in the form that is hashed, by its visible characters', async (t) => {
   const email = 'Grace.Hopper@example.com'
   const judged: [string, string | undefined][] = [
     ['password123', 'common'],

@@ -27,7 +27,7 @@ const pastGrace = (id: string) =>
   app.db.update(sessions).set({ rotatedAt: sql`now() - interval '11 seconds'` }).where(eq(sessions.id, id))
 const sidOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()).sid
 
-t.test('registers, and what is registered can log in', async (t) => {
+t.test('a registered user can log in', async (t) => {
   const body = { email: 'Ada@Example.com', password: 'a long enough one' }
   const made = await send('POST', '/api/v1/auth/register', { body })
   t.equal(made.status, 201)
@@ -84,7 +84,7 @@ t.test('a refresh token rotates, and gives the same successor within the grace',
   t.equal(await me(third.body.accessToken), 200)
 })
 
-t.test('100 refreshes at once rotate once; after the grace the family dies with its access tokens', async (t) => {
+t.test('100 refreshes at once rotate once; after the grace the family ends with its access tokens', async (t) => {
   const { email } = await someone()
   const { refreshToken, accessToken } = (await startLogin(email)).body
   const answers = await Promise.all(Array.from({ length: 100 }, () => refresh(refreshToken)))
@@ -99,7 +99,7 @@ t.test('100 refreshes at once rotate once; after the grace the family dies with 
   t.equal(await me(answers[0]?.body.accessToken), 401)
 })
 
-t.test('an old token kills the family also within the grace of a younger one', async (t) => {
+t.test('an old token ends the family even within the grace of a younger one', async (t) => {
   const { email } = await someone()
   const first = (await startLogin(email)).body
   const second = (await refresh(first.refreshToken)).body
@@ -124,7 +124,7 @@ t.test('an invented token ends nothing', async (t) => {
   t.equal((await refresh(refreshToken)).status, 200)
 })
 
-t.test('a login ends when it is idle, and in any case after its time', async (t) => {
+t.test('a login ends when it is idle, and at its time limit in any case', async (t) => {
   for (const column of ['idleExpiresAt', 'expiresAt'] as const) {
     const { email } = await someone()
     const { refreshToken, accessToken } = (await startLogin(email)).body
@@ -146,7 +146,7 @@ t.test('a login ends when it is idle, and in any case after its time', async (t)
   t.ok(expiresIn <= 60, 'no access token outlives its login')
 })
 
-t.test('a client of its own cannot be stood in for', async (t) => {
+t.test('the login of an OAuth client is not refreshed by another client', async (t) => {
   const { email } = await someone()
   const token = app.identity.refreshTokens.read((await startLogin(email)).body.refreshToken)
   if (!token) throw new Error('no token')
@@ -167,7 +167,7 @@ t.test('logging out ends the login of the access token, or of the refresh token'
   t.equal((await send('POST', '/api/v1/auth/logout', { body: { refreshToken: 'tnr_x' } })).status, 401)
 })
 
-t.test('sessions are listed and ended, and are nobody else’s', async (t) => {
+t.test('sessions are listed and ended, and only by their own user', async (t) => {
   const { email } = await someone()
   const other = await someone()
   const [one, two] = [(await startLogin(email)).body, (await startLogin(email)).body]
@@ -213,7 +213,7 @@ t.test('a password that an administrator sets, or being disabled, ends every log
   }
 })
 
-t.test('no login with the old password lives on after a change or a reset', async (t) => {
+t.test('no login with the old password survives a change or a reset', async (t) => {
   const admin = await someone('admin')
   const { id, email } = await someone()
   const wanted = ['the first new password', 'the second new password'] as const
@@ -237,7 +237,7 @@ t.test('no login with the old password lives on after a change or a reset', asyn
   }
 })
 
-t.test('a login that ended, or a user who was disabled, while a password was hashed changes nothing', async (t) => {
+t.test('a login that ended, or a user that was disabled, while a password was hashed changes nothing', async (t) => {
   const { id, email, token } = await someone()
   const change = { userId: id, sessionId: sidOf(token) }
   const prepared = await preparePassword(app.db, { userId: id, current: PASSWORD, wanted: 'another long one' })
@@ -253,7 +253,7 @@ t.test('a login that ended, or a user who was disabled, while a password was has
   t.equal(await startVerifiedLogin(app.identity, app.db, login, origin), undefined)
 })
 
-t.test('an administrator who lost the rights while a password was hashed changes nothing', async (t) => {
+t.test('an administrator that lost the rights while a password was hashed changes nothing', async (t) => {
   const target = await someone()
   const admin = await someone('admin')
   const key = await send('POST', '/api/v1/api-keys', { as: admin.token, body: { name: 'x', scopes: ['users:*'] } })
@@ -273,7 +273,7 @@ t.test('an administrator who lost the rights while a password was hashed changes
   for (const principal of principals) await t.rejects(judged(principal), { code: 'UNAUTHENTICATED' } as never)
 })
 
-t.test('a stale credential does not break what judges its body', async (t) => {
+t.test('a stale credential does not break routes that judge their body', async (t) => {
   const { email, token: ended } = await someone()
   await send('POST', '/api/v1/auth/logout', { as: ended })
   for (const headers of [
@@ -293,7 +293,7 @@ t.test('a stale credential does not break what judges its body', async (t) => {
   }
 })
 
-t.test('what is refused of an anonymous caller is not stored, and garbage needs no database', async (t) => {
+t.test('the refusal of an anonymous request is not stored, and an invalid token needs no database', async (t) => {
   const { email } = await someone()
   const { refreshToken } = (await startLogin(email)).body
   await send('POST', '/api/v1/auth/logout', { body: { refreshToken } })
@@ -327,7 +327,7 @@ t.test('what is refused of an anonymous caller is not stored, and garbage needs 
   t.same(statements, [])
 })
 
-t.test('of wrong passwords at once only as many are checked as one after the other', async (t) => {
+t.test('of many wrong passwords at once only as many are checked as one after the other', async (t) => {
   const { email } = await someone()
   const tryFrom = async (remoteAddress: string, password = 'not the password') =>
     (await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password }, remoteAddress }))

@@ -13,7 +13,7 @@ import { startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t)
 
-t.test('a cache keeps what it read, but not what changed while it was read', async (t) => {
+t.test('a cache keeps a value, but not one that changed while it was read', async (t) => {
   const reads: string[] = []
   let answer = Promise.withResolvers<string | undefined>()
   const find = (key: string) => {
@@ -58,7 +58,7 @@ t.test('a cache keeps what it read, but not what changed while it was read', asy
 })
 
 t.test(
-  'a watch goes on without a listener, replaces a deaf one, and stops believing when it cannot look',
+  'a watch works without a listener, replaces a stalled one, and stops trusting the cache when it cannot poll',
   async (t) => {
     const times = { pollMs: 5, aloneMs: 5, staleMs: 200, deafMs: 0 }
     const heard: (string | undefined)[] = []
@@ -100,7 +100,7 @@ t.test(
   }
 )
 
-t.test('the changes of long ago are forgotten', async (t) => {
+t.test('old changes are deleted', async (t) => {
   const { forgetChanges, readChanges } = await import('#src/identity/requests/identity-changes.ts')
   const { identityChanges } = await import('#src/identity/tables/identity-changes.ts')
   const { sql } = await import('drizzle-orm')
@@ -115,7 +115,7 @@ t.test('the changes of long ago are forgotten', async (t) => {
   await watch.close()
 })
 
-t.test('a try is counted when it begins and given back when it was right or not made', async (t) => {
+t.test('a try is counted when it begins, and given back when it was right or not made', async (t) => {
   let now = 0
   const limits = {
     pair: { tries: 3, seconds: 60 },
@@ -178,7 +178,7 @@ t.test('a network makes a bounded number of accounts an hour', async (t) => {
   await admitRegistration(undefined, '2001:db8::ffff')
 })
 
-t.test('an address has one spelling, and of IPv6 a caller has all of a /64', async (t) => {
+t.test('an address has one spelling, and a /64 of IPv6 counts as one client', async (t) => {
   const networks: [string, string | undefined, string][] = [
     ['203.0.113.7', '203.0.113.7', '203.0.113.7'],
     [' 203.0.113.7:4711', '203.0.113.7', '203.0.113.7'],
@@ -239,7 +239,7 @@ t.test('a signing key is replaced with an overlap, once for all instances', asyn
   t.equal(keys.current.kid, current, 'a new one is published before it signs')
 })
 
-t.test('a configured key signs, those behind it are believed', async (t) => {
+t.test('a configured key signs, and the ones after it only verify', async (t) => {
   const [one, two] = await Promise.all([makePem(), makePem()])
   const ring = new KeyRing(() => configuredKeys(`${one}\n${two}`))
   await ring.refresh()
@@ -257,7 +257,7 @@ async function makePem(): Promise<string> {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-t.test('every hour what is over is forgotten, and a failure is tried again', async (t) => {
+t.test('expired rows are deleted every hour, and a failure is tried again', async (t) => {
   const { sessions } = await import('#src/identity/tables/sessions.ts')
   const { eq, sql } = await import('drizzle-orm')
   const { id } = await someone()
@@ -273,7 +273,7 @@ t.test('every hour what is over is forgotten, and a failure is tried again', asy
   const stop = startHousekeeping(flaky, 1, { afterSeconds: 1e9, headStartSeconds: 0, tokenSeconds: 600 })
   let left = 1
   while (left > 0) {
-    // The embedded database answers without giving timers a turn.
+    // The embedded database answers before timers get a turn.
     await new Promise(setImmediate)
     left = (await app.db.select().from(sessions).where(eq(sessions.userId, id))).length
   }

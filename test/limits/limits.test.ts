@@ -3,7 +3,7 @@ import { RedisWindowStore } from '#src/limits/redis-store.ts'
 import { criticalTiers, parseTiers } from '#src/limits/tiers.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
 
-t.test('a window counts what is added, and starts anew when it is over', async (t) => {
+t.test('a window counts, and starts anew when it has ended', async (t) => {
   let now = 1000
   const store = new WindowStore(() => now)
   t.same(store.add('a', 100), { current: 1, ttl: 100 })
@@ -16,7 +16,7 @@ t.test('a window counts what is added, and starts anew when it is over', async (
   t.same(store.add('a', 100), { current: 1, ttl: 100 })
 })
 
-t.test('many keys do not fill the memory, and those in use are kept', async (t) => {
+t.test('many keys do not fill the memory, and used ones are kept', async (t) => {
   const store = new WindowStore(() => 0)
   for (let index = 0; index < 300_000; index += 1) {
     store.add(`address ${index}`, 1000)
@@ -26,7 +26,7 @@ t.test('many keys do not fill the memory, and those in use are kept', async (t) 
   t.equal(store.add('address 0', 1000).current, 1, 'long forgotten')
 })
 
-t.test('while Redis fails the count goes on locally, with one report', async (t) => {
+t.test('while Redis fails the count continues locally, with one report', async (t) => {
   const reports: unknown[] = []
   const failing = { eval: async () => Promise.reject(new Error('gone')) }
   const store = new RedisWindowStore(failing, (error) => reports.push(error))
@@ -38,7 +38,7 @@ t.test('while Redis fails the count goes on locally, with one report', async (t)
   t.match(reports[1], { message: /did not answer/ })
 })
 
-t.test('with Redis the count is what Redis says', async (t) => {
+t.test('with Redis the count is the one in Redis', async (t) => {
   const asked: unknown[] = []
   const redis = { eval: async (_script: string, ...more: unknown[]) => asked.push(more) && [7, 900] }
   const store = new RedisWindowStore(redis, () => t.fail('Redis answered'))

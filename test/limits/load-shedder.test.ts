@@ -3,12 +3,12 @@ import { LoadShedder, NO_QUEUE, type Priority, type Queue } from '#src/limits/lo
 
 const order: Priority[] = ['batch', 'interactive', 'critical']
 
-/** Who is still served. */
+/** The priorities that are still served. */
 const served = (shedder: LoadShedder, queue: Partial<Queue> = {}, patienceMs?: number) =>
   order.filter((priority) => shedder.admits(priority, { ...NO_QUEUE, ...queue }, patienceMs))
 
 t.test(
-  'as more requests are in progress, first batches are refused, then single rows, critical keys last',
+  'as more requests are in progress, batches are refused first, then single rows, critical keys last',
   async (t) => {
     const shedder = new LoadShedder(true)
     const begin = (count: number) => Array.from({ length: count }, () => shedder.begin())
@@ -24,7 +24,7 @@ t.test(
   }
 )
 
-t.test('so do statements that wait', async (t) => {
+t.test('the same for waiting statements', async (t) => {
   const shedder = new LoadShedder(true)
   t.same(
     [499, 500, 799, 800, 999, 1000].map((waiting) => served(shedder, { waiting }).length),
@@ -32,7 +32,7 @@ t.test('so do statements that wait', async (t) => {
   )
 })
 
-t.test('so does the time for which they wait, where the database is a server', async (t) => {
+t.test('the same for the time that they have waited, where the database is a server', async (t) => {
   t.same(
     [999, 1000, 1199, 1200, 1399, 1400].map((waitedMs) => served(new LoadShedder(true), { waitedMs }).length),
     [3, 2, 2, 1, 1, 0]
@@ -40,7 +40,7 @@ t.test('so does the time for which they wait, where the database is a server', a
   t.same(served(new LoadShedder(false), { waitedMs: 5000, predictedMs: 5000 }), order)
 })
 
-t.test('so does the time for which they will wait, once the queue stands', async (t) => {
+t.test('the same for the predicted wait, once the queue stands', async (t) => {
   const shedder = new LoadShedder(true)
   t.same(
     [999, 1000, 1199, 1200, 1399, 1400].map((predictedMs) => served(shedder, { waitedMs: 350, predictedMs }).length),
@@ -49,15 +49,12 @@ t.test('so does the time for which they will wait, once the queue stands', async
   t.same(served(shedder, { waitedMs: 200, predictedMs: 5000 }), order, 'a burst is over in a moment')
 })
 
-t.test(
-  'a caller that waits for less is refused earlier, and one that waits for more is not served later',
-  async (t) => {
-    const shedder = new LoadShedder(true)
-    t.same(served(shedder, { waitedMs: 100, predictedMs: 350 }, 300), [])
-    t.same(served(shedder, { waitedMs: 100, predictedMs: 250 }, 300), order)
-    t.same(served(shedder, { waitedMs: 1400, predictedMs: 1400 }, 60_000), [])
-  }
-)
+t.test('a client with less patience is refused earlier, and one with more is not served later', async (t) => {
+  const shedder = new LoadShedder(true)
+  t.same(served(shedder, { waitedMs: 100, predictedMs: 350 }, 300), [])
+  t.same(served(shedder, { waitedMs: 100, predictedMs: 250 }, 300), order)
+  t.same(served(shedder, { waitedMs: 1400, predictedMs: 1400 }, 60_000), [])
+})
 
 t.test('an event loop that is always late is overloaded; one long pause is not', async (t) => {
   const shedder = new LoadShedder(true)
@@ -65,7 +62,7 @@ t.test('an event loop that is always late is overloaded; one long pause is not',
   t.same(served(shedder), order)
   for (let count = 0; count < 5; count += 1) shedder.sample(50)
   t.same(served(shedder), order, 'what comes is done soon all the same: the machine is slow')
-  // Nothing ends, so what is in progress stays for long.
+  // No request ends, so the predicted time is long.
   for (let count = 0; count < 3; count += 1) shedder.begin()
   t.same(served(shedder), ['interactive', 'critical'])
   for (let count = 0; count < 5; count += 1) shedder.sample(100)
@@ -78,7 +75,7 @@ t.test('an event loop that is always late is overloaded; one long pause is not',
   t.same(served(embedded), order, 'where the loop is late for another reason')
 })
 
-t.test('to come back is advised when the work at hand is done, not to all at the same time', async (t) => {
+t.test('the advised wait ends when the current work is done, and differs between clients', async (t) => {
   const shedder = new LoadShedder(true)
   const advised = () => Array.from({ length: 200 }, () => shedder.retryAfter())
   for (const seconds of advised()) t.ok(seconds >= 1 && seconds <= 2, 'nothing to do')
@@ -89,7 +86,7 @@ t.test('to come back is advised when the work at hand is done, not to all at the
     }
     shedder.sample(0)
   }
-  // 200 a second are done.
+  // 200 a second end.
   for (let count = 0; count < 600; count += 1) shedder.begin()
   const seconds = new Set(advised())
   t.ok(seconds.size > 1)
@@ -98,7 +95,7 @@ t.test('to come back is advised when the work at hand is done, not to all at the
   for (const one of advised()) t.ok(one <= 17)
 })
 
-t.test('how late the loop is is measured while it is watched', async (t) => {
+t.test('the delay of the event loop is measured while it is watched', async (t) => {
   const shedder = new LoadShedder(true)
   const sampled = Promise.withResolvers<number>()
   shedder.sample = (delayMs) => sampled.resolve(delayMs)

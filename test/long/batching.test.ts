@@ -24,7 +24,7 @@ const scripts = fc.sample(fc.array(step, { minLength: STEPS, maxLength: STEPS, s
   seed: SEED
 })
 
-/** A client of one server: it does its steps one after the other, on rows that are only its own. */
+/** A client of one server: it runs its steps one after the other, on rows of its own. */
 class Client {
   readonly answers: unknown[] = []
   readonly #server: TestApp
@@ -45,7 +45,7 @@ class Client {
   async run(script: Step[]): Promise<void> {
     for (const [index, one] of script.entries()) {
       const answered = await this.#do(one, index)
-      // Of what was asked at once the order is nobody's business.
+      // The order of parallel answers is not defined.
       const told = Array.isArray(answered) ? answered.map((answer) => this.#told(answer)).sort() : this.#told(answered)
       this.answers.push([one, told])
     }
@@ -72,7 +72,7 @@ class Client {
       return answer
     }
     const someVersion = { 'if-match': `"${(value % 3) + 1}", "${(value % 5) + 1}"` }
-    // Their answers tell only whether they were made; the row afterwards tells what of them is there.
+    // Their answers tell only whether they were made; the row afterwards shows which of them count.
     const race = async (bodies: object[], headers?: Record<string, string>) => {
       const made = await Promise.all(bodies.map((body) => ask('PATCH', `${path}/${id}`, body, headers)))
       return [...made.map((answer) => ({ ...answer, body: undefined, text: '' })), await ask('GET', `${path}/${id}`)]
@@ -112,7 +112,7 @@ class Client {
         return [first, await ask('PATCH', `${path}/${id}`, part, headers)]
       }
       case 'list': {
-        // Of items everybody sees their own under one and the same URL.
+        // Each user sees its own items under the same URL.
         const filter = resource === 'items' ? '' : `&name=${this.#name}`
         return ask('GET', `${path}?limit=${(value % 20) + 1}&sort=id${filter}`)
       }
@@ -138,7 +138,7 @@ class Client {
     this.#names.set(id, `${this.#name} #${this.#names.size}`)
   }
 
-  // What both servers must say alike: everything but ids, moments, cursors and the names of requests.
+  // The parts that both servers must answer alike: all but ids, times, cursors and request ids.
   #told({ status, headers, body, text }: Answered): unknown {
     const { etag, location, allow } = headers
     const seen = JSON.stringify({ status, etag, location, allow, body: body ?? text }, (key, value) => {

@@ -13,7 +13,7 @@ const LIMIT_MIB = 32
 const ID = '01890000-0000-7000-8000-000000000000'
 const admin = { email: 'root@example.com', password: 'a password of nine words' }
 
-// The table of routes comes from an application, the answers from a process of its own with little memory.
+// The routes come from an application here, the answers from a process of its own with little memory.
 const database = await createDatabase(t)
 const app = await buildApp(testConfig(database, { MIGRATE_ON_START: 'true' }))
 const routes = app.routeTable.filter(({ method, url }) => /POST|PUT|PATCH|DELETE/.test(String(method)) && url !== '*')
@@ -41,7 +41,7 @@ const members = (size: number) => {
   return Array.from({ length: count }, (_, index) => `"k${index}":1`).join()
 }
 
-/** Bodies that are made to be slow, of a size. */
+/** Bodies of a size that are made to be slow. */
 const hostile: [name: string, make: (size: number) => string][] = [
   ['empty objects', (size) => `[${listed('{}', size - 2)}]`],
   ['empty lists', (size) => `[${listed('[]', size - 2)}]`],
@@ -89,14 +89,14 @@ const hostile: [name: string, make: (size: number) => string][] = [
   ['an open quote', (size) => `title\n"${fill('a\n', size - 8)}`]
 ]
 
-t.test('no body of any route holds up others, keeps memory or ends the process', async (t) => {
+t.test('no body of any route delays other requests, keeps memory or ends the process', async (t) => {
   for (const route of routes) {
     const name = `${route.method} ${route.url}`
     let [slowest, worst] = ['', 0]
     const before = residentMib()
     for (const [kind, make] of hostile) {
       for (const type of typesOf(route)) {
-        // Made before, since the probe runs in this process.
+        // Made before the probe starts, which runs in this process.
         const body = Buffer.from(make(sizeOf(route)))
         const probe = startProbe()
         await send(route, body, type)
@@ -111,7 +111,7 @@ t.test('no body of any route holds up others, keeps memory or ends the process',
   t.equal(server.child.exitCode, null)
 })
 
-// Of an import, which has no bound, four megabytes.
+// Four megabytes for an import, which has no bound.
 const sizeOf = ({ url, bodyLimit = MIB }: RouteOptions) =>
   url.startsWith('/oauth/') ? 65_536 : Math.min(bodyLimit, url.endsWith('/import') ? 4 * MIB : bodyLimit)
 
@@ -127,7 +127,7 @@ async function send({ method, url }: RouteOptions, body: Buffer<ArrayBuffer>, ty
   await answer.arrayBuffer()
 }
 
-/** Asks for /livez all the time, and tells how long it took at most. */
+/** Requests /livez all the time, and gives the longest time of an answer. */
 function startProbe() {
   const agent = new Agent({ keepAlive: true })
   let isOver = false

@@ -4,7 +4,7 @@ import { LOGIN_LIMITS } from '#src/identity/passwords/login-throttle.ts'
 import { sessions } from '#src/identity/tables/sessions.ts'
 import { PASSWORD, startApp } from '#test/support/app.ts'
 
-t.test('200 logins with the old password around 20 changes and resets: none lives on', async (t) => {
+t.test('200 logins with the old password around 20 changes and resets: none survives', async (t) => {
   const { app, send, someone } = await startApp(t, { RATE_LIMIT_ENABLED: 'false' })
   const admin = await someone('admin')
   const { id, email } = await someone()
@@ -33,7 +33,7 @@ t.test('200 logins with the old password around 20 changes and resets: none live
   t.ok(started > 0, `${started} of 200 logins were in time, and ended`)
 })
 
-t.test('500 wrong logins at once are checked as often as the limit says', async (t) => {
+t.test('of 500 wrong logins at once only as many are checked as the limit allows', async (t) => {
   const { app, someone } = await startApp(t)
   const attempt = async (email: string, remoteAddress: string, password = 'not the password') =>
     (await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password }, remoteAddress }))

@@ -9,7 +9,7 @@ const { app, send } = await startApp(t)
 // Many ties and nulls: 1,000 prices, 50 categories and a tenth of the rows without one.
 await app.db.execute(sql`
   insert into categories (id, name) select gen_random_uuid(), 'category ' || n from generate_series(1, 50) as n`)
-// In parts: on a busy machine one statement of so many rows takes longer than a statement may.
+// In parts: on a busy machine one statement for so many rows would exceed the statement timeout.
 for (let first = 1; first <= ROWS; first += 10_000) {
   await app.db.execute(sql`
     insert into products (id, sku, name, price_cents, currency, stock, tags, category_id, active)

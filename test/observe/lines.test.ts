@@ -23,7 +23,7 @@ t.test('lines are handed over together: when there are many, or a moment later',
   t.equal(written.length, 3, 'nothing is not written')
 })
 
-t.test('lines stay as they are and in their order, whatever they hold and however long they are', async (t) => {
+t.test('lines keep their text and order, whatever their content and length', async (t) => {
   const { written, lines } = collect()
   const all = ['Gärtner 木工 🪵\n', `${'木'.repeat(30_000)}\n`, 'short\n', `${'é'.repeat(21_000)}\n`, 'last\n']
   for (const line of all) lines.add(line)
@@ -31,7 +31,7 @@ t.test('lines stay as they are and in their order, whatever they hold and howeve
   t.equal(written.join(''), all.join(''))
 })
 
-t.test('the logger of a request is made when it is used, and says which request it is', async (t) => {
+t.test('the logger of a request is made at its first use, and adds the request id', async (t) => {
   const made: object[] = []
   const logged: unknown[] = []
   const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const

@@ -7,7 +7,7 @@ const named = nameComponents({
   answer: { type: 'string', description: 'Kept.', 'x-documented': { type: 'integer' } }
 })
 
-t.test('every named schema becomes a component, once, and everything refers to it', async (t) => {
+t.test('every named schema becomes one component, and all uses refer to it', async (t) => {
   const document = hoistComponents({ openapi: '3.1.0', components: { securitySchemes: {} }, paths: named as object })
   const price = { $ref: '#/components/schemas/Price' }
   t.match(document, {
@@ -27,11 +27,11 @@ t.test('components are sorted by name', async (t) => {
   t.same(Object.keys(components.schemas), ['A', 'B', 'C'])
 })
 
-t.test('what is documented stands in the place of what is served', async (t) => {
+t.test('a documented schema replaces the served one', async (t) => {
   t.match((named as { answer: object }).answer, { type: 'integer', description: 'Kept.' })
 })
 
-t.test('two different schemas of one name stop the start', async (t) => {
+t.test('two different schemas with one name stop the start', async (t) => {
   const paths = nameComponents([
     { $id: 'A', type: 'string' },
     { $id: 'A', type: 'integer' }

@@ -8,7 +8,7 @@ function statuses(schema: FastifySchema, one: RouteOptions): number[] {
   return Object.keys(describeErrors(schema, one).response as object).map(Number)
 }
 
-t.test('a route says which scope it asks for', async (t) => {
+t.test('a route documents its scope', async (t) => {
   t.same(describeSecurity({}, route('GET', 'public')).security, [])
   t.same(describeSecurity({}, { method: 'GET', url: '/', handler: () => {} } as unknown as RouteOptions).security, [])
   t.same(describeSecurity({}, route('GET', 'authenticated')).security, [{ bearer: [] }, { apiKey: [] }, { oauth2: [] }])
@@ -21,11 +21,11 @@ t.test('a route says which scope it asks for', async (t) => {
   ])
 })
 
-t.test('a public read without parameters has no errors but the general ones', async (t) => {
+t.test('a public read without parameters has only the general errors', async (t) => {
   t.same(statuses({}, route('GET', 'public')), [400, 401, 422, 429, 500, 503])
 })
 
-t.test('a change by id can meet every refusal', async (t) => {
+t.test('a change by id documents every refusal', async (t) => {
   const schema = { params: {}, body: {}, headers: { properties: {} }, response: { 200: {} } }
   const all = [200, 400, 401, 403, 404, 409, 412, 413, 414, 415, 422, 429, 500, 503]
   t.same(statuses(schema, route('PATCH', 'items:write')), all)
@@ -33,7 +33,7 @@ t.test('a change by id can meet every refusal', async (t) => {
   t.notOk(statuses({ headers: {} }, route('PATCH', 'items:write')).includes(412))
 })
 
-t.test('an answer that a route describes itself stays as it is', async (t) => {
+t.test("a route's own description of an answer is kept", async (t) => {
   const mine = { description: 'Mine.' }
   const response = describeErrors({ response: { 409: mine } }, route('POST', 'public')).response as object
   t.equal((response as Record<number, unknown>)[409], mine)

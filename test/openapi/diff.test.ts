@@ -22,7 +22,7 @@ const object = (properties: Record<string, Schema>, required: string[] = []): Sc
 })
 const text = { type: 'string' }
 
-t.test('what a request or an answer says differently is named, and breaks on the side where it hurts', async (t) => {
+t.test('a difference in a request or an answer is named, and breaking on the side where it hurts', async (t) => {
   const cases: [name: string, before: Schema, after: Schema, ofRequest: string[], ofResponse: string[]][] = [
     ['nothing', object({ a: text }), object({ a: text }), [], []],
     ['a field less', object({ a: text }), object({}), ['! /a was removed'], ['! /a was removed']],
@@ -156,7 +156,7 @@ t.test('operations, parameters, media types, statuses and scopes are compared', 
   ])
 })
 
-t.test('the version that differences ask for', async (t) => {
+t.test('the version that differences need', async (t) => {
   const [breaking, added] = [true, false].map((isBreaking) => [{ isBreaking, where: '', what: '' }])
   const cases = [
     ['1.2.3', [], '1.2.3'],

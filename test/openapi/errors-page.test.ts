@@ -3,7 +3,7 @@ import { ApiError, catalogue, type ErrorCode } from '#src/errors.ts'
 import { toProblem } from '#src/http/problem.ts'
 import { errorsPage } from '#src/openapi/errors-page.ts'
 
-t.test('every code has the place that the type of its answers points to', async (t) => {
+t.test('every code has the anchor that the type of its answers points to', async (t) => {
   const page = errorsPage()
   for (const code of Object.keys(catalogue)) {
     const { type } = toProblem(new ApiError(code as ErrorCode), 'req-1')

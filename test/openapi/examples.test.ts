@@ -1,7 +1,7 @@
 import t from 'tap'
 import { exampleOf } from '#src/openapi/examples.ts'
 
-t.test('an example is what the schema says, or made of the examples of its parts', async (t) => {
+t.test("an example is the schema's own, or a combination of the examples of its parts", async (t) => {
   for (const [schema, example] of [
     [{ type: 'string', examples: ['Oak'] }, 'Oak'],
     [{ type: 'integer', default: 50 }, 50],

@@ -46,7 +46,7 @@ for (const declared of all.filter((one) => has(one, 'POST', ''))) {
   })
 }
 
-t.test('errors are kept by nobody, and a token is stored by nobody', async (t) => {
+t.test('errors are not cached, and a token is not stored', async (t) => {
   for (const [method, url, status] of [
     ['GET', '/nothing', 404],
     ['GET', '/api/v1/products/01890000-0000-7000-8000-000000000000', 404],
@@ -59,7 +59,7 @@ t.test('errors are kept by nobody, and a token is stored by nobody', async (t) =
   t.match(await send('POST', '/api/v1/auth/login', { body }), { headers: { 'cache-control': 'no-store' } })
 })
 
-t.test('a declared time is how long anybody may keep what everybody gets', async (t) => {
+t.test('a declared time is how long shared caches may keep a public answer', async (t) => {
   const { send, someone } = await startApp(t, {}, fixtures)
   const careful = await someone('admin')
   const { headers } = await send('POST', '/api/v1/careful', { as: careful.token, body: { name: 'kept' } })
@@ -70,37 +70,28 @@ t.test('a declared time is how long anybody may keep what everybody gets', async
   }
 })
 
-t.test(
-  'a shared cache in front of answers that are kept here never gives one caller the answer of another',
-  async (t) => {
-    const { send, someone } = await startApp(t, {}, fixtures)
-    const [admin, ada, bob] = [await someone('admin'), await someone(), await someone()]
-    const body = { sku: 'OAK-1', name: 'Oak', priceCents: 100, stock: 9 }
-    const { id } = (await send('POST', '/api/v1/shelves', { as: admin.token, body })).body
-    for (const { token: as } of [ada, bob])
-      await send('POST', '/api/v1/orders', { as, body: { lines: [{ productId: id, quantity: 1 }] } })
-    const shelf = `/api/v1/shelves/${id}`
-    const urls = [
-      shelf,
-      '/api/v1/shelves',
-      `${shelf}?include=orders`,
-      '/api/v1/shelves?include=orders',
-      '/api/v1/orders'
-    ]
-    const cache = sharedCache(send)
-    const callers = [undefined, ada.token, bob.token, admin.token, undefined, bob.token, ada.token]
-    for (const url of urls) {
-      for (const as of callers) {
-        const [direct, cached] = [await send('GET', url, { as }), await cache(url, as)]
-        const expected = { status: direct.status, text: unnamed(direct.text) }
-        t.same({ status: cached.status, text: unnamed(cached.text) }, expected, url)
-      }
+t.test('a shared cache in front of the response cache never gives one user the answer of another', async (t) => {
+  const { send, someone } = await startApp(t, {}, fixtures)
+  const [admin, ada, bob] = [await someone('admin'), await someone(), await someone()]
+  const body = { sku: 'OAK-1', name: 'Oak', priceCents: 100, stock: 9 }
+  const { id } = (await send('POST', '/api/v1/shelves', { as: admin.token, body })).body
+  for (const { token: as } of [ada, bob])
+    await send('POST', '/api/v1/orders', { as, body: { lines: [{ productId: id, quantity: 1 }] } })
+  const shelf = `/api/v1/shelves/${id}`
+  const urls = [shelf, '/api/v1/shelves', `${shelf}?include=orders`, '/api/v1/shelves?include=orders', '/api/v1/orders']
+  const cache = sharedCache(send)
+  const callers = [undefined, ada.token, bob.token, admin.token, undefined, bob.token, ada.token]
+  for (const url of urls) {
+    for (const as of callers) {
+      const [direct, cached] = [await send('GET', url, { as }), await cache(url, as)]
+      const expected = { status: direct.status, text: unnamed(direct.text) }
+      t.same({ status: cached.status, text: unnamed(cached.text) }, expected, url)
     }
-    t.ok(cache.hits > 0)
   }
-)
+  t.ok(cache.hits > 0)
+})
 
-t.test('a shared cache in front never gives one caller the answer of another', async (t) => {
+t.test('a shared cache in front never gives one user the answer of another', async (t) => {
   const cache = sharedCache(send)
   const item = await send('POST', '/api/v1/items', { as: ada.token, body: { title: 'Of Ada' } })
   const category = await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'Of all' } })
@@ -126,12 +117,12 @@ t.test('a shared cache in front never gives one caller the answer of another', a
   t.ok(cache.hits > 0, 'what anybody gets is given again once it is validated or fresh')
 })
 
-// What a problem names is its own request.
+// The instance in a problem differs between requests.
 function unnamed(text: string) {
   return text.replace(/"instance":"[^"]*"/, '')
 }
 
-// RFC 9111 for a cache that many share: sections 3 (what is stored), 4.1 (Vary) and 4.2 (freshness).
+// RFC 9111 for a shared cache: sections 3 (storage), 4.1 (Vary) and 4.2 (freshness).
 function sharedCache(send: Send) {
   const stored: {
     url: string

@@ -73,7 +73,7 @@ for (const url of paths) {
   })
 }
 
-t.test('what never changes is compressed once, and validated for nothing', async (t) => {
+t.test('a constant answer is compressed once, and validated for nothing', async (t) => {
   for (const url of ['/openapi.json', '/docs/', '/docs/js/scalar.js', '/docs/errors']) {
     const { headers } = await ask(url, undefined)
     t.match(headers, { etag: /^"[\w-]{22}"$/, 'cache-control': /no-cache|max-age/ }, url)
@@ -84,7 +84,7 @@ t.test('what never changes is compressed once, and validated for nothing', async
   t.equal((await ask('/docs', 'br')).status, 301, 'a redirect stays one')
 })
 
-t.test('a tag of a compressed answer is good for a change', async (t) => {
+t.test('the tag of a compressed answer is valid for a change', async (t) => {
   const { headers } = await ask(large, 'gzip')
   const change = (tag: string) =>
     ask(large, undefined, { method: 'PATCH', headers: { 'if-match': tag }, payload: { stock: 5 } })
@@ -106,7 +106,7 @@ t.test('not where it would not help, and never beside a secret', async (t) => {
   t.equal((await ask('/api/v1/products/bulk', 'br', { method: 'POST', payload: { items } })).sent, 'br', 'many rows')
 })
 
-t.test('the best of what is accepted is sent', async (t) => {
+t.test('the best accepted coding is sent', async (t) => {
   for (const [header, coding] of [
     ['gzip, deflate, br, zstd', 'br'],
     ['br;q=0.5, gzip', 'gzip'],
@@ -124,7 +124,7 @@ t.test('the best of what is accepted is sent', async (t) => {
   }
 })
 
-t.test('a reader who leaves a compressed export ends it', async (t) => {
+t.test('a client that leaves a compressed export ends it', async (t) => {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as { port: number }
   const headers = { authorization: as, 'accept-encoding': 'gzip', accept: 'application/x-ndjson' }

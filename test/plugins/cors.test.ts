@@ -59,7 +59,7 @@ t.test('a page can read every answer, refusals before the route included', async
   }
 })
 
-t.test('a page can read the refusal of what is not HTTP, too', async (t) => {
+t.test('a page can read the refusal of a malformed request, too', async (t) => {
   const { port } = allowed.app.server.address() as { port: number }
   const refusedBy = async (head: string) => {
     const socket = connect(port, '127.0.0.1')
@@ -80,7 +80,7 @@ t.test('a page can read the refusal of what is not HTTP, too', async (t) => {
   t.match(nobody, /^HTTP\/1.1 400[\s\S]*access-control-allow-origin: https:\/\/shop.example\r\n/, 'a missing Host')
 })
 
-t.test('a preflight tells what may be sent; other OPTIONS requests get the methods of the path', async (t) => {
+t.test('a preflight names what is allowed; other OPTIONS requests get the methods of the path', async (t) => {
   const { send } = allowed
   t.match(await send('OPTIONS', one, { headers: preflight }), {
     status: 204,
@@ -146,7 +146,7 @@ t.test('origins are matched as browsers write them', async (t) => {
   for (const one of [...no, ...tricks, 'http://x.dev.test', undefined]) t.notOk(origins.has(one), String(one))
 })
 
-t.test('what no browser ever sends as an origin stops the start', async (t) => {
+t.test('an origin that no browser sends stops the start', async (t) => {
   for (const text of [
     'https://*',
     'https://a.*.example',

@@ -10,7 +10,7 @@ import { fixtures } from '#test/support/fixtures.ts'
 const path = '/api/v1/categories'
 const late = { status: 503, headers: { 'retry-after': '1' }, body: { error: { code: 'DEADLINE_EXCEEDED' } } }
 
-/** Keeps the only place in the gate taken, until it is released. */
+/** Keeps the only place in the limiter taken, until it is released. */
 async function takeDatabase(t: Test, options?: AppOptions) {
   const started = await startApp(t, { DATABASE_POOL_MAX: '1' }, options)
   const { token } = await started.someone()
@@ -36,7 +36,7 @@ t.test('a deadline that passes while a statement waits for its turn is a 503 tha
   t.equal((await send('GET', path, { headers: { 'request-timeout': '60' } })).status, 200)
 })
 
-t.test('a route gives its callers no more time than it declares', async (t) => {
+t.test('a route gives its requests no more time than it declares', async (t) => {
   const { send, end } = await takeDatabase(t, fixtures)
   t.match(await send('GET', '/api/v1/hasty'), late)
   t.match(await send('GET', '/api/v1/hasty', { headers: { 'request-timeout': '60' } }), late)
@@ -44,7 +44,7 @@ t.test('a route gives its callers no more time than it declares', async (t) => {
   t.equal((await send('GET', '/api/v1/hasty')).status, 200)
 })
 
-t.test('who waits for who they are to be found out waits until their time is over, and no longer', async (t) => {
+t.test('a request waits for its authentication until its deadline, and no longer', async (t) => {
   const { send, token, end } = await takeDatabase(t, fixtures)
   const get = (path: string, headers?: Record<string, string>) =>
     send('GET', path, { as: token, ...(headers && { headers }) })
@@ -68,7 +68,7 @@ t.test('a resource gives time to operations that it has', async (t) => {
   t.match(paths['/api/v1/hasty/{id}']?.get.parameters.at(-1), { description: /limits of the server hold/ })
 })
 
-t.test('what is no number of seconds is a 422 that names the header', async (t) => {
+t.test('a value that is no number of seconds is a 422 that names the header', async (t) => {
   const { send, someone } = await startApp(t)
   const { token } = await someone()
   t.equal((await send('GET', path, { as: token, headers: { 'request-timeout': 'soon' } })).status, 422, 'not seen yet')
@@ -79,7 +79,7 @@ t.test('what is no number of seconds is a 422 that names the header', async (t) 
   t.equal((await send('GET', '/livez', { headers: { 'request-timeout': '0.001' } })).status, 200, 'it was in time')
 })
 
-/** Asks for the list on a connection of its own, which can be closed. */
+/** Requests the list on a connection of its own, which can be closed. */
 async function ask(t: Test, app: Awaited<ReturnType<typeof startApp>>['app']) {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const socket = connect((app.server.address() as { port: number }).port, '127.0.0.1')
@@ -93,7 +93,7 @@ async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isTrue())) await new Promise((resolve) => setImmediate(resolve))
 }
 
-t.test('who goes away while they wait gives up their turn', async (t) => {
+t.test('a client that leaves while it waits frees its turn', async (t) => {
   const { app } = await takeDatabase(t)
   const socket = await ask(t, app)
   await until(() => app.databaseLoad().waiting === 1)
@@ -102,7 +102,7 @@ t.test('who goes away while they wait gives up their turn', async (t) => {
   t.equal(app.databaseLoad().running, 1)
 })
 
-/** Locks the table of categories; says how many statements wait for it. */
+/** Locks the table of categories. Gives the number of statements that wait for it. */
 async function lockCategories(t: Test, url: string) {
   const outside = postgres(url, { max: 2 })
   t.teardown(() => outside.end())
@@ -147,7 +147,7 @@ t.test('on PostgreSQL the statement itself is cancelled', { skip: !isPostgres &&
 })
 
 t.test(
-  'statements that requests share end with the time of their route',
+  'shared statements end with the time of their route',
   { skip: !isPostgres && 'needs a PostgreSQL' },
   async (t) => {
     const { send, someone, database, app } = await startApp(t, {}, fixtures)

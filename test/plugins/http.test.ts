@@ -7,7 +7,7 @@ const { app } = await startApp(t)
 await app.listen({ host: '127.0.0.1', port: 0 })
 const { port } = app.server.address() as { port: number }
 
-/** Sends bytes as they are, and gives everything that comes back until the server closes. */
+/** Sends bytes as they are. Gives the whole answer until the server closes. */
 async function raw(bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(bytes)
@@ -16,7 +16,7 @@ async function raw(bytes: string): Promise<string> {
 
 const request = (line: string, headers: string[]) => `${[line, ...headers, 'Connection: close'].join('\r\n')}\r\n\r\n`
 
-t.test('what is not HTTP is 400, in the one error body', async (t) => {
+t.test('a malformed request is 400, in the one error format', async (t) => {
   const broken: [name: string, bytes: string, status: number][] = [
     ['nonsense', 'hello\r\n\r\n', 400],
     ['an unknown method', request('FROB / HTTP/1.1', ['Host: a']), 400],
@@ -48,7 +48,7 @@ t.test('what is not HTTP is 400, in the one error body', async (t) => {
   }
 })
 
-t.test('a body that is announced and does not come is answered, and not waited for', async (t) => {
+t.test('a request with an announced body that does not come is answered, without a wait', async (t) => {
   for (const line of ['POST /api/v1/auth/login', 'POST /nothing', 'DELETE /livez']) {
     const answer = await raw(request(`${line} HTTP/1.1`, ['Host: a', 'Content-Type: application/json']))
     t.match(answer, /^HTTP\/1.1 4\d\d /, line)
@@ -59,7 +59,7 @@ t.test('HTTP/1.0 needs no Host', async (t) => {
   t.match(await raw('GET /livez HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 /)
 })
 
-t.test('methods that no route has are 405 and say which there are', async (t) => {
+t.test('an unknown method is 405 and names the known ones', async (t) => {
   for (const method of ['TRACE', 'QUERY', 'PROPFIND', 'DELETE']) {
     const answer = await raw(request(`${method} /livez HTTP/1.1`, ['Host: a']))
     t.match(answer, /^HTTP\/1.1 405 /, method)
@@ -67,7 +67,7 @@ t.test('methods that no route has are 405 and say which there are', async (t) =>
   }
 })
 
-t.test('a client that leaves in the middle disturbs nobody', async (t) => {
+t.test('a client that leaves in the middle does not disturb others', async (t) => {
   const socket = connect(port, '127.0.0.1')
   socket.write('POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{')
   socket.resetAndDestroy()

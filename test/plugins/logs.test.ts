@@ -27,7 +27,7 @@ function logged() {
     .map((line) => JSON.parse(line))
 }
 
-t.test('one line for a request: who, what, how it ended and how long it took', async (t) => {
+t.test('one line for a request: the user, the route, the result and the duration', async (t) => {
   forget()
   const { headers } = await send('GET', '/api/v1/items?limit=5&title=x', { as: admin.token })
   const answered = logged().filter(({ method }) => method)
@@ -55,7 +55,7 @@ t.test('probes, scrapes and the files of the documentation have no line', async 
   )
 })
 
-t.test('nothing that a schema marks as secret, or does not know, is written', async (t) => {
+t.test('no value that a schema marks as secret, or does not declare, is written', async (t) => {
   forget()
   const as = admin.token
   await send('POST', '/api/v1/auth/login', { body: { email: 'a@example.com', password: CANARY } })
@@ -72,7 +72,7 @@ t.test('nothing that a schema marks as secret, or does not know, is written', as
   t.match(lines, /"passwrd":"\[unknown\]"/)
 })
 
-t.test('a failure of ours is logged with its stack and answered without a word of it', async (t) => {
+t.test('an internal error is logged with its stack and answered without a word of it', async (t) => {
   const routes = t.testdir({
     'broken.ts': `export default async (app) => void app.get(
       '/broken',
@@ -123,7 +123,7 @@ t.test('whatever a proxy forwards, the address is one, in every line and in a se
   t.notMatch(text, /script/)
 })
 
-t.test('a proxy that is not trusted is told of once, with the setting', async (t) => {
+t.test('an untrusted proxy is reported once, with the setting', async (t) => {
   const { send } = await startApp(t, { LOG_LEVEL: 'warn' }, { log })
   forget()
   for (let count = 0; count < 3; count += 1)
@@ -133,7 +133,7 @@ t.test('a proxy that is not trusted is told of once, with the setting', async (t
   t.equal(warnings.length, 1)
 })
 
-t.test('nothing personal and nothing that looks like a credential is written, wherever it was pasted', async (t) => {
+t.test('no personal value and no text that looks like a credential is written, wherever it was pasted', async (t) => {
   const as = admin.token
   const secrets = [
     'tn_live_7n42DGM5Tflk9n8mt7Fhc7_f0o',
@@ -160,7 +160,7 @@ t.test('nothing personal and nothing that looks like a credential is written, wh
   t.equal(logged().find(({ query }) => query)?.query.title, kept, 'words and ids stay')
 })
 
-t.test('a refusal says which client, what was wrong where, and which header or setting decided', async (t) => {
+t.test('a refusal names the client, the fault and its place, and the header or setting that decided', async (t) => {
   const tiers = '{"once": [{ "limit": 1, "seconds": 60 }]}'
   const one = await startApp(
     t,
@@ -255,7 +255,7 @@ t.test('a refusal says which client, what was wrong where, and which header or s
   t.match(text, /http_refusals_total\{code="NOT_FOUND",method="any",route="none"\} 1/)
 })
 
-t.test('what is not HTTP has a line that says what it broke', async (t) => {
+t.test('a malformed request has a line that names its fault', async (t) => {
   forget()
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as { port: number }
@@ -266,7 +266,7 @@ t.test('what is not HTTP has a line that says what it broke', async (t) => {
   t.match(logged().at(-1), { requestId: id, ip: '127.0.0.1', code: 'HEADERS_TOO_LARGE', limit: '16 KiB of headers' })
 })
 
-t.test('the trace of a caller is in the line, in the lines of a failure, and in the answer', async (t) => {
+t.test('the trace of a client is in its log line, in the lines of a failure, and in the answer', async (t) => {
   const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
   const routes = t.testdir({
     'broken.ts': `export default async (app) => void app.get(

@@ -3,7 +3,7 @@ import { startApp } from '#test/support/app.ts'
 
 const { send } = await startApp(t)
 
-t.test('counts requests by route and status, with no value of a caller in a label', async (t) => {
+t.test('counts requests by route and status, with no value of a client in a label', async (t) => {
   const path = '/api/v1/products/01890000-0000-7000-8000-00000000cafe'
   for (let count = 0; count < 3; count += 1) await send('GET', path)
   await send('GET', '/api/v1/products?q=canary')
@@ -24,7 +24,7 @@ t.test('counts requests by route and status, with no value of a caller in a labe
   t.notMatch(text, /canary|cafe/)
 })
 
-t.test('nobody keeps metrics or the answers to probes', async (t) => {
+t.test('metrics and the answers to probes are not cached', async (t) => {
   for (const path of ['/metrics', '/livez', '/readyz']) {
     t.match(await send('GET', path), { status: 200, headers: { 'cache-control': 'no-store' } })
   }

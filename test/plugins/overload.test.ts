@@ -6,7 +6,7 @@ import { startApp, type TestApp } from '#test/support/app.ts'
 const tiers = JSON.stringify({ till: { windows: [{ limit: 3000, seconds: 60 }], priority: 'critical' } })
 const path = '/api/v1/categories'
 
-/** Keeps the database busy, with statements that wait for it until it is released. */
+/** Keeps the database busy, with statements that wait until it is released. */
 async function occupy(t: Test, { app }: TestApp) {
   const { promise, resolve } = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
@@ -23,7 +23,7 @@ async function occupy(t: Test, { app }: TestApp) {
   }
   t.teardown(release)
   async function waiting(count: number): Promise<void> {
-    // Statements that nobody refuses, however long they wait.
+    // Statements that are never refused, however long they wait.
     while (app.databaseLoad().waiting < count) {
       const missing = count - app.databaseLoad().waiting
       const statement = () => runUncancellable(async () => await app.db.execute(sql`select 1`))
@@ -41,7 +41,7 @@ const refused = {
 }
 
 t.test(
-  'the more there is to do, the more is refused: batches, then the rest, then critical keys, never health',
+  'the higher the load, the more is refused: batches, then the rest, then critical keys, never health',
   async (t) => {
     const started = await startApp(t, { DATABASE_POOL_MAX: '1', RATE_LIMIT_TIERS: tiers })
     const { send, someone } = started
@@ -80,13 +80,13 @@ t.test(
     for (const url of ['/livez', '/metrics']) t.equal((await send('GET', url)).status, 200, url)
 
     await release()
-    // A machine that is slow at the moment refuses what waited for long.
+    // A slow machine refuses requests that waited for long.
     for (const { status, body } of await Promise.all(admitted)) t.ok(status === 200 || body.error.code === 'OVERLOADED')
     t.equal((await send('GET', `${path}/export`)).status, 200)
   }
 )
 
-t.test('where no tier is critical, keys are as others', async (t) => {
+t.test('without a critical tier keys are as other requests', async (t) => {
   const started = await startApp(t, { DATABASE_POOL_MAX: '1' })
   const { waiting } = await occupy(t, started)
   await waiting(800)

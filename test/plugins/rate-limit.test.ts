@@ -14,7 +14,7 @@ const few = JSON.stringify({
 const start = (t: Test, more: Record<string, string> = {}) => startApp(t, { RATE_LIMIT_TIERS: few, ...more })
 const path = '/api/v1/products'
 
-// Logging in is an anonymous request too, so each test takes an address of its own behind the trusted proxy.
+// A login is an anonymous request too, so each test takes an address of its own behind the trusted proxy.
 let addresses = 0
 function newAddress(): Record<string, string> {
   addresses += 1
@@ -28,7 +28,7 @@ async function repeat(count: number, call: () => Promise<Answered>): Promise<num
   return statuses
 }
 
-t.test('an address without a credential has so many requests, and is told how many are left', async (t) => {
+t.test('an address without a credential has a number of requests, and is told how many are left', async (t) => {
   const { send } = await start(t, behindProxy)
   const headers = newAddress()
   t.match((await send('GET', path, { headers })).headers, {
@@ -45,7 +45,7 @@ t.test('an address without a credential has so many requests, and is told how ma
   t.equal((await send('GET', path, { headers: newAddress() })).status, 200, 'another address is not concerned')
 })
 
-t.test('paths that do not exist and refused credentials are charged to the address', async (t) => {
+t.test('unknown paths and refused credentials count for the address', async (t) => {
   const { send } = await start(t, behindProxy)
   const headers = newAddress()
   t.same(await repeat(4, () => send('GET', '/nothing', { headers })), [404, 404, 404, 429])
@@ -56,7 +56,7 @@ t.test('paths that do not exist and refused credentials are charged to the addre
   t.equal((await send('GET', path, { headers: address })).status, 429)
 })
 
-t.test('probes get through where their address has nothing left, and use nothing up', async (t) => {
+t.test('probes pass when their address has no requests left, and do not count', async (t) => {
   const { send } = await start(t, behindProxy)
   const headers = newAddress()
   for (const probe of ['/livez', '/readyz'])
@@ -67,7 +67,7 @@ t.test('probes get through where their address has nothing left, and use nothing
   t.equal((await send('GET', '/openapi.json', { headers })).status, 429, 'what else lies in memory is no probe')
 })
 
-t.test('a user is charged on their own account, wherever they are, and all windows hold', async (t) => {
+t.test('a user has one account from every address, and all windows hold', async (t) => {
   const { send, someone } = await start(t, behindProxy)
   const ada = await someone()
   const call = () => send('GET', path, { as: ada.token, headers: newAddress() })
@@ -79,7 +79,7 @@ t.test('a user is charged on their own account, wherever they are, and all windo
   t.same(await repeat(6, call), [200, 200, 200, 200, 429, 429])
 })
 
-t.test('an answer that is not sent again costs nothing', async (t) => {
+t.test('a 304 is free', async (t) => {
   const { send, someone } = await start(t, behindProxy)
   const admin = await someone('admin')
   const { body } = await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'Kept' } })
@@ -115,7 +115,7 @@ t.test('reads that cost the database more count for more', async (t) => {
   t.same(both, [200, 429], 'more than a whole window is all of it')
 })
 
-t.test('a key has the tier that it was given; unlimited has no limit and no headers', async (t) => {
+t.test('a key has its own tier; unlimited has no limit and no headers', async (t) => {
   const { app, send, someone } = await start(t, behindProxy)
   const admin = await someone('admin')
   const body = { name: 'load test', scopes: ['products:read'], tier: 'unlimited' }
@@ -144,12 +144,12 @@ t.test('keys share the account of their user, and no other', async (t) => {
   t.equal((await call(other)).status, 200)
 })
 
-t.test('nothing is limited where limits are switched off', async (t) => {
+t.test('there is no limit where limits are switched off', async (t) => {
   const { send } = await start(t, { RATE_LIMIT_ENABLED: 'false' })
   t.same(new Set(await repeat(10, () => send('GET', path))), new Set([200]))
 })
 
-t.test('while Redis is away the limit is local and the API goes on', async (t) => {
+t.test('while Redis is away the limit is local and the API works', async (t) => {
   const { send } = await start(t, { ...behindProxy, REDIS_URL: 'redis://127.0.0.1:1' })
   const headers = newAddress()
   t.same(await repeat(4, () => send('GET', path, { headers })), [200, 200, 200, 429])

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startApp } from '#test/support/app.ts'
 
-t.test('while it stops the server is not ready, serves what comes, and ends each connection', async (t) => {
+t.test('while it stops the server is not ready, serves requests, and ends each connection', async (t) => {
   const lines: string[] = []
   const log = { write: (line: string) => lines.push(line) > 0 }
   const { app, send } = await startApp(t, { LOG_LEVEL: 'error' }, { log })

@@ -82,7 +82,7 @@ t.test('a product in two lines is counted together', async (t) => {
   t.equal(await stockOf(chair), 0)
 })
 
-t.test('lines that cannot be ordered are refused, each with its reason', async (t) => {
+t.test('unorderable lines are refused, each with its reason', async (t) => {
   const [dollar, euro, gone] = [
     await product(9),
     await product(9, { currency: 'EUR' }),
@@ -128,7 +128,7 @@ t.test('an order goes from pending to paid to shipped, and nowhere else', async 
   t.equal(await stockOf(chair), 9)
 })
 
-t.test('a buyer marks no order as paid or shipped, and cancels only their own', async (t) => {
+t.test('a buyer marks no order as paid or shipped, and cancels only its own', async (t) => {
   const chair = await product(10)
   const { id } = (await order([{ productId: chair, quantity: 1 }])).body
   const makeKey = async (scopes: string[], as: string) =>
@@ -151,7 +151,7 @@ t.test('a buyer marks no order as paid or shipped, and cancels only their own', 
   t.match(await step(id, 'cancel'), { status: 200, body: { status: 'cancelled' } })
 })
 
-t.test('the document says which scope a step needs', async (t) => {
+t.test('the document names the scope of a step', async (t) => {
   const { paths, components } = (await send('GET', '/openapi.json')).body
   const scopesOf = (name: string) => paths[`/api/v1/orders/{id}/${name}`].post.security[0].bearer
   t.same(
@@ -176,7 +176,7 @@ t.test('a cancelled order gives its stock back, once', async (t) => {
   t.same([await stockOf(chair), await stockOf(desk)], [10, 10])
 })
 
-t.test('a step is only taken from the version that the caller read', async (t) => {
+t.test('a step is only taken from the version that the client read', async (t) => {
   const chair = await product(10)
   const { id } = (await order([{ productId: chair, quantity: 4 }])).body
   const path = `/api/v1/orders/${id}`
@@ -219,7 +219,7 @@ t.test('404 for someone else, as if the order did not exist', async (t) => {
   t.equal((await send('GET', '/api/v1/orders', {})).status, 401)
 })
 
-t.test('what was ordered stands: it cannot be changed or deleted', async (t) => {
+t.test('a placed order cannot be changed or deleted', async (t) => {
   const { id } = (await order([{ productId: await product(1), quantity: 1 }])).body
   for (const method of ['PUT', 'PATCH', 'DELETE']) {
     t.match(await send(method, `/api/v1/orders/${id}`, { as: ada.token }), {
@@ -229,7 +229,7 @@ t.test('what was ordered stands: it cannot be changed or deleted', async (t) => 
   }
 })
 
-t.test('a product that was ordered cannot be deleted', async (t) => {
+t.test('an ordered product cannot be deleted', async (t) => {
   const chair = await product(1)
   await order([{ productId: chair, quantity: 1 }])
   const refused = await send('DELETE', `/api/v1/products/${chair}`, { as: admin.token })

@@ -5,7 +5,7 @@ const { send, someone } = await startApp(t)
 const [admin, ada] = [await someone('admin'), await someone()]
 const login = (email: string, password: string) => send('POST', '/api/v1/auth/login', { body: { email, password } })
 
-t.test('an administrator makes a user, who logs in; no answer has a password in it', async (t) => {
+t.test('a user made by an administrator can log in; no answer has a password in it', async (t) => {
   const body = { email: 'New.Person@Example.com', password: 'a new password 7', name: 'New' }
   const created = await send('POST', '/api/v1/users', { as: admin.token, body })
   t.match(created, { status: 201, body: { email: 'new.person@example.com', role: 'member', active: true } })
@@ -18,7 +18,7 @@ t.test('an administrator makes a user, who logs in; no answer has a password in 
   t.notMatch((await send('GET', '/api/v1/users', { as: admin.token })).text, /password|argon/i)
 })
 
-t.test('a password is changed by a patch, and kept by a replacement that does not name it', async (t) => {
+t.test('a password is changed by a patch, and kept by a replacement without one', async (t) => {
   const { body } = await send('POST', '/api/v1/users', {
     as: admin.token,
     body: { email: 'two@example.com', password: 'the first password', name: 'Two' }
@@ -46,7 +46,7 @@ t.test('a role that does not exist is refused', async (t) => {
   t.match(refused, { status: 409, body: { error: { code: 'REFERENCE_CONFLICT' }, details: [{ path: '/role' }] } })
 })
 
-t.test('unknown, wrong and disabled get one and the same answer', async (t) => {
+t.test('an unknown user, a wrong password and a disabled user get the same answer', async (t) => {
   const gone = await someone()
   await send('PATCH', `/api/v1/users/${gone.id}`, { as: admin.token, body: { active: false } })
   const answers = [
@@ -60,7 +60,7 @@ t.test('unknown, wrong and disabled get one and the same answer', async (t) => {
   }
 })
 
-t.test('me is the caller, who may change their name and nothing else', async (t) => {
+t.test("me is the caller's own user, and only its name can be changed", async (t) => {
   t.match(await send('GET', '/api/v1/users/me', { as: ada.token }), {
     status: 200,
     body: { id: ada.id },
@@ -78,7 +78,7 @@ t.test('me is the caller, who may change their name and nothing else', async (t)
   t.equal((await send('GET', '/api/v1/users/me')).status, 401)
 })
 
-t.test('a member is refused, and told which scope is missing', async (t) => {
+t.test('a member is refused, and the missing scope is named', async (t) => {
   t.match(await send('GET', '/api/v1/users', { as: ada.token }), {
     status: 403,
     headers: { 'www-authenticate': /error="insufficient_scope", scope="users:read"/ },

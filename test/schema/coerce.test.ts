@@ -36,7 +36,7 @@ t.test('any other spelling of a number stays text, for the validator to refuse',
   }
 })
 
-t.test('every safe integer survives the way through text', async (t) => {
+t.test('every safe integer survives the conversion from text', async (t) => {
   t.doesNotThrow(() =>
     fc.assert(fc.property(fc.maxSafeInteger(), (value) => coerced('whole', String(value)) === value))
   )
@@ -61,14 +61,14 @@ t.test('text stays as it is, and one value given twice stays a list', async (t) 
   t.same(coerced('whole', ['1', '2']), ['1', '2'])
 })
 
-t.test('what no property declares is left alone', async (t) => {
+t.test('an undeclared property is left alone', async (t) => {
   const data = { other: '1', toString: '2' }
   t.same(coerce(data, { properties }), [])
   t.same(coerce(data, {}), [])
   t.same(data, { other: '1', toString: '2' })
 })
 
-t.test('a NUL or a lone surrogate is refused wherever it stands, and by a JSON pointer', async (t) => {
+t.test('a NUL or a lone surrogate is refused in every place, and by a JSON pointer', async (t) => {
   const fault = { code: 'text', message: 'must not contain NUL or lone surrogates' }
   const faults = coerce({ text: 'a\0b', 'a/b~c': ['fine', '\ud800'], whole: '1' }, { properties })
   t.same(faults, [
@@ -77,7 +77,7 @@ t.test('a NUL or a lone surrogate is refused wherever it stands, and by a JSON p
   ])
 })
 
-t.test('clean text is what PostgreSQL stores: no NUL, no half of a pair', async (t) => {
+t.test('clean text is text that PostgreSQL stores: no NUL, no lone surrogate', async (t) => {
   t.equal(isCleanText('naïve 😀 \u0001'), true)
   for (const text of ['\0', 'a\0', '\ud83d', '\ude00\ud83d']) t.equal(isCleanText(text), false)
 })

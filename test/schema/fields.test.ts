@@ -26,7 +26,7 @@ t.test('an id is read-only by nature; a reference to another is not', async (t) 
   t.equal(takes(Currency(), 'eur'), false)
 })
 
-t.test('marks do not change the schema that they are given', async (t) => {
+t.test('marks do not change the given schema', async (t) => {
   const schema = Type.Integer()
   t.equal(ReadOnly(schema).readOnly, true)
   t.equal(WriteOnly(schema).writeOnly, true)
@@ -34,7 +34,7 @@ t.test('marks do not change the schema that they are given', async (t) => {
   t.same({ ...schema }, { ...Type.Integer() })
 })
 
-t.test('a nullable field takes null and what it took before, and 0 stays 0', async (t) => {
+t.test('a nullable field takes null and its other values, and 0 stays 0', async (t) => {
   const listed = Type.Unsafe<string>({ type: 'string', enum: ['a', 'b'] })
   for (const [schema, value] of [
     [Type.Integer(), 0],
@@ -62,9 +62,9 @@ t.test('a bare schema has no null and no marks', async (t) => {
   t.same(bare(Letters), Letters)
 })
 
-t.test('a currency is one of ISO 4217 that is in use and has minor units', (t) => {
+t.test('a currency is an ISO 4217 code in use with minor units', (t) => {
   const known = new Set(Intl.supportedValuesOf('currency'))
-  // Newer than what Node knows, or units of account that it leaves out.
+  // Newer than Node's list, or units of account that it leaves out.
   const others = ['BOV', 'CHE', 'CHW', 'CLF', 'COU', 'MXV', 'USN', 'UYI', 'UYW', 'VED', 'XAD', 'XCG']
   t.same(
     [...CURRENCIES].filter((code) => !known.has(code) && !others.includes(code)),

@@ -14,7 +14,7 @@ t.test('every code of the catalogue makes a body that fits the schema', async (t
   }
 })
 
-t.test('faults and facts have their places, and the sentence counts the faults', async (t) => {
+t.test('faults and facts have their places, and the message has the number of faults', async (t) => {
   const fault = { in: 'body', path: '/a', code: 'type', message: 'must be string' } as const
   const one = toProblem(validationFailed([fault]), 'req-2')
   t.match(one, { detail: '1 field was refused.', details: [fault], error: { details: {} } })

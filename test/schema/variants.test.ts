@@ -35,7 +35,7 @@ t.test('an answer has every field but the write-only ones', async (t) => {
   t.notOk(Sparse.required)
 })
 
-t.test('a create takes what callers write; defaults and nullables may be left out', async (t) => {
+t.test('a create takes the fields that clients write; defaults and nullables may be left out', async (t) => {
   const body = { ...full, price: { ...full.price, currency: 'EUR' } }
   t.same(refusedFields(Create, body), [])
   t.same(body, { ...full, price: { amount: 1, currency: 'EUR' }, note: null, stock: 0 } as never)
@@ -43,7 +43,7 @@ t.test('a create takes what callers write; defaults and nullables may be left ou
   t.same(refusedFields(Create, {}), ['/name required', '/price required', '/password required'])
 })
 
-t.test('an update takes any part and fills nothing in, inside an object too (RFC 7396)', async (t) => {
+t.test('an update takes any part and fills in no default, inside an object too (RFC 7396)', async (t) => {
   const body = { price: { amount: 3 } }
   t.same(refusedFields(Update, body), [])
   t.same(body, { price: { amount: 3 } })
@@ -55,13 +55,13 @@ t.test('an update takes any part and fills nothing in, inside an object too (RFC
   ])
 })
 
-t.test('a replace is whole, except for what no answer shows', async (t) => {
+t.test('a replace is whole, except for fields that no answer shows', async (t) => {
   const { password, ...shown } = { ...full, price: { amount: 1, currency: 'USD' } }
   t.same(refusedFields(Replace, shown), [])
   t.same(refusedFields(Replace, { password }), ['/name required', '/price required'])
 })
 
-t.test('each has its name, and is made once', async (t) => {
+t.test('each variant has its name, and is made once', async (t) => {
   t.same(
     [Response, Sparse, Create, Update, Replace].map((schema) => schema.$id),
     ['Thing', 'ThingSparse', 'ThingCreate', 'ThingUpdate', 'ThingReplace']
@@ -78,7 +78,7 @@ t.test('a schema without a name has variants without one', async (t) => {
   t.equal(Create.additionalProperties, false)
 })
 
-t.test('what only the server writes inside a list is refused and not asked for', async (t) => {
+t.test('a field that only the server writes is refused and not required inside a list', async (t) => {
   const Order = Type.Object({
     lines: Type.Array(Type.Object({ quantity: Type.Integer(), price: ReadOnly(Type.Integer()) }))
   })

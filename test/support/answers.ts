@@ -10,7 +10,7 @@ interface Operation {
   responses: Record<string, { content?: Record<string, { schema?: object }> }>
 }
 
-/** An answer that a test saw. */
+/** An answer in a test. */
 export interface Seen {
   method: string
   url: string
@@ -20,8 +20,8 @@ export interface Seen {
 }
 
 /**
- * Checks answers against the OpenAPI document: the status is listed for the operation, and so is the media type, and
- * the body fits its schema. What no operation documents (a path that does not exist) must be a Problem.
+ * Checks answers against the OpenAPI document: it lists the status and the media type for the operation, and the body
+ * fits its schema. An answer outside of all operations (an unknown path) must be a Problem.
  */
 export function answerChecker(document: OpenApi): (seen: Seen) => string | undefined {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
@@ -37,7 +37,7 @@ export function answerChecker(document: OpenApi): (seen: Seen) => string | undef
   paths.sort((a, b) => Number(b.isExact) - Number(a.isExact))
   const validators = new Map<string, ValidateFunction>()
 
-  // `fields=` leaves fields out, which the schemas of whole rows cannot say.
+  // `fields=` leaves fields out, which the schemas of whole rows do not allow.
   function fits(schema: object, body: unknown, isWhole = true): string | undefined {
     const root = isWhole ? 'tenon' : 'sparse'
     const key = JSON.stringify(schema).replaceAll('"#/components', `"${root}#/components`)
@@ -58,7 +58,7 @@ export function answerChecker(document: OpenApi): (seen: Seen) => string | undef
     const response = operation.responses[String(status)]
     if (!response) return `${where}: this status is not documented`
     if (method === 'HEAD') return undefined
-    // An answer without its body is what `Prefer: return=minimal` asks for.
+    // `Prefer: return=minimal` asks for an answer without its body.
     if (status === 201 && body === undefined && contentType === undefined) return undefined
     if (!response.content) return body === undefined ? undefined : `${where}: a body where none is documented`
     const media = response.content[contentType?.split(';')[0] as string]

@@ -8,9 +8,9 @@ import { users } from '#src/identity/tables/users.ts'
 import { answerChecker } from './answers.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
 
-/** What a request of a test may have besides its method and path. */
+/** The optional parts of a request in a test. */
 export interface Sent {
-  /** An access token, or nobody's. */
+  /** An access token; anonymous when left out. */
   as?: string | undefined
   /** Sent as JSON; a string or buffer as it is. */
   body?: unknown
@@ -29,7 +29,7 @@ export interface Answered {
 /** Calls the application. Every answer is checked against the OpenAPI document on the way. */
 export type Send = (method: string, url: string, sent?: Sent) => Promise<Answered>
 
-/** A user of a test, and their access token. */
+/** A user of a test, with its access token. */
 export interface Someone {
   id: string
   email: string
@@ -44,14 +44,14 @@ export interface TestApp {
   someone: (role?: string) => Promise<Someone>
 }
 
-// The one switch: with `TEST_BATCHING=off` the whole suite runs on statements of each request's own.
+// `TEST_BATCHING=off` runs the whole suite without batched statements.
 const batches = process.env.TEST_BATCHING !== 'off'
 
 /** The password of every user that a test makes. */
 export const PASSWORD = 'a test password 42'
 let passwordHash: Promise<string> | undefined
 
-/** The configuration of a test's application: its own database, nothing printed. */
+/** The configuration of a test's application: its own database, and no log. */
 export function testConfig(database: TestDatabase, overrides: Partial<Record<keyof Config, string>> = {}): Config {
   return loadConfig({
     NODE_ENV: 'test',
@@ -70,7 +70,7 @@ export async function startApp(
   options: AppOptions = {}
 ): Promise<TestApp> {
   const database = await createDatabase(t)
-  // What a test brings may need more than the migrations made.
+  // Routes of a test may need more tables than the template has.
   const migrate = options.routes ? { MIGRATE_ON_START: 'true' } : {}
   const app = await buildApp(testConfig(database, { ...migrate, ...overrides }), { batches, ...options })
   // Teardowns run last first: the application lets go of the database before it is dropped.
@@ -78,7 +78,7 @@ export async function startApp(
   return { app, database, send: makeSend(t, app), someone: (role = 'member') => makeUser(app, role) }
 }
 
-/** How a test calls an application. */
+/** Makes the function by which a test calls an application. */
 export function makeSend(t: Test, app: FastifyInstance): Send {
   const check = answerChecker(app.swagger() as never)
   return async function send(method, url, { as, body, headers = {} } = {}) {
@@ -109,7 +109,7 @@ export function makeSend(t: Test, app: FastifyInstance): Send {
   }
 }
 
-/** Makes a user of a role, who logs in. */
+/** Makes a user of a role and logs it in. */
 export async function makeUser(app: FastifyInstance, role: string): Promise<Someone> {
   passwordHash ??= hashPassword(PASSWORD)
   const email = `${randomBytes(6).toString('hex')}@example.com`

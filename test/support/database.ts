@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { openDatabase } from '#src/db/open.ts'
 
-/** Where a test's own database is, as configuration. */
+/** The address of a test's own database, as configuration. */
 export interface TestDatabase {
   DATABASE_URL?: string
   DATA_DIR: string
@@ -16,7 +16,7 @@ interface Teardown {
   teardown(end: () => unknown): void
 }
 
-/** The PostgreSQL that the suite runs on; without it, it runs on the embedded one. */
+/** The URL of the suite's PostgreSQL; undefined on the embedded database. */
 export const serverUrl = process.env.TEST_DATABASE_URL
 export const isPostgres = serverUrl !== undefined
 
@@ -53,7 +53,7 @@ async function prepareOnServer(url: string): Promise<void> {
   await server.end()
 }
 
-/** A migrated database of a test's own, gone when the test ends. */
+/** A migrated database for one test, dropped when the test ends. */
 export async function createDatabase(t: Teardown): Promise<TestDatabase> {
   if (!serverUrl) return copyTemplate(t)
   return { DATABASE_URL: await createOnServer(t, serverUrl, template), DATA_DIR: makeDirectory(t) }
@@ -66,7 +66,8 @@ export function copyTemplate(t: Teardown): TestDatabase {
   return { DATA_DIR }
 }
 
-// A copy of 40 MB and what a test writes cost a third of a second less in memory; a container may have 64 MB of it.
+// A copy of 40 MB and a test's writes take a third of a second less in memory; a container may have 64 MB of it.
+// there.
 const MEMORY = '/dev/shm'
 const ENOUGH_BYTES = 4_000_000_000
 const hasMemory = existsSync(MEMORY) && freeBytes(MEMORY) > ENOUGH_BYTES
@@ -82,7 +83,7 @@ function makeDirectory(t: Teardown): string {
   return made
 }
 
-/** The URL of a database of a test's own in which nothing is, where the suite runs on a server. */
+/** The URL of an empty database for one test, where the suite runs on a server. */
 export function createEmptyDatabase(t: Teardown): Promise<string> {
   return createOnServer(t, serverUrl as string, 'template0')
 }

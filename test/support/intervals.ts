@@ -1,9 +1,8 @@
 import type { Test } from 'tap'
 
 /**
- * Takes over the intervals of a length that are begun from now on. Only those: what else is looked at every so often goes
- * on as it does, where a mocked clock would let a day go by for all of them.
- * @returns what lets one such time go by.
+ * Takes over new intervals of one length. Other timers keep running: a mocked clock would advance all of them by a day.
+ * @returns a function that runs the intervals once.
  */
 export function takeIntervals(t: Test, everyMs: number): () => void {
   const taken = new Map<NodeJS.Timeout, () => void>()

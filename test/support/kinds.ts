@@ -5,7 +5,7 @@ import { resourceColumns, timestamp } from '#src/db/columns.ts'
 import type { Declaration } from '#src/resource/declaration.ts'
 import { Id, Nullable, Timestamp } from '#src/schema/fields.ts'
 
-/** One row of the matrix: a type of column, the schema of its field, and values in their order, as they are answered. */
+/** One row of the matrix: a type of column, the schema of its field, and answered values in ascending order. */
 export interface Kind {
   key: string
   /** The type as SQL. */
@@ -13,7 +13,7 @@ export interface Kind {
   column: (name: string) => object
   schema: TSchema
   values: unknown[]
-  /** What is sent for each value, where that is something else. */
+  /** The values to send, where they differ. */
   sent?: unknown[]
 }
 
@@ -262,7 +262,7 @@ export const kinds: Kind[] = [
   }
 ]
 
-/** The resource of a kind: its value and one that may be null, and an include under a name that the server uses itself. */
+/** The resource of a kind: its value, a nullable one, and an include under a name that the server uses itself. */
 export function declare({ key, column, schema }: Kind, list: Declaration['list'] = {}): Declaration {
   const table = pg.pgTable(`kind_${key}`, {
     ...resourceColumns(),

@@ -5,7 +5,7 @@ interface Refusable {
   headers?: Record<string, string>
 }
 
-/** What a request comes to for a client that comes back when it is told to: on a busy machine some are. */
+/** The answer for a client that repeats a refused request after Retry-After: a busy machine refuses some. */
 export async function patiently<A extends Refusable>(send: () => Promise<A>): Promise<A> {
   const answer = await send()
   if (answer.status !== 503) return answer

@@ -11,7 +11,7 @@ interface Teardown {
   teardown(end: () => unknown): void
 }
 
-/** Why there is no pooler to test with; undefined when there is one. */
+/** Why no test with a pooler is possible; undefined when it is. */
 export function missingPooler(): string | undefined {
   if (!serverUrl) return 'needs a PostgreSQL'
   return spawnSync('pgbouncer', ['--version']).status === 0 ? undefined : 'pgbouncer is not installed'

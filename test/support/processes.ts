@@ -3,10 +3,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-/** A server in a process of its own, ended with the test. @returns where it listens. */
+/** A server in a process of its own, ended with the test. @returns its address. */
 export async function startServer(t: Test, env: Record<string, string>): Promise<string> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/server.ts', import.meta.url))], {
-    // Without what the test runner put there: the server is not to be watched.
+    // Without the test runner's variables, which would instrument the server.
     env: { PATH: process.env.PATH, NODE_ENV: 'test', LOG_LEVEL: 'error', PORT: '0', MIGRATE_ON_START: 'false', ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })

@@ -4,7 +4,7 @@ import type { Resource } from '#src/resource/model.ts'
 import { bare } from '#src/schema/fields.ts'
 import type { Send } from '#test/support/app.ts'
 
-/** A resource as its declaration makes it, and where it is. */
+/** A declared resource, and its path. */
 export interface Declared {
   path: string
   resource: Resource
@@ -12,7 +12,7 @@ export interface Declared {
   routes: { method: string; url: string }[]
 }
 
-/** Every resource that is declared under `routes/`, found through the routes alone. */
+/** Every resource under `routes/`, found through the routes alone. */
 export function declaredResources(app: FastifyInstance): Declared[] {
   const found = new Map<Resource, Declared>()
   for (const { method, url, config } of app.routeTable) {
@@ -32,7 +32,7 @@ export const has = ({ routes }: Declared, method: string, url: string) =>
 
 let count = 0
 
-/** A body that creates a row: new in what must be unique, and naming rows that exist where it must name some. */
+/** A body that creates a row: with new values in unique fields, and existing rows in required references. */
 export async function newBody(all: Declared[], { resource }: Declared, send: Send, as: string) {
   const body: Record<string, unknown> = await sample(all, resource.variants.Create, send, as)
   for (const name of Object.keys(body)) {

@@ -4,27 +4,27 @@ import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import tap, { type Test } from 'tap'
 
-/** The files of each suite, as globs from the root of the repository. `rest` has those that no other suite has. */
+/** The files of each suite, as globs from the root of the repository. `rest` has the remaining files. */
 const SUITES = {
   database: ['test/{db,concurrency}/**/*.test.ts'],
   http: ['test/{plugins,limits,observe,openapi,schema}/**/*.test.ts'],
   identity: ['test/identity/**/*.test.ts'],
   resource: ['test/resource/**/*.test.ts']
 }
-// Run by commands of their own.
+// These have commands of their own.
 const APART = ['test/{long,suite}/**']
 const FILE_TIMEOUT_MS = 300_000
 
 const root = join(import.meta.dirname, '../..')
 let running: Test | undefined
 
-/** The test of the file that is being run: what `import t from 'tap'` gives in it. */
+/** The test of the current file: the value of `import t from 'tap'` in it. */
 export const runningFile = (): Test => running as Test
 
 /**
  * Runs the files of a suite one after another in this process. Modules are loaded and compiled once for all of them,
- * which is most of what a file costs that runs alone: 6 s of CPU before its first request, and 1 s here. Each file stays
- * a test with a name, a time and teardowns of its own.
+ * which is most of the cost of a file: alone it takes 6 s of CPU before its first request, and 1 s here. Each file
+ * stays a test with its own name, time and teardowns.
  */
 export async function runSuite(name: keyof typeof SUITES | 'rest'): Promise<void> {
   const files = filesOf(name)
@@ -33,7 +33,7 @@ export async function runSuite(name: keyof typeof SUITES | 'rest'): Promise<void
   const hooks = registerHooks({
     resolve(specifier, context, next) {
       if (specifier !== 'tap' || !urls.has(context.parentURL ?? '')) return next(specifier, context)
-      // An address of its own for each file, so that it is evaluated for each.
+      // A URL of its own for each file, so that the module is evaluated for each.
       return { url: `${shared}?${encodeURIComponent(context.parentURL as string)}`, shortCircuit: true }
     }
   })

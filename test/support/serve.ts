@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import type { Config } from '#src/config.ts'
 import { startApp, type TestApp } from './app.ts'
 
-/** The application, listening, with an issuer that is the address it listens on: what real clients need. */
+/** The application, listening, with its own address as the issuer, which real clients need. */
 export async function serveApp(
   t: Test,
   overrides: Partial<Record<keyof Config, string>> = {}
@@ -15,7 +15,7 @@ export async function serveApp(
   return { ...started, origin }
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))

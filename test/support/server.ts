@@ -7,10 +7,10 @@ import type { Test } from 'tap'
 export interface ServerProcess {
   child: ChildProcess
   pid: number
-  /** Everything it printed so far, logs apart. */
+  /** Its standard output so far, without the log. */
   printed: () => string
   complained: () => string
-  /** Settles with the address when it listens. */
+  /** Settles with the address once it listens. */
   listens: () => Promise<string>
   /** Settles with the exit code, or the signal that ended it. */
   ended: Promise<number | string>
@@ -18,7 +18,7 @@ export interface ServerProcess {
 
 const entry = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
 
-/** Starts `src/server.ts` with this environment alone. Ended when the test ends, if it is still there. */
+/** Starts `src/server.ts` with only this environment. Ended with the test, if it still runs. */
 export function startServerProcess(t: Test, env: Record<string, string>): ServerProcess {
   const { PATH, NODE_OPTIONS, ...rest } = process.env
   const tap = Object.fromEntries(Object.entries(rest).filter(([name]) => /^_?TAP|PROCESSINFO/.test(name)))

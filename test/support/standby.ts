@@ -10,7 +10,7 @@ interface Teardown {
   teardown(end: () => unknown): void
 }
 
-/** A real PostgreSQL of a test's own. */
+/** A real PostgreSQL for one test. */
 export interface OwnPostgres {
   url: string
   /** Runs a statement on it. */
@@ -19,7 +19,7 @@ export interface OwnPostgres {
   kill: () => Promise<void>
 }
 
-/** Where the programs of a PostgreSQL server are, which a standby needs; undefined where there is none. */
+/** The folder of the PostgreSQL programs, which a standby needs; undefined where there is none. */
 export const programs = findPrograms()
 
 function findPrograms(): string | undefined {
@@ -31,7 +31,7 @@ function findPrograms(): string | undefined {
   )
 }
 
-/** Starts a primary and a streaming standby of it, gone when the test ends. */
+/** Starts a primary and its streaming standby, removed when the test ends. */
 export async function startPair(t: Teardown): Promise<{ primary: OwnPostgres; standby: OwnPostgres }> {
   const folder = mkdtempSync(join(tmpdir(), 'tenon-standby-'))
   const owner = ownerOf(folder)
@@ -59,7 +59,7 @@ async function startOn(t: Teardown, folder: string, data: string, owner: object)
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const client = postgres(url, { max: 1, backoff: () => 0.05, onnotice: () => {} })
   async function kill(): Promise<void> {
-    // Immediate shutdown: what SIGKILL does, with the children.
+    // Immediate shutdown: like SIGKILL, with the child processes.
     child.kill('SIGQUIT')
     await ended
   }

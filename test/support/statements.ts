@@ -5,12 +5,12 @@ interface Logged {
   options: { logger: object }
 }
 
-// What is asked every second, whoever is there: whether rights have changed, and whether changes are heard.
+// The regular statements of the background: changes of rights, and the ping of the notification channel.
 const BACKGROUND = /pg_snapshot_xmin|identity_changes|pg_notify/
 
 /**
- * Notes every statement that an application sends from now on, without what begins and ends transactions. Statements
- * that were prepared before are not seen, so this is for the beginning of a test.
+ * Notes every later statement of an application, except the begin and end of transactions. It misses statements that
+ * were prepared before, so use it at the beginning of a test.
  */
 export function noteStatements(app: FastifyInstance): { of: (work: () => Promise<unknown>) => Promise<string[]> } {
   const { session } = app.db as unknown as { session: Logged }

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-// Node would take the place of a link instead.
+// Without these Node would resolve a link to its target.
 const LINKED = ['--preserve-symlinks', '--preserve-symlinks-main']
 
 /**
  * Runs a command of `src/cli.ts` in a process of its own.
- * @param root the folder of the project; a link to it is taken for the folder itself.
- * @returns its exit code, and all that it printed.
+ * @param root the folder of the project; a link to it counts as the folder itself.
+ * @returns its exit code and its output.
  */
 export async function tenon(
   args: string[],

@@ -5,7 +5,7 @@ import { buildApp } from '#src/app.ts'
 import { createFirstAdmin } from '#src/identity/users.ts'
 import { testConfig } from './app.ts'
 
-/** The requests that `docs/request.md` follows. */
+/** The requests in `docs/request.md`. */
 const REQUESTS = {
   read: (id: string) => ({ method: 'GET', url: `/api/v1/products/${id}` }),
   list: () => ({ method: 'GET', url: '/api/v1/products?limit=5&sort=name' }),
@@ -20,8 +20,8 @@ const root = `${import.meta.dirname}/../../`
 const WARM = 5
 
 /**
- * Prints as JSON which of our files each kind of request runs once it is warm, in the order of their first function.
- * A process of its own: taking V8's counters resets them, which would end the coverage of a test.
+ * Prints as JSON the files of this repository that each kind of request runs once it is warm, in the order of their
+ * first function. In a process of its own: reading V8's counters resets them, which would break the coverage of a test.
  */
 async function trace(dataDir: string): Promise<void> {
   const app = await buildApp(testConfig({ DATA_DIR: dataDir }))

@@ -6,7 +6,7 @@ import { startApp } from '#test/support/app.ts'
 import { kindRoutes } from '#test/support/fixtures.ts'
 import { ddlOf, declare, type Kind } from '#test/support/kinds.ts'
 
-// A quick run asks for one operand of each operator and three orders.
+// A quick run tests one operand of each operator and three orders.
 const ordersOf = (isOrdered: boolean, isWhole: boolean) => {
   if (!isOrdered) return ['id']
   return isWhole
@@ -14,7 +14,7 @@ const ordersOf = (isOrdered: boolean, isWhole: boolean) => {
     : ['value', 'maybe', '-maybe,value']
 }
 
-/** Every type of column with everything that a resource can do: a cell of the matrix works, or the start refuses it. */
+/** Tests every type of column with every feature of a resource: a cell of the matrix works, or the start refuses it. */
 export async function testKinds(t: Test, kinds: Kind[], isWhole: boolean): Promise<void> {
   const { app, send, someone } = await startApp(t, {}, kindRoutes)
   const admin = (await someone('admin')).token
@@ -33,7 +33,7 @@ export async function testKinds(t: Test, kinds: Kind[], isWhole: boolean): Promi
 
     t.test(`${key} (${type.name})`, async (t) => {
       await app.db.execute(ddlOf(kind))
-      // Each value, the first twice so that there is a tie; every other one is null besides.
+      // Each value, the first twice for a tie; every other row has null in the nullable field.
       const rows: Row[] = []
       for (const index of [0, ...values.keys()]) {
         const body = { value: sent[index], ...(rows.length % 2 && { maybe: sent[index] }) }

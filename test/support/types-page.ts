@@ -1,6 +1,6 @@
 import { TYPES } from '#src/resource/types/types.ts'
 
-/** The page of the documentation that lists the types of columns, from what the engine knows of them. */
+/** The documentation page of the column types, from the engine's own table. */
 export function typesPage(): string {
   const yes = (is: boolean) => (is ? 'yes' : '')
   const rows = TYPES.map((type) => [

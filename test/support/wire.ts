@@ -8,7 +8,7 @@ interface Teardown {
   teardown(end: () => unknown): void
 }
 
-/** A server of a test's own, and its connections. */
+/** A server for one test, and its connections. */
 export interface TestServer {
   url: string
   sockets: Set<Socket>
@@ -21,7 +21,7 @@ export interface TestServer {
 const CANCEL_REQUEST = 80_877_102
 const isCancel = (message: Buffer) => message.length === 16 && message.readInt32BE(4) === CANCEL_REQUEST
 
-/** What a server says when a statement was cancelled: the error, and that it is ready for the next one. */
+/** The answer of a server to a cancelled statement: the error, and that it is ready for the next one. */
 export const CANCELLED = (() => {
   const fields = Buffer.from('SERROR\0VERROR\0C57014\0Mcanceling statement due to user request\0\0')
   const head = Buffer.from('E\0\0\0\0')
@@ -29,26 +29,26 @@ export const CANCELLED = (() => {
   return Buffer.concat([head, fields, Buffer.from('Z\0\0\0\x05I')])
 })()
 
-/** A PostgreSQL, and what a test may do to it. */
+/** A PostgreSQL with faults that a test can switch on. */
 export interface WireServer extends TestServer {
-  /** From now on what arrives is swallowed, as by a network that lost its route. */
+  /** Swallows all data from now on, like a network that lost its route. */
   silence: () => void
   /** Answers again, but only on new connections. */
   speak: () => Promise<void>
-  /** Swallows from the statement on that contains this text. It still cancels what it is asked to. */
+  /** Swallows data from the statement with this text on. It still executes cancel requests. */
   silenceAt: (text: string) => void
   /** Cuts the connection in the next answer that contains this text, just before it. */
   cutAnswerAt: (text: string) => void
-  /** From now on only the beginning of a long answer comes, as on a link that takes hours for the rest. */
+  /** Sends only the beginning of long answers from now on, like a link that takes hours for the rest. */
   trickle: () => void
-  /** Settles when it swallows. */
+  /** Settles when it begins to swallow data. */
   hasFallenSilent: () => Promise<unknown>
 }
 
 /**
- * PGlite behind PostgreSQL's wire protocol, so that what speaks to a server is tested where there is none.
- * It has one session: tests of more than one connection at a time need a real server.
- * @param dataDir of a database that there is; a new one is made when left out, which takes seconds.
+ * PGlite behind PostgreSQL's wire protocol, to test the client of a server without a server. It has one session: tests
+ * with several connections at a time need a real server.
+ * @param dataDir of an existing database; without it a new one is made, which takes seconds.
  */
 export async function startWire(t: Teardown, dataDir?: string): Promise<WireServer> {
   const database = await PGlite.create(dataDir)
@@ -104,16 +104,16 @@ export async function startWire(t: Teardown, dataDir?: string): Promise<WireServ
   }
 }
 
-/** The same for several processes, and what is behind it. */
+/** The same for several processes, with its database. */
 export interface SharedWire extends TestServer {
   database: PGlite
-  /** From now on what arrives is swallowed. */
+  /** Swallows all data from now on. */
   silence: () => void
 }
 
 /**
- * A migrated PGlite for several processes: one connection after the other has its one session, each until its statement
- * or transaction ends. What is notified is heard by nobody.
+ * A migrated PGlite for several processes: one connection after the other gets its one session, each until its
+ * statement or transaction ends. Notifications reach no listener.
  */
 export async function startSharedWire(t: Teardown): Promise<SharedWire> {
   const { DATA_DIR } = copyTemplate(t)
@@ -155,7 +155,7 @@ export async function startSharedWire(t: Teardown): Promise<SharedWire> {
 
 const IDLE = Buffer.from('Z\0\0\0\x05I')
 
-/** A server that treats every connection in one way, such as closing it. @param on its port, any when left out. */
+/** A server that treats every connection in one way, such as closing it. @param on its port, a free one by default. */
 export async function startServer(t: Teardown, treat: (socket: Socket) => void, on = 0): Promise<TestServer> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -180,7 +180,7 @@ export async function startServer(t: Teardown, treat: (socket: Socket) => void, 
   return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, sockets, cut, stop }
 }
 
-// One after the other. The first message has no type byte, every other has one before its length.
+// One message after the other. The first has no type byte, every other has one before its length.
 function onMessage(socket: Socket, handle: (message: Buffer) => Promise<void>): void {
   let received: Buffer = Buffer.alloc(0)
   let prefix = 0
@@ -192,7 +192,7 @@ function onMessage(socket: Socket, handle: (message: Buffer) => Promise<void>): 
       if (received.length < length) return
       const message = received.subarray(0, length)
       received = received.subarray(length)
-      // Terminate would end the one session that there is.
+      // Terminate would end the only session.
       if (prefix === 1 && message[0] === 'X'.charCodeAt(0)) return void socket.end()
       turn = turn.then(() => handle(message))
       prefix = 1

@@ -13,7 +13,7 @@ function refusal(body: string | Buffer): ApiError {
   throw new Error(`was parsed: ${body}`)
 }
 
-t.test('parses every JSON that holds only what can be stored', async (t) => {
+t.test('parses every JSON with storable values', async (t) => {
   const clean = fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('\0', '').replace(/proto|const/g, ''))
   const leaf = fc.oneof(clean, fc.maxSafeInteger(), fc.boolean(), fc.constant(null), fc.constant(0.1))
   const { tree } = fc.letrec((tie) => ({
@@ -26,7 +26,7 @@ t.test('parses every JSON that holds only what can be stored', async (t) => {
   t.doesNotThrow(() => fc.assert(survives))
 })
 
-t.test('400 for what is not JSON, not UTF-8, or reaches for a prototype', async (t) => {
+t.test('400 for invalid JSON, invalid UTF-8, and names that reach a prototype', async (t) => {
   for (const body of [
     '',
     '{',
@@ -42,7 +42,7 @@ t.test('400 for what is not JSON, not UTF-8, or reaches for a prototype', async 
   t.match(broken, { code: 'INVALID_JSON', message: 'The body is not valid UTF-8.' })
 })
 
-t.test('422 for text that cannot be stored, naming where it is', async (t) => {
+t.test('422 for text that cannot be stored, with its place', async (t) => {
   const error = refusal('{"a":{"b":["fine","\\u0000"]},"x/y":"\\ud800"}')
   t.equal(error.statusCode, 422)
   t.same(
@@ -56,7 +56,7 @@ t.test('422 for text that cannot be stored, naming where it is', async (t) => {
   t.same(parseJson(Buffer.from('{"a":"\\u00e9"}')), { a: 'é' })
 })
 
-t.test('422 for an integer that a double cannot hold; the largest that it can is taken', async (t) => {
+t.test('422 for an integer that a double cannot hold; the largest safe one is accepted', async (t) => {
   t.match(refusal('[9007199254740992]').faults, [{ path: '/0', code: 'integer' }])
   t.match(refusal('{"a":-1e300}').faults, [{ path: '/a', code: 'integer' }])
   t.same(parseJson(Buffer.from('[9007199254740991,-9007199254740991,0.5]')), [2 ** 53 - 1, 1 - 2 ** 53, 0.5])
@@ -79,7 +79,7 @@ t.test('a body that is no object is passed on to the validator', async (t) => {
   t.equal(parseJson(Buffer.from('null')), null)
 })
 
-t.test('a name that is sent twice is refused, wherever it stands and however it is written (RFC 7493)', async (t) => {
+t.test('a repeated name is refused, in every place and spelling (RFC 7493)', async (t) => {
   const refused: [body: string, paths: string[]][] = [
     ['{"a":1,"a":1}', ['/a']],
     ['{"a":1,"\\u0061":2}', ['/a']],
@@ -119,17 +119,17 @@ t.test('422 for more values than are allowed, before anything is parsed', async 
   }
 })
 
-t.test('a path is as long as 200 characters at most, whatever a name has', async (t) => {
+t.test('a path has at most 200 characters, whatever the length of a name', async (t) => {
   const [fault] = refusal(`{"${'k'.repeat(100_000)}":"\\u0000"}`).faults
   t.equal(fault?.path, `/${'k'.repeat(199)}…`)
 })
 
-t.test('a byte order mark is passed over, and only at the start', async (t) => {
+t.test('a byte order mark is ignored, but only at the start', async (t) => {
   t.same(parseJson(Buffer.from('\ufeff{"a":1,"b":2}')), { a: 1, b: 2 })
   t.equal(refusal('{"a":1,\ufeff"b":2}').code, 'INVALID_JSON')
 })
 
-t.test('escapes of ordinary text and of whole pairs are taken', async (t) => {
+t.test('escapes of ordinary text and of whole pairs are accepted', async (t) => {
   const text = '{"a":"\\u00e9\\ud83d\\ude00\\u001f\\"\\\\u0000"}'
   t.same(parseJson(Buffer.from(text)), JSON.parse(text))
 })

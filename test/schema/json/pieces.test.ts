@@ -3,7 +3,7 @@ import t from 'tap'
 import { canonicalJson } from '#src/schema/canonical-json.ts'
 import { canonicalPieces } from '#src/schema/json/pieces.ts'
 
-t.test('pieces are together the canonical text', async (t) => {
+t.test('the pieces together are the canonical text', async (t) => {
   const same = (value: unknown) => [...canonicalPieces(value)].join('') === canonicalJson(value)
   t.doesNotThrow(() => fc.assert(fc.property(fc.jsonValue({ maxDepth: 3 }), same)))
   for (const value of [{ items: [], a: {}, '1': 2, B: 1 }, {}, [], [[]], { a: [1, [2]], b: null }, 'x', 1])

@@ -6,7 +6,7 @@ import { parseJsonInSlices } from '#src/schema/json/slices.ts'
 
 const MAX = 10_000
 
-/** What comes of a body, in one way or the other: the value, or the refusal. */
+/** The result of a body in either way of parsing: the value, or the refusal. */
 async function outcome(parse: () => unknown): Promise<unknown> {
   try {
     return { value: await parse() }
@@ -19,7 +19,7 @@ const whole = (text: string) => outcome(() => parseJson(Buffer.from(text), MAX))
 const sliced = (text: string, pause: () => Promise<void> | undefined = () => undefined) =>
   outcome(() => parseJsonInSlices(Buffer.from(text), MAX, pause))
 
-t.test('a body read in slices is what it is when it is read as a whole', async (t) => {
+t.test('a body read in slices gives the same value as when it is read as a whole', async (t) => {
   const same = fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), fc.constantFrom(0, 1, '\t'), async (value, space) => {
     const text = JSON.stringify({ a: value, list: [value, value] }, null, space)
     t.strictSame(await sliced(text), await whole(text))
@@ -27,7 +27,7 @@ t.test('a body read in slices is what it is when it is read as a whole', async (
   await fc.assert(same, { numRuns: 50 })
 })
 
-t.test('what is refused as a whole is refused in slices, at the same place', async (t) => {
+t.test('slices refuse the same bodies, at the same place', async (t) => {
   for (const text of [
     '{"items":[{"a":1},{"a":"\\u0000"}],"b":9007199254740993}',
     '{"items":[{"a":1,"a":2}]}',
@@ -69,13 +69,13 @@ t.test('no more than 100 faults are listed', async (t) => {
   t.equal(faults.length, 100)
 })
 
-t.test('a value that is larger than 1 MiB by itself is 413, with its place', async (t) => {
+t.test('a single value larger than 1 MiB is 413, with its place', async (t) => {
   const text = `{"items":[1,"${'x'.repeat(1_048_576)}"]}`
   t.match(await sliced(text), { code: 'PAYLOAD_TOO_LARGE', faults: [{ path: '/items/1', code: 'maxBytes' }] })
   t.match(await sliced(`{"items":[1,${' '.repeat(1_048_577)}2]}`), { code: 'PAYLOAD_TOO_LARGE' })
 })
 
-t.test('others have their turn between two values', async (t) => {
+t.test('other requests get their turn between two values', async (t) => {
   let turns = 0
   const pause = () => {
     turns += 1
