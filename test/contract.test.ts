@@ -338,7 +338,7 @@ t.test('a resource with a time limit for a missing operation does not start', as
   await t.rejects(startWith(routes), /brief: timeoutSeconds names 'export', which is not one of its operations/)
 })
 
-t.test('a route whose answer has no schema stops the start, with its name', async (t) => {
+t.test('a route without a schema for its answer stops the start, with its name', async (t) => {
   const routes = t.testdir({
     'loose.ts':
       "export default async (app) => void app.get('/loose', { config: { access: 'public' } }, async () => 'x')"

@@ -5,7 +5,7 @@ import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import type { Document } from '../openapi/diff/document.ts'
 
-/** The OpenAPI document of this code, from an application on an embedded database that is gone afterwards. */
+/** The OpenAPI document of this code, from an application on a temporary embedded database. */
 export async function currentDocument(): Promise<Document> {
   const folder = mkdtempSync(join(tmpdir(), 'tenon-openapi-'))
   try {

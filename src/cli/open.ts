@@ -1,7 +1,7 @@
 import { type Config, loadConfig } from '../config.ts'
 import { type OpenDatabase, openDatabase } from '../db/open.ts'
 
-/** Does something with the database of the configuration, and closes it. */
+/** Runs work on the configured database, and closes it. */
 export async function withDatabase<T>(
   env: NodeJS.ProcessEnv,
   work: (database: OpenDatabase, config: Config) => Promise<T>

@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { compareDocuments, type Document } from '../openapi/diff/document.ts'
 import { isAtLeast, neededVersion } from '../openapi/diff/version.ts'
 
-/** What a comparison found, for a person, and whether the version says it too. */
+/** The result of a comparison, for a person, and whether the version reflects it. */
 export interface Verdict {
   isHonest: boolean
   text: string
 }
 
-/** Compares a document with the last released one, and its version with what the differences ask for. */
+/** Compares a document with the last released one, and its version with the one that the differences need. */
 export function diffReleased(file: string, document: Document): Verdict {
   if (!existsSync(file))
     return { isHonest: true, text: 'Nothing was released yet: npm run openapi:write makes the first.' }

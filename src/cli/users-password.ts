@@ -3,7 +3,7 @@ import { resetPassword } from '../identity/users.ts'
 import { withDatabase } from './open.ts'
 
 /**
- * Gives a user a new password and ends every login that there is, at once on every instance.
+ * Gives a user a new password and ends all of its logins, at once on every instance.
  * @returns the password, to be shown once; undefined when there is no such user.
  */
 export function replacePassword(env: NodeJS.ProcessEnv, email: string): Promise<string | undefined> {

@@ -89,7 +89,7 @@ function codesOf(schema: Described, { config, method }: RouteOptions, isChange: 
   return new Set((Object.keys(catalogue) as ErrorCode[]).filter(isPossible))
 }
 
-// Statuses whose other codes belong to one route or resource, which declares them.
+// Other codes of these statuses belong to one route or resource, which declares them.
 const OF_FEW = new Set<number>([400, 403, 409])
 
 interface Declared {

@@ -14,15 +14,15 @@ interface Shape {
   'x-max-values'?: number
 }
 
-// What a place may have that its schema leaves open: a list without `maxItems`, a field of any shape. Such a field sets
+// The bound of a place that its schema leaves open: a list without `maxItems`, a field of any shape. Such a field sets
 // its own bound with `x-max-values`.
 const MAX_OPEN = 1_000
 
-// So that a body with too much of something is still told what, and not only that it is too much.
+// With some slack, so that the answer to a slightly too large body can name the fault, not only its size.
 const SLACK = 4
 const LEAST = 1_000
 
-/** How many values a body of this schema may have before it is parsed: four times what could be valid, at least 1,000. */
+/** The most values in a body of this schema before it is parsed: four times the most valid values, at least 1,000. */
 export const maxValuesOf = (schema: object): number => LEAST + SLACK * largest(schema as Shape)
 
 function largest(shape: Shape): number {
@@ -37,7 +37,7 @@ function largest(shape: Shape): number {
   return type === undefined && !('const' in shape) && !shape.enum ? MAX_OPEN : 1
 }
 
-// The members that are not named one by one.
+// Members that are not declared by name.
 function largestOthers({ additionalProperties, patternProperties, maxProperties = MAX_OPEN }: Shape): number {
   if (additionalProperties === false && !patternProperties) return 0
   const shapes = [additionalProperties, ...Object.values(patternProperties ?? {})]

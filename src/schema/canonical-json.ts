@@ -1,4 +1,4 @@
-/** A JSON value as text that is the same for equal values: the members of every object stand in one order. */
+/** A JSON value as text that is the same for equal values: the members of every object are in one order. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, inOneOrder) ?? ''
 }

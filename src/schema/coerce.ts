@@ -14,11 +14,11 @@ interface TextFault {
 }
 
 /**
- * Turns the text of a query, path or header into the types that its schema declares, in place.
- * Only the plain spelling of a number or boolean is taken: Ajv's own coercion reads "0x10" as 16 and " 7 " as 7.
- * A list is comma-separated, or repeated: `a=1,2` or `a=1&a=2`. `%2C` and double quotes keep a comma in a value.
- * @param names which of the values are looked at.
- * @returns the values that no database can store, with a NUL or a lone surrogate in them, and lists that cannot be read.
+ * Turns the text of a query, path or header into the types of its schema, in place. Only the plain spelling of a number
+ * or boolean counts: Ajv's own coercion reads "0x10" as 16 and " 7 " as 7. A list is comma-separated, or repeated:
+ * `a=1,2` or `a=1&a=2`. `%2C` and double quotes keep a comma in a value.
+ * @param names the values to coerce.
+ * @returns values that no database can store, with a NUL or a lone surrogate, and lists with broken quotes.
  */
 export function coerce(
   data: Record<string, unknown>,

@@ -24,13 +24,13 @@ const CHECKS = new Set([
 ])
 const VERBATIM = new Set(['default', 'enum', 'const'])
 
-/** A schema without the keywords that only documentation reads: equal content means an equal validator. */
+/** A schema without the keywords for documentation: equal content means an equal validator. */
 export const contentOf = (schema: Json): Json => without(schema, NOTES, false)
 
-/** A schema without what only validation reads as well: equal shape means an equal serializer. */
+/** A schema without the keywords for validation too: equal shape means an equal serializer. */
 export const shapeOf = (schema: Json): Json => without(schema, CHECKS, false)
 
-// Inside `properties` the keys are names that the resource chose ("description" is a common one), not keywords.
+// Inside `properties` the keys are field names of the resource ("description" is a common one), not keywords.
 function without(node: Json, dropped: Set<string>, isPropertyMap: boolean): Json {
   if (Array.isArray(node)) return node.map((one) => without(one, dropped, false))
   if (typeof node !== 'object' || node === null) return node

@@ -1,6 +1,6 @@
 /**
- * The currencies that a price can have: ISO 4217 as amended until 2026, without the codes that have no minor unit (metals,
- * units of accounts between banks, `XXX` and `XTS`), since amounts are counted in it.
+ * The currencies of prices: ISO 4217 as amended until 2026, without the codes that have no minor unit (metals, units of
+ * accounts between banks, `XXX` and `XTS`), since amounts are counted in it.
  * https://www.six-group.com/en/products-services/financial-information/market-reference-data/data-standards.html
  */
 export const CURRENCIES: ReadonlySet<string> = new Set(

@@ -7,11 +7,11 @@ export type TWriteOnly<T extends TSchema> = T & { writeOnly: true }
 export type TDefault<T extends TSchema> = T & { default: Static<T> }
 export type TNullable<T extends TSchema> = TUnsafe<Static<T> | null> & { [nullable]: true }
 
-/** A name: a text that is not only blanks. */
+/** A name: a text with more than blanks. */
 export const Name = (options: StringOptions = {}): TString =>
   Type.String({ minLength: 1, pattern: NOT_BLANK, ...options })
 
-/** The pattern of a text that has something to see in it. */
+/** The pattern of a text with a visible character. */
 export const NOT_BLANK = '\\S'
 
 /** The resource's own id: a UUIDv7 that the server makes. */
@@ -21,29 +21,29 @@ export const Id = () => ReadOnly(Reference())
 export const Reference = (): TString =>
   Type.String({ format: 'uuid', examples: ['0192f0c1-2345-7abc-8def-0123456789ab'] })
 
-/** A moment: RFC 3339, answered in UTC with `Z` and milliseconds. */
+/** A timestamp: RFC 3339, answered in UTC with `Z` and milliseconds. */
 export const Timestamp = (): TString =>
   Type.String({ format: 'date-time', maxLength: 40, examples: ['2026-01-31T09:30:00.000Z'] })
 
 /** An ISO 4217 currency code that is in use. */
 export const Currency = (): TString => Type.String({ format: 'iso-4217', pattern: '^[A-Z]{3}$', examples: ['USD'] })
 
-/** Only the server writes it; sent by a caller it is refused as an unknown field. */
+/** Only the server writes it; a value from a client is refused as an unknown field. */
 export function ReadOnly<T extends TSchema>(schema: T): TReadOnly<T> {
   return { ...schema, readOnly: true }
 }
 
-/** Callers write it and never read it back: no answer, log line or document carries a value. */
+/** Clients write it and never read it back: no answer, log line or document has a value. */
 export function WriteOnly<T extends TSchema>(schema: T): TWriteOnly<T> {
   return { ...schema, writeOnly: true }
 }
 
-/** A person can be told by it: no log line shows a value, in a filter either. Callers who may read the field do. */
+/** Personal data: no log line shows a value, even in a filter. Answers show it to clients that may read the field. */
 export function Personal<T extends TSchema>(schema: T): T {
   return { ...schema, 'x-personal': true }
 }
 
-/** What a create or a replace takes when the field is left out. */
+/** The value for a create or a replace without the field. */
 export function Default<T extends TSchema>(schema: T, value: Static<T>): TDefault<T> {
   return { ...schema, default: value }
 }
@@ -68,7 +68,7 @@ export function isNullable(schema: TSchema): boolean {
   return Array.isArray(schema.anyOf) && schema.anyOf.some((one: TSchema) => one.type === 'null')
 }
 
-/** The schema without null, and without what only makes sense in a body: default, readOnly and the like. */
+/** The schema without null, and without keywords that only concern a body: default, readOnly and the like. */
 export function bare(schema: TSchema): TSchema {
   const { default: _default, readOnly: _readOnly, writeOnly: _writeOnly, ...rest } = schema
   if (rest.anyOf && isNullable(schema)) {
@@ -80,7 +80,7 @@ export function bare(schema: TSchema): TSchema {
   return rest as TSchema
 }
 
-/** What the OpenAPI document says of an answer, where the serializer that sends it is simpler. */
+/** The documented schema of an answer, where the serializer's own is simpler. */
 export function documentedAs<T extends TSchema>(schema: T, documented: TSchema): T {
   return { ...schema, 'x-documented': documented }
 }

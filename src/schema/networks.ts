@@ -1,17 +1,17 @@
 import { isIP } from 'node:net'
 
-/** An address or network: its family, its first address as a number, and how many bits of that count. */
+/** An address or network: its family, its first address as a number, and the number of significant bits. */
 export interface Network {
   bits: 32 | 128
   first: bigint
   prefix: number
 }
 
-/** Reads an address or CIDR. @returns undefined when it is none; `::ffff:192.0.2.1` is the IPv4 address in it. */
+/** Reads an address or CIDR. @returns undefined for an invalid one; `::ffff:192.0.2.1` is the IPv4 address in it. */
 export function parseNetwork(text: string): Network | undefined {
   const [address, length, more] = text.split('/') as [string, string?, string?]
   const version = isIP(address)
-  // An address with a zone (`fe80::1%eth0`) means something on one machine only.
+  // An address with a zone (`fe80::1%eth0`) is valid on one machine only.
   if (version === 0 || more !== undefined || address.includes('%')) return undefined
   const bits = version === 4 ? 32 : 128
   if (length !== undefined && !(/^(0|[1-9]\d{0,2})$/.test(length) && Number(length) <= bits)) return undefined
@@ -45,7 +45,7 @@ function networkOf(bits: 32 | 128, value: bigint, prefix: number): Network {
 const numberOf = (parts: string[], radix: number, width: bigint) =>
   parts.reduce((sum, part) => (sum << width) | BigInt(Number.parseInt(part, radix)), 0n)
 
-// The URL parser writes every spelling of an IPv6 address in one way, an IPv4 address inside it too.
+// The URL parser has one spelling for every IPv6 address, even with an IPv4 address inside.
 function groupsOf(address: string): string[] {
   const [head, tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::') as [string, string?]
   const [left, right] = [head, tail ?? ''].map((part) => part.split(':').filter(Boolean)) as [string[], string[]]

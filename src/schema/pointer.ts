@@ -6,10 +6,10 @@ export function pointer(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
-// A name may be as long as the body that it is in.
+// A name may be as long as its body.
 const MAX_LENGTH = 200
 
-/** A path as an answer names it: cut, so that the answer to a long name is not as long. */
+/** A path for an answer: cut, so that the answer to a long name stays short. */
 export const shorten = (path: string): string => (path.length > MAX_LENGTH ? `${path.slice(0, MAX_LENGTH)}…` : path)
 
 /** Steps as a JSON pointer, cut where it is long. */

@@ -1,13 +1,13 @@
 import { parse } from 'fast-querystring'
 
-/** Where a parsed query has its values with the encoded commas marked, if there are any. */
+/** The key of a query's values with the encoded commas marked, if there are any. */
 const MARKED = Symbol('marked query')
 
 // A lone surrogate: no decoded text has one.
 const MARK = '\ud800'
 
 /**
- * Parses the query of a URL. Beside the decoded values it remembers which of their commas were encoded: those belong to a
+ * Parses the query of a URL. It also remembers which commas of the decoded values were encoded: those belong to a
  * value, and do not separate two (RFC 6570).
  */
 export function parseQuery(text: string): Record<string, unknown> {
@@ -33,8 +33,8 @@ function read(text: string): Record<string | symbol, unknown> {
 }
 
 /**
- * The values of a list in a query: separated by commas, or by repeating the parameter. An encoded comma (`%2C`) and what
- * stands in double quotes (with `\` before a quote) belong to a value; a repeated value is taken as it is.
+ * The values of a list in a query: separated by commas, or by repeating the parameter. An encoded comma (`%2C`) and a
+ * text in double quotes (with `\` before a quote) belong to a value; a repeated value is taken as it is.
  * @returns undefined for quotes that do not end, or do not end with the value.
  */
 export function splitList(query: object, name: string): string[] | undefined {

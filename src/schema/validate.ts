@@ -17,7 +17,7 @@ type Validator = (data: unknown) => true | { error: ApiError }
 
 const PART_NAMES = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const
 const MAX_FAULTS = 100
-// The second pass visits every value, so a body made to be slow is told its first fault only.
+// The second pass visits every value, so the answer to a body made to be slow has its first fault only.
 const MAX_NODES = 10_000
 
 const RULES = {
@@ -41,7 +41,7 @@ const compiled = new Map<string, Compiled>()
  */
 export function compileValidator(schema: Schema, part: HttpPart): Validator {
   const isText = part !== 'body'
-  // Of headers there are many more than a route declares.
+  // A request has many more headers than a route declares.
   const names = part === 'headers' ? Object.keys((schema.properties ?? {}) as object) : undefined
   let known: Compiled | undefined
   return function validate(data) {
@@ -69,10 +69,10 @@ function allErrors(known: Compiled, data: unknown): ErrorObject[] {
   if (!isSmall(data)) return firstErrors
   known.checkAll ??= every.compile(JSON.parse(known.content))
   known.checkAll(data)
-  // A union reports each of its branches and itself: the branch errors are noise unless they are all there is.
+  // A union reports each of its branches and itself: the branch errors are noise unless there are no others.
   const errors = known.checkAll.errors as ErrorObject[]
   const unions = new Set<string>()
-  // Of an empty text it is enough to say that it is too short.
+  // For an empty text the fault "too short" is enough.
   const short = new Set<string>()
   for (const { keyword, schemaPath, instancePath } of errors) {
     if (keyword === 'anyOf') unions.add(`${schemaPath}/`)
@@ -98,7 +98,7 @@ function isSmall(data: unknown): boolean {
   return count <= MAX_NODES
 }
 
-// A name that is not known may be as long as the body.
+// An unknown name may be as long as the body.
 function describeShortly(error: ErrorObject): Omit<Fault, 'in'> {
   const fault = describe(error)
   return { ...fault, path: shorten(fault.path) }
@@ -132,12 +132,12 @@ function describe(error: ErrorObject): Omit<Fault, 'in'> {
 
 const BLANK = 'must have more in it than blanks'
 
-// The longest text that a `pattern` is tried on.
+// The longest text for a slow `pattern`.
 const MAX_MATCHED = 10_000
 
 /**
- * A `pattern` that no text can make slow by its length: one with repetitions may take the square of it, and where all faults
- * are listed it is tried on what is too long already. For such a pattern a longer text does not match.
+ * A `pattern` with bounded time: one with repetitions may take the square of the text's length, and since all faults
+ * are listed, it also runs on text that is already too long. Such a pattern does not match a longer text.
  */
 function boundedPattern(pattern: string, flags: string): RegExp {
   const expression = new RegExp(pattern, flags)
@@ -151,7 +151,7 @@ boundedPattern.code = 'boundedPattern'
 
 function withVocabulary(ajv: Ajv): Ajv {
   addFormats.default(ajv, ['date', 'email', 'uri'])
-  // ajv-formats takes `urn:uuid:…` and upper case, which come back from PostgreSQL in another spelling.
+  // ajv-formats also accepts `urn:uuid:…`, which PostgreSQL answers in another spelling.
   ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
   ajv.addFormat('cidr', isNetwork)
   ajv.addFormat('date-time', { type: 'string', validate: isTimestamp })
@@ -162,11 +162,11 @@ function withVocabulary(ajv: Ajv): Ajv {
 const TIMESTAMP =
   /^(?!0000)(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
 
-// In UTC, in which moments are answered, their year has four digits too.
+// Answers are in UTC, where the year must have four digits too.
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
 const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** RFC 3339, without year 0000 and leap seconds, which PostgreSQL does not store as they were written. */
+/** RFC 3339, without year 0000 and leap seconds, which PostgreSQL does not store as written. */
 function isTimestamp(text: string): boolean {
   const parts = TIMESTAMP.exec(text)
   const ms = Date.parse(text)

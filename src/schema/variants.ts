@@ -7,7 +7,7 @@ type Omittable<T extends TSchema> = T extends TDefault<TSchema> | TNullable<TSch
 type CreateProperties<P extends TProperties> = { [K in keyof Writable<P>]: Omittable<Writable<P>[K]> }
 type UpdateProperties<P extends TProperties> = { [K in keyof Writable<P>]: TOptional<Writable<P>[K]> }
 
-/** The schemas that follow from a resource's own: what it answers, and what create, update and replace take. */
+/** The schemas derived from a resource's own: of its answers, and of create, update and replace. */
 export interface Variants<P extends TProperties = TProperties> {
   Response: TObject<Readable<P>>
   Sparse: TObject
@@ -16,7 +16,7 @@ export interface Variants<P extends TProperties = TProperties> {
   Replace: TObject<CreateProperties<P>>
 }
 
-/** A resource as answers carry it. */
+/** A resource in the form of an answer. */
 export type Answer<S extends TObject> = S extends TObject<infer P> ? Static<TObject<Readable<P>>> : never
 
 const cache = new WeakMap<object, Variants>()
@@ -35,7 +35,7 @@ export function variantsOf<P extends TProperties>(schema: TObject<P>): Variants<
   return variants as unknown as Variants<P>
 }
 
-/** The same, under the names that other files import: `ProductCreate`, `ProductUpdate`, `ProductReplace`. */
+/** The same, under the names for other files: `ProductCreate`, `ProductUpdate`, `ProductReplace`. */
 export function variants<N extends string, P extends TProperties>(name: N, schema: TObject<P>) {
   const { Create, Update, Replace } = variantsOf(schema)
   return { [`${name}Create`]: Create, [`${name}Update`]: Update, [`${name}Replace`]: Replace } as {
@@ -84,7 +84,7 @@ function strict({ $id }: TSchema, suffix: string, fields: [string, TSchema][]): 
   })
 }
 
-// What holds for a resource holds for the objects inside it: strict, without the fields of the other direction.
+// The rules of a resource apply to the objects inside it: strict, without the fields of the other direction.
 function inside(field: TSchema, suffix: string, isKept: (field: TSchema) => boolean): TSchema {
   if (field.type === 'array') return { ...field, items: inside(field.items, suffix, isKept) }
   if (field.type !== 'object' || !field.properties) return field
@@ -96,13 +96,13 @@ function inside(field: TSchema, suffix: string, isKept: (field: TSchema) => bool
   )
 }
 
-// What create and replace take when a field is left out: its default, or null where null is allowed.
+// A create or replace without the field takes its default, or null where null is allowed.
 function omittable(field: TSchema): TSchema {
   if ('default' in field) return Type.Optional(field)
   return isNullable(field) ? Type.Optional({ ...field, default: null }) : field
 }
 
-// A merge patch changes what it names (RFC 7396): no defaults, and an object inside is patched too, not replaced.
+// A merge patch changes only the named fields (RFC 7396): no defaults, and an object inside is patched, not replaced.
 function patchable(field: TSchema): TSchema {
   const { default: _default, ...rest } = field
   if (rest.type !== 'object' || !rest.properties) return rest as TSchema
@@ -113,8 +113,8 @@ function patchable(field: TSchema): TSchema {
 }
 
 /**
- * What a merge patch of a JSON value takes (RFC 7396): any of its members, and null for one that is to be deleted. Whether
- * enough of them are left is a question for the merged value.
+ * A merge patch of a JSON value (RFC 7396): any of its members, and null to delete one. Whether enough of them are left
+ * is checked on the merged value.
  */
 export function jsonPatch(schema: TSchema): TSchema {
   const { default: _default, required: _required, minProperties: _min, maxProperties: _max, ...rest } = schema

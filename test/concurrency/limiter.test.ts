@@ -117,7 +117,7 @@ t.test('a request that leaves while it waits frees its turn, and no other', asyn
   t.same(gate.load, { running: 0, waiting: 0 })
 })
 
-/** A limiter of ten places, and a route whose statements keep their places until they are ended. */
+/** A limiter of ten places, and a route with statements that keep their places until they are ended. */
 function startShared(waiting: number) {
   const gate = new Limiter({ inFlight: 10, waiting, waitMs: forever })
   const order: string[] = []

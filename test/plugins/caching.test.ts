@@ -12,7 +12,7 @@ const PRIVATE = 'private, no-cache'
 
 for (const declared of all.filter((one) => has(one, 'POST', ''))) {
   const { path, resource } = declared
-  t.test(`${path}: says who may keep each answer, and by what it varies`, async (t) => {
+  t.test(`${path}: says which caches may keep each answer, and by what it varies`, async (t) => {
     const isPublic = resource.declaration.access.read === 'public'
     const body = await newBody(all, declared, send, admin.token)
     const created = await send('POST', path, { as: admin.token, body })

@@ -236,7 +236,7 @@ t.test('an ordered product cannot be deleted', async (t) => {
   t.match(refused, { status: 409, body: { error: { code: 'REFERENCE_CONFLICT' } } })
 })
 
-t.test('an order whose lines are gone has none', async (t) => {
+t.test('an order without lines has none', async (t) => {
   const { id } = (await order([{ productId: await product(1), quantity: 1 }])).body
   await app.db.delete(orderLines).where(eq(orderLines.orderId, id))
   t.same((await send('GET', `/api/v1/orders/${id}`, { as: ada.token })).body.lines, [])

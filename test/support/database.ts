@@ -66,8 +66,7 @@ export function copyTemplate(t: Teardown): TestDatabase {
   return { DATA_DIR }
 }
 
-// A copy of 40 MB and a test's writes take a third of a second less in memory; a container may have 64 MB of it.
-// there.
+// A copy of 40 MB and the writes of a test take 0.3 s less in memory; a container may have 64 MB of it.
 const MEMORY = '/dev/shm'
 const ENOUGH_BYTES = 4_000_000_000
 const hasMemory = existsSync(MEMORY) && freeBytes(MEMORY) > ENOUGH_BYTES

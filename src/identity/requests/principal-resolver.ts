@@ -14,7 +14,7 @@ const MAX_KEPT = 100_000
 export class PrincipalResolver {
   readonly #watch: ChangeWatch
   readonly #caches
-  /* c8 ignore next 2 -- nobody listens only until identity.ts is through */
+  /* c8 ignore next 2 -- a callback is missing only until identity.ts has set it */
   #onSigningKeys = () => {}
   #onExternalUser = () => {}
 

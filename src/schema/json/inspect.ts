@@ -2,10 +2,10 @@ import type { Fault } from '../../errors.ts'
 import { isCleanText } from '../coerce.ts'
 import { type Step, toPointer } from '../pointer.ts'
 
-/** The most faults that are told of one body. */
+/** The most faults in the answer to one body. */
 export const MAX_FAULTS = 100
 
-/** How many members the objects of a value have: fewer than were written when one was written twice. */
+/** The number of members in the objects of a value: fewer than written when a name was repeated. */
 export function countMembers(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   let count = 0
@@ -18,7 +18,7 @@ export function countMembers(value: unknown): number {
   return count + names.length
 }
 
-/** Adds the faults of what no database can store: text with NUL or lone surrogates, integers beyond ±(2^53−1). */
+/** Adds the faults of values that no database can store: text with NUL or lone surrogates, unsafe integers. */
 export function inspect(value: unknown, steps: Step[], faults: Fault[]): void {
   if (faults.length >= MAX_FAULTS) return
   const refuse = (code: string, message: string) => faults.push({ in: 'body', path: toPointer(steps), code, message })
@@ -43,17 +43,17 @@ export function inspect(value: unknown, steps: Step[], faults: Fault[]): void {
   }
 }
 
-// A string, a mark, or anything else, of text that is JSON.
+// A token of JSON text: a string, a mark, or any other.
 const TOKEN = /"(?:[^"\\]+|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g
 
 interface Level {
-  /** The names so far, of an object. */
+  /** The names of an object so far. */
   names: Set<string> | undefined
   isName: boolean
   step: Step
 }
 
-/** Adds a fault for each name that an object of the text has twice (RFC 7493): parsing keeps the last without a word. */
+/** Adds a fault for each repeated name in an object (RFC 7493): parsing silently keeps the last one. */
 export function findRepeated(text: string, steps: Step[], faults: Fault[]): void {
   const levels: Level[] = []
   for (const [token] of text.matchAll(TOKEN)) {

@@ -7,15 +7,15 @@ import { emptyScan, type Scan, scanValue } from './scan.ts'
 
 const MAX_DEPTH = 64
 
-/** The most values of a body whose schema is not known. */
+/** The most values of a body without a known schema. */
 export const DEFAULT_MAX_VALUES = 10_000
 
 /**
- * Parses a JSON body strictly. What it may cost is known before it is parsed: one pass over the bytes counts its values,
- * and finds out whether there can be anything to look for in them.
- * @throws ApiError 400 for broken UTF-8, broken JSON and `__proto__`; 422 for text that no database can store (NUL, lone
- * surrogates), integers that a double cannot hold, a name that is sent twice, nesting deeper than 64 levels, and more
- * values than the schema of the body could need.
+ * Parses a JSON body strictly. One pass over the bytes comes first: it counts the values, which bounds the cost of
+ * parsing, and finds out whether the other checks are needed.
+ * @throws ApiError 400 for broken UTF-8, broken JSON and `__proto__`; 422 for text that no database can store (NUL,
+ * lone surrogates), integers that a double cannot hold, a repeated name, nesting deeper than 64 levels, and more values
+ * than the schema of the body could need.
  */
 export function parseJson(body: Buffer, maxValues = DEFAULT_MAX_VALUES): unknown {
   const scan = emptyScan()
@@ -26,19 +26,19 @@ export function parseJson(body: Buffer, maxValues = DEFAULT_MAX_VALUES): unknown
   return value
 }
 
-/** Where the text of a body starts: a byte order mark is not JSON, and RFC 8259 (section 8.1) allows to pass over it. */
+/** The start of a body's text, after a byte order mark, which RFC 8259 (section 8.1) allows to ignore. */
 export const start = (body: Buffer) => (body[0] === 0xef ? 3 : 0)
 
 /**
- * Parses what was scanned.
- * @param steps where it is in the body.
- * @param faults gets what is wrong with the value, at most 100 of it.
- * @throws ApiError INVALID_JSON; VALIDATION_FAILED for what is too deep or too much to be parsed.
+ * Parses bytes after their scan.
+ * @param steps the place in the body.
+ * @param faults receives the faults of the value, at most 100.
+ * @throws ApiError INVALID_JSON; VALIDATION_FAILED when it is nested too deep or has too many values.
  */
 export function parseScanned(bytes: Buffer, scan: Scan, maxValues: number, steps: Step[], faults: Fault[]): unknown {
   if (scan.depth + steps.length > MAX_DEPTH) throw tooDeep()
   if (scan.values > maxValues) throw tooManyValues(maxValues)
-  // Decoding would turn broken bytes into U+FFFD without a word.
+  // Decoding would silently turn broken bytes into U+FFFD.
   if (!isUtf8(bytes)) throw new ApiError('INVALID_JSON', 'The body is not valid UTF-8.')
   const text = bytes.toString('utf8')
   const value = parseText(text)

@@ -4,8 +4,8 @@ import { canonicalJson, inOneOrder } from '../canonical-json.ts'
 const PIECE = 65_536
 
 /**
- * What `canonicalJson` gives for a body, in pieces: the elements of its lists one by one, so that others can have their
- * turn between two of them.
+ * The text of `canonicalJson` in pieces: the elements of lists one by one, so that other requests get a turn between
+ * two of them.
  */
 export function* canonicalPieces(body: unknown): Iterable<string> {
   let piece = ''

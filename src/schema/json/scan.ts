@@ -1,6 +1,6 @@
 const [OTHER, SPACE, QUOTE, COLON, OPEN, CLOSE] = [0, 1, 2, 3, 4, 5]
 
-// What a byte between two tokens is.
+// The kind of a byte between two tokens.
 const KINDS = new Uint8Array(256)
 for (const [characters, kind] of [
   [' \t\r\n,', SPACE],
@@ -23,11 +23,11 @@ const MINUS = 0x2d
 // The shortest integer that a double may not hold has 16 digits.
 const RISKY_DIGITS = 16
 
-/** What one pass over the bytes of a JSON value finds out, so that nothing dangerous or superfluous is done after it. */
+/** The result of one pass over the bytes of a JSON value: it shows which dangers to refuse and which checks to skip. */
 export interface Scan {
-  /** How many values there are: containers, and strings, numbers and literals in them. */
+  /** The number of values: containers, and strings, numbers and literals in them. */
   values: number
-  /** How many members objects have, as they were written. */
+  /** The number of members of objects, repeated ones included. */
   members: number
   /** The deepest nesting. */
   depth: number
@@ -47,10 +47,10 @@ export const emptyScan = (): Scan => ({
 })
 
 /**
- * Scans one value of JSON text, about 1 ns per byte. It does not check the syntax, which parsing does: of what is no JSON
- * at least as much is counted as a parser reads before it stops.
+ * Scans one value of JSON text, at about 1 ns per byte. It does not check the syntax, as parsing does; in invalid JSON
+ * it counts at least as much as a parser reads before it stops.
  * @param maxValues the scan ends early when there are more.
- * @returns where the value ends.
+ * @returns the end of the value.
  */
 export function scanValue(bytes: Uint8Array, from: number, to: number, scan: Scan, maxValues: number): number {
   let depth = 0
@@ -65,7 +65,7 @@ export function scanValue(bytes: Uint8Array, from: number, to: number, scan: Sca
         at = stringEnd(bytes, at + 1, to, scan)
         break
       case COLON:
-        // The string before it was a name, and no value.
+        // The string before it was a name, not a value.
         scan.values -= 1
         scan.members += 1
         at += 1
@@ -101,7 +101,7 @@ function stringEnd(bytes: Uint8Array, from: number, to: number, scan: Scan): num
   return to
 }
 
-// `\u0000`, and `\ud800` to `\udfff`: pairs of them, too, which only a look at the text can tell from halves.
+// `\u0000`, and `\ud800` to `\udfff`: also in pairs, which only a check of the text can tell from lone ones.
 function isRiskyEscape(bytes: Uint8Array, at: number): boolean {
   const first = (bytes[at] as number) | LOWER_CASE
   return first === LETTER_D || (bytes[at] === ZERO && bytes[at + 1] === ZERO)

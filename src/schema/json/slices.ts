@@ -4,19 +4,19 @@ import { MAX_FAULTS } from './inspect.ts'
 import { parseScanned, start, tooManyValues } from './parse.ts'
 import { emptyScan, scanValue } from './scan.ts'
 
-// The body and the lists in it are read value by value: what they hold is parsed as a whole.
+// The body and the lists in it are read value by value; each value in them is parsed as a whole.
 const LEVELS = 2
 
-/** The largest value inside a body that is read in slices: as much as the body of a single create may have. */
+/** The largest value in a body that is read in slices: the limit of a single create's body. */
 export const MAX_SLICE_BYTES = 1_048_576
 
-/** Gives a promise to wait for when others have waited long enough. */
+/** Gives a promise to wait for when other requests have waited long enough. */
 export type Pause = () => Promise<void> | undefined
 
 /**
- * Parses a large body as `parseJson` does, value by value, so that others have their turn between two of them: `JSON.parse`
- * of 16 MiB holds the event loop for a tenth of a second, whatever they are.
- * @throws ApiError as `parseJson`; 413 for a value inside that is larger than 1 MiB.
+ * Parses a large body as `parseJson` does, but value by value, so that other requests get a turn between two:
+ * `JSON.parse` of any 16 MiB holds the event loop for a tenth of a second.
+ * @throws ApiError as `parseJson`; 413 for a single value larger than 1 MiB.
  */
 export async function parseJsonInSlices(body: Buffer, maxValues: number, pause: Pause): Promise<unknown> {
   const reader = new Reader(body, maxValues, pause)
@@ -29,7 +29,7 @@ const code = (character: string) => character.charCodeAt(0)
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = ['{', '}', '[', ']'].map(code)
 const [QUOTE, COLON, COMMA] = ['"', ':', ','].map(code)
 const [SPACE, TAB, RETURN, NEWLINE] = [' ', '\t', '\r', '\n'].map(code)
-// Names that reach for a prototype.
+// Names that reach a prototype.
 const FORBIDDEN = new Set(['__proto__', 'constructor'])
 
 class Reader {
@@ -88,7 +88,7 @@ class Reader {
     return list
   }
 
-  // Goes from one element to the next, up to the mark that closes them.
+  // Steps from one element to the next, up to the closing mark.
   *#elements(close: number | undefined): Iterable<void> {
     this.#at += 1
     this.#count(1)
@@ -114,7 +114,7 @@ class Reader {
     if (this.#values > this.#maxValues) throw tooManyValues(this.#maxValues)
   }
 
-  /** The next byte that is no space. Looking each up in a set would take ten times as long. */
+  /** The next byte that is no space. A lookup in a set would take ten times as long. */
   #next(): number | undefined {
     const bytes = this.#bytes
     let at = this.#at
