@@ -8,7 +8,7 @@ declare module 'fastify' {
   }
 }
 
-// What an answer depends on besides its URL: a cache in front must not reuse it where one of these differs.
+// The request headers that an answer depends on: a cache in front must not reuse it where one of them differs.
 const VARY = 'Accept, Accept-Encoding, Authorization, Origin, X-API-Key'
 
 /**

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The store that instances share besides the database; undefined where there is no `REDIS_URL`. */
+    /** The Redis that instances share; undefined where there is no `REDIS_URL`. */
     redis: Redis | undefined
   }
 }

@@ -13,7 +13,7 @@ import about from '../package.json' with { type: 'json' }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Error statuses, or codes, that the route answers with besides those that follow from its declaration. */
+    /** Error statuses, or codes, of the route that do not follow from its declaration. */
     errors?: (number | ErrorCode)[]
   }
 }

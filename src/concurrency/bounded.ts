@@ -1,6 +1,6 @@
 /**
  * Values that are made once per key and kept, a bounded number of them: where clients choose the keys, an attacker must
- * not fill the memory. When full it starts anew: honest clients use only a few keys.
+ * not fill the memory. When full it drops all of them: honest clients use only a few keys.
  */
 export class Bounded<V> {
   readonly #most: number

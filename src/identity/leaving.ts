@@ -15,7 +15,7 @@ export async function namelessUser(db: Database): Promise<string> {
   return (row as { id: string }).id
 }
 
-/** The id of the oldest active administrator. @throws ApiError CONFLICT when there is none besides a user. */
+/** The id of the oldest active administrator except a user. @throws ApiError CONFLICT when there is none. */
 export async function firstAdministrator(db: Database, besides: string): Promise<string> {
   const [row] = await db
     .select({ id: users.id })

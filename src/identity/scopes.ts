@@ -1,6 +1,6 @@
 import type { Fault } from '../errors.ts'
 
-/** What a route asks of its caller: nothing, any valid credential, a user's own full login (`account`), or a scope such as `products:write`. */
+/** A route's access: public, any valid credential, a user's own full login (`account`), its own check, or a scope. */
 export type Access = 'public' | 'authenticated' | 'account' | 'client' | Scope
 export type Scope = `${string}:${string}`
 

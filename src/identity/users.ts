@@ -26,7 +26,7 @@ export interface VerifiedUser {
   id: string
   role: string
   passwordHash: string
-  /** Whether a code is needed beside the password. */
+  /** Whether the login also needs a code. */
   hasSecondFactor: boolean
 }
 

@@ -14,7 +14,7 @@ const MAX_COUNTERS = 100_000
 
 /**
  * Fixed windows in the memory of this process. A window starts with its first request, so the windows of different keys
- * do not all start anew at one moment.
+ * do not all restart at one moment.
  */
 export class WindowStore {
   readonly #now: () => number

@@ -23,8 +23,8 @@ const cache = new WeakMap<object, Variants>()
 
 /**
  * The variants of a resource schema, made once for each.
- * Create: read-only fields gone; defaults and nullables may be left out. Update: everything optional, no defaults (RFC 7396).
- * Replace: as create, but a write-only field may be left out, since no answer lets a caller send it back.
+ * Create: no read-only fields; defaults and nullables are optional. Update: all optional, no defaults (RFC 7396).
+ * Replace: as create, but a write-only field may be left out, since a client cannot read it to send it back.
  */
 export function variantsOf<P extends TProperties>(schema: TObject<P>): Variants<P> {
   let variants = cache.get(schema)

@@ -19,14 +19,14 @@ const { port } = app.server.address() as AddressInfo
 const ID = '01890000-0000-7000-8000-000000000000'
 const MIB = 1_048_576
 
-/** Sends bytes as they are, and gives everything that comes back until the server closes. */
+/** Sends bytes as they are. Gives the whole answer until the server closes. */
 async function raw(bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(bytes)
   return text(socket)
 }
 
-/** A request by Node's own client, which tells when a connection is reset under it. */
+/** A request by Node's own client, which reports a reset of its connection. */
 async function post(path: string, headers: OutgoingHttpHeaders, parts: Iterable<Buffer>, method = 'POST') {
   const request = httpRequest({ port, path, method, headers: { authorization: `Bearer ${admin.token}`, ...headers } })
   const answered = once(request, 'response') as Promise<[IncomingMessage]>

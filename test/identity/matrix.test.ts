@@ -41,7 +41,7 @@ const routes = app.routeTable
   // Other tests cover the routes that end the current login, and those of OAuth.
   .filter(({ access, url }) => access !== 'client' && !url.endsWith('/logout'))
 
-t.test('every route does for each kind of caller what its policy says', async (t) => {
+t.test('every route follows its policy for each kind of caller', async (t) => {
   t.ok(routes.length > 60, `${routes.length} routes`)
   for (const { method, url, access, looksAtNone } of routes) {
     for (const { name, token, scopes, isRefused } of principals) {

@@ -33,7 +33,7 @@ t.test('a change by id documents every refusal', async (t) => {
   t.notOk(statuses({ headers: {} }, route('PATCH', 'items:write')).includes(412))
 })
 
-t.test("a route's own description of an answer is kept", async (t) => {
+t.test("a route's own description of an answer is not replaced", async (t) => {
   const mine = { description: 'Mine.' }
   const response = describeErrors({ response: { 409: mine } }, route('POST', 'public')).response as object
   t.equal((response as Record<number, unknown>)[409], mine)

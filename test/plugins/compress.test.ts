@@ -50,7 +50,7 @@ const paths = [
 ]
 
 for (const url of paths) {
-  t.test(`${url}: smaller where it is asked for, and the same`, async (t) => {
+  t.test(`${url}: compressed on request, with the same content`, async (t) => {
     const plain = await ask(url, undefined)
     t.match(plain.headers, { 'content-encoding': undefined, vary: /Accept-Encoding/ })
     for (const coding of ['br', 'gzip'] as const) {
@@ -92,7 +92,7 @@ t.test('the tag of a compressed answer is valid for a change', async (t) => {
   t.equal((await change(headers.etag as string)).status, 412, 'once')
 })
 
-t.test('not where it would not help, and never beside a secret', async (t) => {
+t.test('no compression where it would not help, and never beside a secret', async (t) => {
   t.equal((await ask(little, 'br')).sent, undefined, 'under 1 kB')
   for (const coding of ['identity', '', 'gzip;q=0, br;q=0', 'zstd']) t.equal((await ask(large, coding)).sent, undefined)
   const user = await makeUser(app, 'member')

@@ -64,7 +64,7 @@ export async function findKey(db: Database, id: string): Promise<KeyRecord | und
   )
 }
 
-/** A block list that matches addresses and networks. @throws for any other text. */
+/** The addresses and networks of an allow-list, to check an address against. @throws for any other text. */
 function allowList(cidrs: string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {

@@ -54,9 +54,9 @@ export function makeKeyGuard(vocabulary: KeyVocabulary): Guard {
 }
 
 /**
- * Refuses to show the secret of a key to callers that may not act for its owner: they need what setting the owner's password
- * needs.
- * @throws ApiError FORBIDDEN naming what is missing.
+ * Refuses to show the secret of a key to callers that may not act for its owner: they need the rights to set the
+ * owner's password.
+ * @throws ApiError FORBIDDEN naming the missing scope.
  */
 export async function assertMaySeeSecret(
   vocabulary: KeyVocabulary,
@@ -76,7 +76,7 @@ export async function assertMaySeeSecret(
   assertCanGrant(principal, (owner as { scopes: string[] }).scopes)
 }
 
-// Read in the transaction of the change, because the key that asks may just have been narrowed. Undefined for a login.
+// Read in the transaction of the change, because the caller's key may just have been narrowed. Undefined for a login.
 async function ownPowers(db: Database, { keyId }: Principal): Promise<KeyPowers | undefined> {
   if (keyId === undefined) return undefined
   const [own] = await db.select(powers).from(apiKeys).where(eq(id, keyId)).for('share')
