@@ -1,7 +1,11 @@
-// Opens /docs in headless Chromium: the operations are shown, and nothing is refused by the page's own policy.
+// Opens pages in headless Chromium. /docs: the operations are shown, and nothing is refused by the page's own policy. And a
+// page of another origin, as a shop would be: it logs in, reads, meets the 401 when its token expires, refreshes and goes on.
 // Run by name: npm run test:browser (needs Chromium; CHROMIUM names it when it is not /usr/bin/chromium).
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -9,10 +13,77 @@ import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tenon-browser-'))
-const app = await buildApp(loadConfig({ LOG_LEVEL: 'silent', DATA_DIR: join(folder, 'data') }))
+
+// The clock of the server, which the page moves on until its token has expired.
+const now = Date.now
+let aheadMs = 0
+globalThis.Date = class extends Date {
+  constructor(...parts: [] | [number]) {
+    super(...((parts.length === 0 ? [now() + aheadMs] : parts) as [number]))
+  }
+  static override now = () => now() + aheadMs
+} as DateConstructor
+
+const shop = createServer((request, response) => {
+  if (request.url === '/later') aheadMs = 660_000
+  response.setHeader('content-type', 'text/html; charset=utf-8')
+  response.end(request.url === '/' ? shopPage() : '')
+}).listen(0, '127.0.0.1')
+await once(shop, 'listening')
+const shopOrigin = `http://127.0.0.1:${(shop.address() as AddressInfo).port}`
+
+const app = await buildApp(
+  loadConfig({
+    LOG_LEVEL: 'silent',
+    DATA_DIR: join(folder, 'data'),
+    CORS_ORIGINS: shopOrigin,
+    REGISTRATION: 'open'
+  })
+)
 const address = await app.listen({ host: '127.0.0.1', port: 0 })
 
-async function open(path: string): Promise<{ page: string; complaints: string[] }> {
+// Every step as a line of the page; the last one is there only when all of them went well.
+function shopPage(): string {
+  return `<!doctype html><title>shop</title><pre id="steps"></pre><script type="module">
+    const say = (text) => { document.querySelector('#steps').textContent += text + '\\n' }
+    const call = async (method, path, token, body) => {
+      const answer = await fetch('${address}/api/v1' + path, {
+        method,
+        headers: { ...(token && { authorization: 'Bearer ' + token }), ...(body && { 'content-type': 'application/json' }) },
+        body: body && JSON.stringify(body)
+      })
+      return { status: answer.status, headers: answer.headers, body: await answer.json().catch(() => undefined) }
+    }
+    const expect = (step, { status, headers }, wanted) => {
+      const readable = ['x-request-id', 'ratelimit', 'server-timing'].filter((name) => !headers.get(name))
+      if (status !== wanted || readable.length > 0) throw new Error(step + ' is ' + status + ' without ' + readable)
+      say(step + ': ' + status)
+    }
+    try {
+      const account = { email: 'page@example.com', password: 'walnut by the window 7' }
+      expect('register', await call('POST', '/auth/register', undefined, account), 201)
+      const login = await call('POST', '/auth/login', undefined, account)
+      expect('login', login, 200)
+      const { accessToken, refreshToken } = login.body
+      expect('create', await call('POST', '/items', accessToken, { title: 'Of the page' }), 201)
+      expect('list', await call('GET', '/items', accessToken), 200)
+      expect('forbidden', await call('GET', '/users', accessToken), 403)
+      expect('wrong', await call('GET', '/items?limit=x', accessToken), 422)
+      await fetch('/later')
+      const late = await call('GET', '/items', accessToken)
+      expect('expired', late, 401)
+      if (!late.headers.get('www-authenticate')) throw new Error('the 401 has no challenge')
+      const next = await call('POST', '/auth/refresh', undefined, { refreshToken })
+      expect('refresh', next, 200)
+      const items = await call('GET', '/items', next.body.accessToken)
+      expect('list again', items, 200)
+      if (items.body.data.length !== 1) throw new Error('the item is not there')
+      say('the page goes on')
+    } catch (error) { say('FAILED ' + error) }
+  </script>`
+}
+
+async function open(url: string): Promise<{ page: string; complaints: string[] }> {
   const flags = [
     '--headless',
     '--no-sandbox',
@@ -30,17 +101,23 @@ async function open(path: string): Promise<{ page: string; complaints: string[] 
     '--dump-dom'
   ]
   const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium'
-  const { stdout, stderr } = await promisify(execFile)(chromium, [...flags, address + path], { maxBuffer: 1 << 26 })
+  const { stdout, stderr } = await promisify(execFile)(chromium, [...flags, url], { maxBuffer: 1 << 26 })
   // The page's only message of its own is its version.
   const messages = stderr.split('\n').filter((line) => line.includes('CONSOLE'))
   return { page: stdout, complaints: messages.filter((line) => !line.includes('"@scalar/api-reference@')) }
 }
 
-const { page, complaints } = await open('/docs')
+const { page, complaints } = await open(`${address}/docs`)
 const missing = ['List products', 'Log in', 'categories', 'orders'].filter((text) => !page.includes(text))
+const { page: steps } = await open(shopOrigin)
 await app.close()
+shop.close()
+shop.closeAllConnections()
 rmSync(folder, { recursive: true, force: true })
 
+const goesOn = /<pre[^>]*>([\s\S]*)<\/pre>/.exec(steps)?.[1]?.trim() ?? steps
 process.stdout.write(`operations missing from /docs: ${missing.join(', ') || 'none'}\n`)
 process.stdout.write(`console messages: ${complaints.join('\n') || 'none'}\n`)
-process.exitCode = missing.length + complaints.length === 0 ? 0 : 1
+process.stdout.write(`a page of another origin:\n${goesOn}\n`)
+const isFine = missing.length + complaints.length === 0 && goesOn.endsWith('the page goes on')
+process.exitCode = isFine ? 0 : 1

@@ -176,7 +176,7 @@ function acceptStreams(app: FastifyInstance, types: string[]): FastifyInstance {
   return app
 }
 
-// Measured by what they read: every matching row, and not one page.
+// They read every matching row, and not one page. The weights are estimates.
 const COSTS: Record<string, number> = { export: 20, aggregate: 10 }
 const DELETES = /^remove|(?<=[a-z])Remove/
 const OF_BATCHES = /^(export|import|bulk)|Where$/
