@@ -34,7 +34,7 @@ export function coerce(
       faults.push({ path: `/${pointer(name)}`, code: 'text', message: 'must not contain NUL or lone surrogates' })
     } else if (property?.type === 'array') {
       const values = splitList(data, name)
-      if (values) data[name] = values.map((one) => fromText(one, property.items as TextSchema))
+      if (values) data[name] = values.map((one) => fromText(one, property.items))
       else faults.push({ path: `/${pointer(name)}`, code: 'syntax', message: 'must end its double quotes' })
     } else if (property) {
       data[name] = fromText(value, property)
@@ -53,8 +53,8 @@ const isClean = (value: unknown) => typeof value !== 'string' || isCleanText(val
 const INTEGER = /^-?(0|[1-9]\d*)(\.\d+)?$/
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i
 
-function fromText(value: unknown, schema: TextSchema): unknown {
-  if (typeof value !== 'string') return value
+function fromText(value: unknown, schema: TextSchema | undefined): unknown {
+  if (typeof value !== 'string' || !schema) return value
   if (schema.type === 'integer') return INTEGER.test(value) ? Number(value) : value
   if (schema.type === 'number') return NUMBER.test(value) ? Number(value) : value
   if (schema.type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value

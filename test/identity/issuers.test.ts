@@ -17,6 +17,8 @@ async function startIssuer(t: Test, answer: (url: string) => object | undefined 
     response.statusCode = body ? 200 : 404
     response.setHeader('content-type', 'application/json').end(JSON.stringify(body ?? {}))
   })
+  // A client that comes back on a kept connection must not meet its end on a slow machine.
+  server.keepAliveTimeout = 60_000
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const end = () => {
     server.closeAllConnections()
