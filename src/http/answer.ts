@@ -35,12 +35,6 @@ export function send(reply: FastifyReply, { status, headers, body }: Answer): un
 
 export const JSON_TYPE = 'application/json; charset=utf-8'
 
-/** Sends an answer with a serializer of its own: that of the fields that were asked for. */
-export function serializeWith(reply: FastifyReply, serializer: (data: unknown) => string): void {
-  // Fastify leaves the type to whoever brings a serializer.
-  reply.header('content-type', JSON_TYPE).serializer(serializer)
-}
-
 /** What a handler returns to send JSON that is text already: Fastify does not serialize a text of this type. */
 export function sendText(reply: FastifyReply, json: string): string {
   reply.header('content-type', JSON_TYPE)

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { and, inArray, notInArray, type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { ApiError } from '../errors.ts'
@@ -10,13 +12,28 @@ export interface Precondition {
   noneOf?: number[] | '*'
 }
 
-/** The ETag of a row: its version, which every change raises. */
+/** The ETag of a row as it is stored: its version, which every change raises. */
 export const etagOf = (version: number): string => `"${version}"`
+
+/**
+ * The ETag of what is answered of a row where that is not the whole row and nothing else (RFC 9110, section 8.8.1): it
+ * differs for other fields, and moves when what is included or computed does. A change takes it as one of the row's.
+ */
+export const partEtag = (version: number, body: string): string => `"${version}-${digest(body)}"`
+
+/**
+ * The ETag of a page of a list, for caches. Weak, since 32 bits tell a change from none and no more: of 18 kB they take
+ * 9 µs, SHA-256 takes twice that.
+ */
+export const pageEtag = (body: string): string => `W/"${body.length.toString(36)}-${crc32(body).toString(36)}"`
+
+const digest = (body: string) => hash('sha256', body).slice(0, 16)
 
 /** Whether `If-None-Match` names the version that would be sent (RFC 9110, section 13.1.2: compared weakly). */
 export function isNotModified(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false
-  return ifNoneMatch === '*' || tags(ifNoneMatch).some((tag) => strong(tag) === etag)
+  const current = strong(etag)
+  return ifNoneMatch === '*' || tags(ifNoneMatch).some((tag) => strong(tag) === current)
 }
 
 /**
@@ -58,4 +75,5 @@ export const preconditionFailed = () => new ApiError('PRECONDITION_FAILED')
 
 const tags = (header: string) => header.split(',').map((tag) => tag.trim())
 const strong = (tag: string) => tag.replace(/^W\//, '')
-const versionsOf = (all: string[]) => all.flatMap((tag) => /^"(\d{1,9})"$/.exec(tag)?.[1] ?? []).map(Number)
+const versionsOf = (all: string[]) =>
+  all.flatMap((tag) => /^"(\d{1,9})(?:-[0-9a-f]{16})?"$/.exec(tag)?.[1] ?? []).map(Number)

@@ -4,7 +4,10 @@ export const IdParams = Type.Object({ id: Type.String({ format: 'uuid', descript
 
 export const IfMatch = Type.Object({
   'if-match': Type.Optional(
-    Type.String({ description: 'The ETag that was read: 412 when the resource has changed since.' })
+    Type.String({
+      description:
+        'The ETag that was read, of the whole resource or with `fields` or `include`: 412 when the resource has changed since.'
+    })
   ),
   'if-none-match': Type.Optional(Type.String({ description: 'An ETag, or `*` for any: 412 when the resource has it.' }))
 })

@@ -1,6 +1,6 @@
 import { runUncancellable } from '../concurrency/request-scope.ts'
 import type { Answer } from '../http/answer.ts'
-import { etagOf } from '../http/conditional.ts'
+import { etagOf, partEtag } from '../http/conditional.ts'
 import type { ResourceContext } from './context.ts'
 import { openRow, type Row, type Stored, VERSION } from './model.ts'
 import { attachIncludes } from './rows/includes.ts'
@@ -12,14 +12,17 @@ export async function answerStored(
   status = 200,
   headers: Record<string, string> = {}
 ): Promise<Answer> {
-  const etag = etagOf(stored[VERSION])
-  if (context.resource.isPlain) {
-    return { status, headers: { ...headers, etag }, body: JSON.stringify(stored.wire) }
+  const { resource } = context
+  const version = stored[VERSION]
+  if (resource.isPlain) {
+    return { status, headers: { ...headers, etag: etagOf(version) }, body: JSON.stringify(stored.wire) }
   }
   const row = openRow(stored)
   // Not with others, who may be refused.
   await runUncancellable(() => attachIncludes({ ...context, batched: undefined }, [row]))
-  return { status, headers: { ...headers, etag }, body: row }
+  // The text that a read gives, so that the ETag is that of a read.
+  const body = resource.serialize(row)
+  return { status, headers: { ...headers, etag: partEtag(version, body) }, body }
 }
 
 /** A row with its ETag. */

@@ -37,8 +37,9 @@ export interface Page {
   page: { limit: number; next: string | null; previous: string | null; total?: number }
 }
 
-/** A page, as text where it needs no serializer, and what its `Link` header says. */
+/** A page as text, its ETag, and what its `Link` header says. */
 export interface ListAnswer {
-  body: Page | string
+  body: string
+  etag: string
   links: string
 }

@@ -73,6 +73,8 @@ export interface Resource {
   variants: Variants
   /** The schema of one answer: the response variant and what `include` may add. */
   answer: TObject
+  /** The text of one answer. */
+  serialize: (row: unknown) => string
   /** What a violated constraint of the table means to a caller, by the constraint's name. */
   faults: Map<string, Fault>
 }

@@ -1,8 +1,14 @@
+import { type SQL, sql } from 'drizzle-orm'
 import t from 'tap'
-import { startApp } from '#test/support/app.ts'
+import { buildApp } from '#src/app.ts'
+import { openDatabase } from '#src/db/open.ts'
+import { addVersionTriggers, tablesWithoutVersionTrigger } from '#src/db/row-versions.ts'
+import { selectRaw } from '#src/db/rows.ts'
+import { startApp, testConfig } from '#test/support/app.ts'
+import { createDatabase } from '#test/support/database.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 
-const { send, someone } = await startApp(t)
+const { app, send, someone } = await startApp(t)
 const admin = await someone('admin')
 const nothing = '/api/v1/categories/01890000-0000-7000-8000-000000000000'
 
@@ -107,6 +113,65 @@ t.test('a change on condition that there is none, or not this one, is 412 when t
   t.equal((await patch('"1"')).status, 412)
   t.equal((await patch('*')).status, 412)
   t.equal((await patch('"2"')).status, 200)
+})
+
+t.test('the ETag moves with what a foreign key sets to null, and with what is included', async (t) => {
+  const as = admin.token
+  const fk = sql`constraint products_category_id_categories_id_fk`
+  await app.db.execute(sql`alter table products drop ${fk},
+    add ${fk} foreign key (category_id) references categories (id) on delete set null`)
+  const place = await category('to be deleted')
+  const categoryId = place.split('/').at(-1)
+  const body = { sku: 'SET-NULL', name: 'Desk', priceCents: 1, categoryId }
+  const created = await send('POST', '/api/v1/products', { as, body })
+  const path = created.headers.location as string
+  const tagOf = async (query = '') => (await send('GET', path + query)).headers.etag as string
+  const included = await tagOf('?include=category')
+  t.match(included, /^"1-/)
+  await change('PATCH', place, {})
+  t.not(await tagOf('?include=category'), included, 'the category has another name')
+  t.equal(await tagOf(), '"1"', 'the row itself is as it was')
+  t.equal((await send('PATCH', path, { as, body: {}, headers: { 'if-match': included } })).status, 200)
+  const page = (await send('GET', '/api/v1/products?sku=SET-NULL')).headers.etag as string
+  t.equal((await send('DELETE', place, { as })).status, 204)
+  t.match(await send('GET', path, { headers: { 'if-none-match': '"1"' } }), { status: 200, body: { categoryId: null } })
+  t.equal(await tagOf(), '"2"')
+  for (const tag of ['"1"', included]) {
+    t.match(await send('PATCH', path, { as, body: { stock: 1 }, headers: { 'if-match': tag } }), { status: 412 }, tag)
+  }
+  t.equal((await send('GET', '/api/v1/products?sku=SET-NULL', { headers: { 'if-none-match': page } })).status, 200)
+})
+
+t.test('generated columns do not hide that a statement changed nothing', async (t) => {
+  const { db } = app
+  await db.execute(sql`create table made (id int, price int, twice int generated always as (price * 2) stored, note json,
+    updated_at timestamptz not null default now(), version integer not null default 1)`)
+  t.same(await tablesWithoutVersionTrigger(db, ['made', 'categories', 'nowhere']), ['made'])
+  await Promise.all([1, 2].map(() => addVersionTriggers(db, ['made'], () => {})))
+  t.same(await tablesWithoutVersionTrigger(db, ['made']), [])
+  await addVersionTriggers(db, ['made'], () => {})
+  await db.execute(sql`insert into made (id, price, note) values (1, 5, '{"a":1}')`)
+  const versionAfter = async (statement: SQL) => {
+    await db.execute(statement)
+    return (await selectRaw<{ version: number }>(db, sql`select version from made`))[0]?.version
+  }
+  t.equal(await versionAfter(sql`update made set price = price`), 1)
+  t.equal(await versionAfter(sql`update made set price = 6`), 2)
+  t.equal(await versionAfter(sql`update made set note = '{"a":2}'`), 3)
+  t.equal(await versionAfter(sql`update made set note = '{"a":3}', version = 8`), 8)
+  t.equal(await versionAfter(sql`update made set note = '{"a":4}', updated_at = '2001-01-01'`), 9)
+})
+
+t.test('a start that may not migrate names the table whose ETags other programs do not move', async (t) => {
+  const place = await createDatabase(t)
+  const { db, close } = await openDatabase({ url: place.DATABASE_URL, dataDir: place.DATA_DIR, poolMax: 1 })
+  await db.execute(sql`drop trigger tenon_raise_version on items`)
+  await close()
+  const lines: string[] = []
+  const log = { write: (line: string) => lines.push(line) > 0 }
+  const started = await buildApp(testConfig(place, { LOG_LEVEL: 'warn' }), { log })
+  await started.close()
+  t.match(lines.join(''), /'items' has none/)
 })
 
 t.test('a new row replaces none, so nothing is asked of it', async (t) => {

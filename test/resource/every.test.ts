@@ -3,6 +3,7 @@ import { eq, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import t from 'tap'
 import { keysOf } from '#src/resource/bulk/constraints.ts'
+import { includePaths } from '#src/resource/compile/includes.ts'
 import type { Resource } from '#src/resource/model.ts'
 import { bare, NOT_BLANK } from '#src/schema/fields.ts'
 import { startApp } from '#test/support/app.ts'
@@ -11,6 +12,7 @@ import { sampleOf } from '#test/support/samples.ts'
 // The same promises for every declared resource, from its declaration alone: a new folder is covered when it is there.
 const { app, send, someone } = await startApp(t)
 const admin = await someone('admin')
+const bearer = { authorization: `Bearer ${admin.token}` }
 const resources = new Map<string, Resource>()
 const has = new Set<string>()
 for (const { method, url, config } of app.routeTable) {
@@ -55,8 +57,7 @@ async function product(): Promise<string> {
 }
 
 // What the documentation does not foresee: `send` would refuse it.
-const read = async (url: string) =>
-  (await app.inject({ url, headers: { authorization: `Bearer ${admin.token}` } })).json()
+const read = async (url: string) => (await app.inject({ url, headers: bearer })).json()
 
 const set = (resource: Resource, id: string, column: string, value: string) =>
   app.db
@@ -137,6 +138,44 @@ for (const [path, resource] of resources) {
       t.equal(walked.filter((one) => one === id).length, 1, `a walk over ${stored} ends, with each row once`)
     }
     await set(resource, id, 'createdAt', '2026-01-01T00:00:00Z')
+  })
+
+  t.test(`${path}: each representation has an ETag of its own, which moves whatever changes the row`, async (t) => {
+    const id = await make(path, resource)
+    const url = `${path}/${id}`
+    const get = (query = '', tag?: string) =>
+      send('GET', url + query, { as: admin.token, headers: tag ? { 'if-none-match': tag } : {} })
+    const includes = includePaths(resource.includes).map((one) => `?include=${one}`)
+    const queries = ['', '?fields=id', '?fields=id,createdAt', ...includes]
+    const tags = new Map<string, string>()
+    for (const query of queries) tags.set(query, (await get(query)).headers.etag as string)
+    t.equal(new Set(tags.values()).size, queries.length, 'no two are the same')
+    const isPatched = has.has(`PATCH ${path}/:id`)
+    for (const [query, tag] of tags) {
+      t.match(await get(query, tag), { status: 304, text: '', headers: { etag: tag } }, query)
+      const head = await app.inject({ method: 'HEAD', url: url + query, headers: bearer })
+      t.equal(head.headers.etag, tag, `HEAD ${query}`)
+      if (query !== '') t.equal((await get('', tag)).status, 200, `the whole is not ${query}`)
+      const patch = () => send('PATCH', url, { as: admin.token, body: {}, headers: { 'if-match': tag } })
+      if (isPatched) t.match(await patch(), { status: 200, headers: { etag: tags.get('') } })
+    }
+    const before = await get()
+    await set(resource, id, 'createdAt', before.body.createdAt)
+    t.equal((await get()).headers.etag, tags.get(''), 'a statement that changes nothing leaves it')
+    await set(resource, id, 'createdAt', '2001-01-01T00:00:00Z')
+    const after = await get('', tags.get(''))
+    t.equal(after.status, 200)
+    t.ok(after.body.updatedAt > before.body.updatedAt)
+    if (isPatched) {
+      const headers = { 'if-match': tags.get('') as string }
+      t.equal((await send('PATCH', url, { as: admin.token, body: {}, headers })).status, 412)
+    }
+    for (const query of ['?limit=1', '?limit=1&fields=id', ...includes.map((one) => `${one}&limit=1`)]) {
+      const list = (tag = '') => send('GET', path + query, { as: admin.token, headers: { 'if-none-match': tag } })
+      const { etag } = (await list()).headers
+      t.match(etag, /^W\/"/)
+      t.match(await list(etag), { status: 304, text: '', headers: { etag } }, query)
+    }
   })
 
   const writes = Object.entries(resource.variants.Update.properties as Record<string, TSchema>)

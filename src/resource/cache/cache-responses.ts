@@ -35,9 +35,8 @@ export function cacheResponses(
     if (kept) {
       // RFC 9111, section 5.1: caches behind this one count on from here.
       reply.header('age', String(Math.floor(kept.ageMs / 1000)))
-      // What is included may have changed although the row did not, as in operations/read.ts.
       const { etag } = kept.headers
-      if (etag && !include && isNotModified(request.headers['if-none-match'], etag)) {
+      if (etag && isNotModified(request.headers['if-none-match'], etag)) {
         return reply.code(304).header('etag', etag).send()
       }
       return send(reply, { status: 200, headers: kept.headers, body: kept.body })

@@ -4,6 +4,7 @@ import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { constraintsOf } from '#src/db/constraints.ts'
 import type { Fault } from '#src/errors.ts'
 import { isNullable } from '#src/schema/fields.ts'
+import { compileSerializer } from '#src/schema/serialize.ts'
 import { variantsOf } from '#src/schema/variants.ts'
 import type { Computed, Declaration } from '../declaration.ts'
 import { jsonFieldsOf, withJsonPatches } from '../json-fields.ts'
@@ -85,6 +86,10 @@ export function compileResource(name: string, declaration: Declaration): Resourc
     string,
     AnyPgColumn
   >
+  const answer = Type.Object(
+    { ...variants.Response.properties, ...Object.fromEntries(includedFields(includes)) },
+    { ...variants.Response, properties: undefined, required: undefined }
+  )
   const owner = declaration.owner && { '@owner': columns[declaration.owner] as AnyPgColumn }
   return {
     name,
@@ -106,10 +111,8 @@ export function compileResource(name: string, declaration: Declaration): Resourc
       [OWN_KEY]: columns.id as AnyPgColumn
     }),
     isPlain: computed.made.length === 0 && ![...includes.values()].some(({ isAlways }) => isAlways),
-    answer: Type.Object(
-      { ...variants.Response.properties, ...Object.fromEntries(includedFields(includes)) },
-      { ...variants.Response, properties: undefined, required: undefined }
-    )
+    answer,
+    serialize: compileSerializer(answer)
   }
 }
 

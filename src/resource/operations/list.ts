@@ -2,10 +2,13 @@ import { type TObject, Type } from '@sinclair/typebox'
 import { and, sql } from 'drizzle-orm'
 import { asArrays } from '../../db/rows.ts'
 import { validationFailed } from '../../errors.ts'
-import { sendText, serializeWith } from '../../http/answer.ts'
+import { sendText } from '../../http/answer.ts'
+import { isNotModified, pageEtag } from '../../http/conditional.ts'
+import { IfNoneMatch, NotModified } from '../../http/schemas.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { documentedAs } from '../../schema/fields.ts'
 import { pageOf } from '../../schema/page.ts'
+import { compileSerializer } from '../../schema/serialize.ts'
 import type { ListAnswer, Page, ResourceContext } from '../context.ts'
 import { openRow, type Resource, type Row } from '../model.ts'
 import { type ConditionQuery, conditionParameters, makeParseConditions } from '../query/conditions.ts'
@@ -71,7 +74,16 @@ function listParameters(resource: Resource): TObject {
 export const listRoute: MakeRoute = (context) => {
   const { resource } = context
   const list = makeList(context)
+  const serialize = compileSerializer(pageOf(resource.answer))
   const sparse = new SparseSerializers(resource.answer, (one) => pageOf(one))
+
+  function textOf(page: Page, { fields, include }: ListQuery): string {
+    if (!resource.isPlain || include)
+      return fields ? sparse.get([...fields, ...(include ?? [])])(page) : serialize(page)
+    if (fields) page.data = page.data.map((row) => pickFields(row, fields))
+    return JSON.stringify(page)
+  }
+
   const { $id } = resource.declaration.schema
   return {
     method: 'GET',
@@ -81,28 +93,28 @@ export const listRoute: MakeRoute = (context) => {
       summary: `List ${resource.name}`,
       description: 'Filtered, sorted and paged. Follow `page.next` until it is null.',
       querystring: listParameters(resource),
+      headers: IfNoneMatch,
       response: {
-        200: documentedAs(pageOf(resource.answer), pageOf(resource.answer, `${$id}Page`))
+        200: documentedAs(pageOf(resource.answer), pageOf(resource.answer, `${$id}Page`)),
+        304: NotModified
       }
     },
     async handler(request, reply) {
       const query = request.query as ListQuery
       const ownerId = ownerOf(request, resource)
-      const { fields } = query
-      const isText = resource.isPlain && !query.include
       const make = async (): Promise<ListAnswer> => {
         const page = await list(query, ownerId, request.principal)
-        if (isText && fields) page.data = page.data.map((row) => pickFields(row, fields))
-        // Whoever shares the answer shares its text.
-        return { body: isText ? JSON.stringify(page) : page, links: linksOf(request.url, page.page) }
+        // Callers who share the answer share its text.
+        const body = textOf(page, query)
+        return { body, etag: pageEtag(body), links: linksOf(request.url, page.page) }
       }
       // What is included depends on who asks for it.
       const shared = query.include ? undefined : context.batched?.pages
-      const { body, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
+      const { body, etag, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
+      reply.header('etag', etag)
       if (links) reply.header('link', links)
-      if (typeof body === 'string') return sendText(reply, body)
-      if (fields) serializeWith(reply, sparse.get([...fields, ...(query.include ?? [])]))
-      return body
+      if (isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      return sendText(reply, body)
     }
   }
 }

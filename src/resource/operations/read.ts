@@ -1,9 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
-import { etagOf, isNotModified } from '#src/http/conditional.ts'
-import { sendText, serializeWith } from '../../http/answer.ts'
+import { etagOf, isNotModified, partEtag } from '#src/http/conditional.ts'
+import { sendText } from '../../http/answer.ts'
 import { IdParams, IfNoneMatch, NotModified } from '../../http/schemas.ts'
-import { openRow, VERSION } from '../model.ts'
+import { openRow, type Stored, VERSION } from '../model.ts'
 import { fieldsParameter, includeParameter, pickFields, SparseSerializers } from '../query/fields.ts'
 import type { MakeRoute } from '../route.ts'
 import { attachIncludes } from '../rows/includes.ts'
@@ -14,6 +14,15 @@ import { readOne } from '../rows/read-one.ts'
 export const readRoute: MakeRoute = (context) => {
   const { resource } = context
   const sparse = new SparseSerializers(resource.answer, (one) => one)
+
+  // Some of the row's fields, or more than those.
+  async function partOf(stored: Stored, { query: { fields, include }, principal }: OneRequest): Promise<string> {
+    if (resource.isPlain && !include) return JSON.stringify(pickFields(stored.wire, fields as string[]))
+    const row = openRow(stored)
+    await attachIncludes(context, [row], { include, principal })
+    return fields ? sparse.get([...fields, ...(include ?? [])])(row) : resource.serialize(row)
+  }
+
   return {
     method: 'GET',
     url: '/:id',
@@ -33,16 +42,12 @@ export const readRoute: MakeRoute = (context) => {
     async handler(request, reply) {
       const { fields, include } = (request as OneRequest).query
       const stored = await readOne(context, (request as OneRequest).params.id, ownerOf(request, resource))
-      const etag = etagOf(stored[VERSION])
+      const isWhole = resource.isPlain && !include && !fields
+      const body = isWhole ? undefined : await partOf(stored, request as OneRequest)
+      const etag = body === undefined ? etagOf(stored[VERSION]) : partEtag(stored[VERSION], body)
       reply.header('etag', etag)
-      // What is included may have changed although this row did not.
-      if (!include && isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      if (resource.isPlain && !include)
-        return sendText(reply, JSON.stringify(fields ? pickFields(stored.wire, fields) : stored.wire))
-      const row = openRow(stored)
-      await attachIncludes(context, [row], { include, principal: request.principal })
-      if (fields) serializeWith(reply, sparse.get([...fields, ...(include ?? [])]))
-      return row
+      if (isNotModified(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      return sendText(reply, body ?? JSON.stringify(stored.wire))
     }
   }
 }
