@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
-import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { v7 } from 'uuid'
 import { ApiError } from '#src/errors.ts'
@@ -9,16 +8,12 @@ import { keysOf } from '#src/resource/bulk/constraints.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
 import { integer } from '#src/resource/types/numbers.ts'
 import { ReadOnly } from '#src/schema/fields.ts'
-import { Slot, slots, slotsResource } from '#test/fixtures/routes/api/v1/slots/index.ts'
+import { createSlots, Slot, slots, slotsResource } from '#test/fixtures/routes/api/v1/slots/index.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
 
 const { app, send, someone } = await startApp(t, {}, fixtures)
-await app.db.execute(sql`
-  create table slots (id uuid primary key, created_at timestamptz(3) not null default now(),
-    updated_at timestamptz(3) not null default now(), version integer not null default 1, owner_id uuid not null,
-    code text not null constraint slots_code_unique unique, label text constraint slots_label_unique unique,
-    starts_at integer not null, ends_at integer not null, constraint slots_short check (ends_at - starts_at <= 100))`)
+await app.db.execute(createSlots)
 await app.db.insert(roles).values({ name: 'slotter', scopes: ['slots:read', 'slots:write', 'slots:delete'] })
 const [ada, bob] = [(await someone('slotter')).token, (await someone('slotter')).token]
 const admin = (await someone('admin')).token
@@ -103,6 +98,17 @@ t.test('rules between fields hold for create, replace, patch, bulk and import', 
     headers: { 'content-type': 'application/x-ndjson' }
   })
   t.match(imported.body.errors, [{ line: 1, details: [{ path: '/endsAt', code: 'order' }] }])
+})
+
+t.test('an upsert tells of another row only that its key is taken, and no rule of what it holds', async (t) => {
+  const made = await send('POST', path, { as: ada, body: slot('theirs', 50, 60) })
+  t.same(statuses(await bulk('POST', { items: [{ code: 'theirs', endsAt: 1 }], onConflict: 'update' }, bob)), [
+    statuses(await bulk('POST', { items: [{ code: 'theirs', endsAt: 70 }], onConflict: 'update' }, bob))[0]
+  ])
+  t.same(statuses(await bulk('POST', { items: [slot('theirs', 70, 80)], onConflict: 'update' }, bob)), [
+    'failed CONFLICT /items/0/code unique'
+  ])
+  await send('DELETE', `${path}/${made.body.id}`, { as: ada })
 })
 
 t.test('a number that is too large for its column is refused by its name, one or many', async (t) => {

@@ -20,7 +20,7 @@ export function declaredResources(app: FastifyInstance): Declared[] {
     if (!resource || method === 'HEAD') continue
     const path = url.replace(/\/:id.*$/, '')
     const declared = found.get(resource) ?? { path, resource, routes: [] }
-    declared.routes.push({ method: String(method), url: url.slice(path.length) })
+    declared.routes.push({ method: String(method), url: url.slice(declared.path.length) })
     found.set(resource, declared)
   }
   return [...found.values()]

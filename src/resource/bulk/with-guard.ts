@@ -5,9 +5,10 @@ import { ApiError, validationFailed } from '#src/errors.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import type { Touched } from '../declaration.ts'
 import type { Resource, Row } from '../model.ts'
+import { isOwned } from '../rows/ownership.ts'
 import { bareName, commaList, jsonRows } from '../rows/sql.ts'
 import { mergePatch, ruleFaults } from '../rules.ts'
-import { keyText, type UpsertKey } from './constraints.ts'
+import { keyText } from './constraints.ts'
 import { type Insert, insertMany } from './insert-many.ts'
 import { failed, type Outcome } from './outcome.ts'
 import type { Sent } from './prepare.ts'
@@ -69,7 +70,7 @@ export function upsertGuarded(upsert: Upsert, principal: Principal | null): Writ
   )
   return (db, items) =>
     db.transaction(async (tx) => {
-      const stored = await lockByKey(tx, resource, key, items)
+      const stored = await lockByKey(tx, upsert, items)
       const located = items.map((item) => ({ ...item, row: stored.get(keyText(key, item.columns)) }))
       const refusals = located.map(({ row, body }) => {
         const faults = row ? ruleFaults(resource, mergePatch(row, body)) : []
@@ -81,7 +82,8 @@ export function upsertGuarded(upsert: Upsert, principal: Principal | null): Writ
 
 type Located = Sent & { row: Row | undefined }
 
-async function lockByKey(tx: Database, resource: Resource, key: UpsertKey, items: Sent[]): Promise<Map<string, Row>> {
+// Only rows that the caller may touch: what a rule or a guard says of another user's row would tell what it holds.
+async function lockByKey(tx: Database, { resource, key, ownerId }: Upsert, items: Sent[]): Promise<Map<string, Row>> {
   const { table, columns, selection } = resource
   const names = commaList(key.columns.map(bareName))
   const values = items.map((item) => Object.fromEntries(key.keys.map((name) => [name, item.columns[name]])))
@@ -91,7 +93,8 @@ async function lockByKey(tx: Database, resource: Resource, key: UpsertKey, items
     .from(table)
     .where(
       sql`(${commaList(key.columns.map((column) => sql`${column}`))}) in (
-        select ${names} from jsonb_populate_recordset(null::${table}, ${jsonRows(resource, values)}::jsonb))`
+        select ${names} from jsonb_populate_recordset(null::${table}, ${jsonRows(resource, values)}::jsonb))
+        and ${isOwned(resource, ownerId)}`
     )
     .orderBy(columns.id as AnyPgColumn)
     .for('update')

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { isMet, preconditionFailed, preconditionOf, preconditionSql } from '#src/http/conditional.ts'
 import type { ResourceContext } from '../context.ts'
 import { type One, type Resource, type Stored, VERSION } from '../model.ts'
-import { ownerColumn, ownerOf } from './ownership.ts'
+import { isOwned, ownerColumn, ownerOf } from './ownership.ts'
 import { notFound, readOne } from './read-one.ts'
 
 /** The row that the path of a request names. @throws ApiError as `preconditionOf` does. */
@@ -40,10 +40,14 @@ export async function readUnchanged(context: ResourceContext, { id, ownerId, pre
   return stored
 }
 
-/** The same, and locks it until the transaction of the context ends. */
+/** The same, and locks it until the transaction of the context ends. Another user's row is neither locked nor waited for. */
 export async function lockOne(context: ResourceContext, one: One): Promise<Stored> {
   const { table, columns } = context.resource
   const id = columns.id as AnyPgColumn
-  await context.db.select({ id }).from(table).where(eq(id, one.id)).for('update')
+  await context.db
+    .select({ id })
+    .from(table)
+    .where(and(eq(id, one.id), isOwned(context.resource, one.ownerId)))
+    .for('update')
   return readUnchanged(context, one)
 }
