@@ -68,7 +68,7 @@ export function openPool(primary: Primary, poolMax: number, gate: Limiter, timeo
       // Its own back-off lets queries wait for up to 15 s, and 11 s after the database is back.
       backoff: () => 0.05,
       idle_timeout: 60,
-      // A connection that is cut while it asks for the types ends in a rejection that nobody can catch.
+      // A connection that is cut during its query for the types causes a rejection that no caller can catch.
       fetch_types: false,
       types: { textArray },
       onnotice: ignoreNotice,
@@ -147,7 +147,7 @@ async function openEmbedded({ dataDir, freeBytes }: DatabaseOptions): Promise<Op
   }
 }
 
-// PgBouncer takes the statement and gives its connection to somebody else: nothing would ever be heard.
+// PgBouncer accepts LISTEN and gives its connection to another client, so no notification would ever arrive.
 async function listenNowhere(): Promise<Listener> {
   throw new ApiError('UNAVAILABLE', 'Nothing can be heard through a pooler.')
 }
@@ -175,7 +175,7 @@ async function listenPostgres(primary: Primary, ...heard: Parameters<Listen>): P
   }
 }
 
-// Whether the database answers is not a matter of how much there is to do: it goes first, and once for all who ask.
+// Load must not decide whether the database counts as reachable: the ping goes first, and concurrent callers share one.
 function pingOnce(db: Database): () => Promise<void> {
   let answer: Promise<void> | undefined
   return () => {

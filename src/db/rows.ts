@@ -8,7 +8,7 @@ export async function selectRaw<T>(db: Database, statement: SQL): Promise<T[]> {
   return Array.isArray(result) ? result : result.rows
 }
 
-/** A prepared statement whose rows come as arrays, as the driver reads them. */
+/** A prepared statement that gives its rows as arrays, as the driver reads them. */
 export interface ArrayStatement {
   execute(values?: Record<string, unknown>): Promise<unknown[][]>
 }

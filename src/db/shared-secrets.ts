@@ -8,7 +8,7 @@ export async function sharedKey(db: Database, name: string): Promise<Buffer> {
   const find = () => db.select({ value: secrets.value }).from(secrets).where(eq(secrets.name, name))
   let [row] = await find()
   if (!row) {
-    // Instances that start at once all offer one; the first that is stored is everybody's.
+    // Instances that start at the same time each offer a secret; the first stored one is used by all.
     await db
       .insert(secrets)
       .values({ name, value: randomBytes(32).toString('base64') })

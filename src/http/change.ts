@@ -23,8 +23,8 @@ export type Perform<C> = (on: C) => Promise<Answer>
 export type Change<C> = (request: FastifyRequest) => Promise<Perform<C>>
 
 /**
- * The handler of a change, with what its route says that it can be asked for: to happen once (`Idempotency-Key`), and to
- * answer less or keep nothing (`Prefer`). Who asks for nothing pays for nothing.
+ * The handler of a change, with the options that its route allows: to happen once (`Idempotency-Key`), and to answer
+ * less or keep nothing (`Prefer`). A request without these headers costs nothing extra.
  */
 export function changeHandler<C extends ChangeContext>(context: C, change: Change<C>): RouteHandlerMethod {
   return async function handleChange(request, reply) {

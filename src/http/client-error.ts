@@ -28,7 +28,7 @@ export function answerClientError(
   origins: AllowedOrigins,
   log: Pick<FastifyBaseLogger, 'info'>
 ): void {
-  // Nobody is left to read it.
+  // The client is gone, so no answer could be read.
   if (error.code === 'ECONNRESET' || !socket.writable || isDraining(socket)) return void socket.destroy()
   const known = new ApiError(CODES[error.code as string] ?? 'BAD_REQUEST')
   const { remoteAddress: ip } = socket

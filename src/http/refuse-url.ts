@@ -9,9 +9,9 @@ const NOWHERE = '/.refused'
 const refused = new WeakMap<IncomingMessage, ApiError>()
 
 /**
- * Takes a request whose URL the router cannot read (broken percent-encoding, a segment that is too long). Fastify would
- * answer it without any hook: without CORS headers, limits, a log line or a count. It is sent through the application once
- * more, to a path where there is nothing, and refused by the first hook that can.
+ * Takes a request with a URL that the router cannot read (broken percent-encoding, a segment that is too long). Fastify
+ * would answer it without any hook: without CORS headers, limits, a log line or a count. So the request is sent through
+ * the application once more, to a path without a route, and the first hook that can refuses it.
  */
 export function refuseUrl(error: FastifyError, { raw, server }: FastifyRequest, reply: FastifyReply): void {
   const code = BY_STATUS[error.statusCode as number] ?? 'BAD_REQUEST'

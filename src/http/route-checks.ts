@@ -18,15 +18,16 @@ export interface CheckedRoute {
   schema?: { hide?: boolean; response?: unknown }
 }
 
-/** A route that would be open, would never have time enough, or would send what nobody declared. It stops the start; the message names it. */
+/**
+ * A route is open, never has enough time, or sends undeclared fields. It stops the start; the message names the route.
+ */
 export class RouteError extends Error {
   override name = 'RouteError'
 }
 
 /**
- * Checks that every route says who may use it and what it answers, that nothing can leave by default, and that the time of
- * a route is one.
- * A schema that must be open says why: `'x-any-shape': '<reason>'`.
+ * Checks that every route declares its access and its answers, that no field is sent by default, and that a route's
+ * time limit is a valid one. A schema that must be open says why: `'x-any-shape': '<reason>'`.
  * @throws RouteError naming the first route that does not.
  */
 export function checkRoutes(routes: Iterable<CheckedRoute>): void {

@@ -21,7 +21,7 @@ import { applyPreferences } from './prefer.ts'
 /** Reads a body as it comes, changes what it says on the database that it is given, and says what to answer. */
 export type Stream = (request: FastifyRequest, body: Readable, db: Database) => Promise<Answer>
 
-/** The handler of a route whose body is read as it comes. @param types the media types that it takes. */
+/** The handler of a route that reads its body as a stream. @param types the media types that it takes. */
 export function streamHandler(context: ChangeContext, types: string[], stream: Stream): RouteHandlerMethod {
   return async function handleStream(request, reply) {
     allowLongBody(request.raw)
@@ -120,6 +120,6 @@ function noting(body: Readable, note: (chunk: Buffer) => void): Readable {
       yield chunk
     }
   }
-  // What fails comes out where it is read; afterwards nobody is left to be told.
+  // The reader of the stream receives its errors; an error after the reading has ended has no reader and is ignored.
   return Readable.from(noted(), { objectMode: false }).on('error', ignore)
 }

@@ -11,8 +11,8 @@ export interface Hearer {
 }
 
 /**
- * A channel that is heard, and known to be: who follows it notifies a ping from time to time, and a listener that does
- * not hear them is replaced, half-open ones too.
+ * A channel that proves it still receives: `Watch` notifies a ping from time to time, and a listener that does not
+ * receive the pings is replaced, half-open connections included.
  */
 export class Channel {
   readonly #listen: Listen
@@ -32,8 +32,8 @@ export class Channel {
   }
 
   /**
-   * The time, as `performance.now()` tells it, until which everything was heard that was notified: notifications come in
-   * the order of their commits, so who hears a ping heard all that came before it.
+   * The time (`performance.now()`) up to which every notification was received. Notifications arrive in the order of
+   * their commits, so a received ping proves that everything before it was received too.
    */
   get heardUntil(): number {
     return this.#heardUntil

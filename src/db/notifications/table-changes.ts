@@ -13,7 +13,7 @@ export class TableWatch extends Watch {
   }
 }
 
-/** Those of the tables whose writes nobody is told. */
+/** Gives those of the tables that have no trigger, so that their writes notify no instance. */
 export async function tablesWithoutTrigger(db: Database, tables: Iterable<string>): Promise<string[]> {
   const rows = await db
     .select({ name: sql<string>`relname` })

@@ -35,7 +35,7 @@ export class Watch {
 
   /** Starts to follow. */
   async start(): Promise<void> {
-    // Who cannot hear yet tries again, and meanwhile knows that it does not.
+    // A failed start is not an error: the watch tries again, and counts as not receiving until it succeeds.
     await this.#channel.open().catch(() => {})
     await this.#ping()
   }

@@ -19,8 +19,9 @@ interface Embedded {
 type OnWrite = (tables: Iterable<string>) => void
 
 /**
- * Tells which tables this process wrote, before whoever wrote them goes on: a notification of the database comes a moment
- * later. Read from the statements' texts; what a trigger or a cascade writes besides, only the notification tells.
+ * Tells which tables this process wrote before the writing request continues; the notification of the database comes a
+ * moment later. The tables are read from the statements' texts. Writes of triggers and cascades are told only by the
+ * notification.
  */
 export class WriteTracker {
   #onWrite: OnWrite = () => {}
@@ -30,7 +31,7 @@ export class WriteTracker {
     this.#onWrite = callback
   }
 
-  /** A client whose writes are told. */
+  /** Wraps a client, so that its writes are told. */
   wrap(client: Sql): Sql {
     const { unsafe, begin } = client as unknown as Postgres
     const noting: Pick<Postgres, 'unsafe' | 'begin'> = {
@@ -82,7 +83,7 @@ export class WriteTracker {
     return noting as unknown as PGlite
   }
 
-  // Also after a failure: a commit whose answer was lost is one.
+  // Also after a failure: the answer of a commit can be lost although the commit succeeded.
   async #afterwards<T>(answer: PromiseLike<T>, tables: Iterable<string>): Promise<T> {
     try {
       return await answer

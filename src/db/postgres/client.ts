@@ -27,7 +27,7 @@ type Work = (tx: unknown) => Promise<unknown>
 
 interface Connection {
   isLost: boolean
-  /** Why nobody waits for it any more. */
+  /** Why the statement was given up; no caller waits for it any more. */
   givenUp?: ApiError
 }
 
@@ -205,7 +205,7 @@ function forCaller(query: Query, cancelMs: number | undefined): PromiseLike<unkn
 
 const PATIENT: RequestScope = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
 
-// What `cancel()` of postgres.js calls: that one drops the promise, and nobody could catch its failure.
+// The function that `cancel()` of postgres.js calls. `cancel()` drops its promise, so its failure could not be caught.
 interface Cancellable {
   active: boolean
   canceller: (query: Query) => Promise<unknown>
@@ -231,7 +231,7 @@ function cancelLate(query: Query, caller: RequestScope): Promise<unknown> {
     })
 }
 
-// The gate let the transaction in: its statements wait for nobody, but for no longer than others.
+// The limiter admitted the transaction, so its statements do not queue; they have the same time limit as others.
 function guardTransaction(
   tx: TransactionSql,
   connection: Connection,
@@ -261,8 +261,8 @@ function guardTransaction(
 }
 
 /**
- * What a transaction's work comes to; never, when its connection was lost. postgres.js would send a rollback then, to a
- * socket that is gone, and that exception is thrown where nobody can catch it: it would end the process.
+ * Settles as a transaction's work does, and never when its connection was lost. postgres.js would then send a rollback
+ * to a closed socket, and that exception is thrown where no caller can catch it: it would end the process.
  */
 function whileConnected<T>(connection: Connection, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

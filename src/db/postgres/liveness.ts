@@ -32,12 +32,12 @@ const BUSY_LOOKS = 15
 const TRICKLE_LOOKS = 3
 
 /**
- * Notices that the database is away, or so far that it might as well be. A statement that is slow looks the same as one
- * that nobody will answer, or as one whose answer trickles in, so when nothing was answered for ten looks, or when one
- * waits for so long, the database is asked on a new connection. It is away when nothing was answered meanwhile and that
- * does not work within five looks; or when some of the answer came, and the rest, sent with it, not within three: a slow
- * server sends late, but what it sends comes at once. Then all who wait are refused, as are those who come, until it
- * answers again.
+ * Detects that the database is unreachable, or too slow to be of use. A slow statement looks the same as one that will
+ * never be answered, or one with an answer that trickles in. So when nothing was answered for ten ticks, or when one
+ * statement waits for so long, the database is queried on a new connection. It counts as unreachable when nothing was
+ * answered meanwhile and that query does not succeed within five ticks. It also does when a part of that answer came
+ * and the rest, sent with it, does not come within three ticks: a slow server sends late, but what it sends arrives at
+ * once. Then all waiting and all new statements are refused until the database answers again.
  */
 export class LivenessProbe {
   readonly #ask: () => Probe

@@ -47,7 +47,10 @@ export class Primary {
     }
   }
 
-  /** Looks until a server takes writes, once for all who ask. @returns whether it is another one than before. */
+  /**
+   * Searches until a server takes writes; concurrent callers share one search.
+   * @returns whether the server is another one.
+   */
   async follow(): Promise<boolean> {
     if (this.url.addresses.length === 1) return false
     const before = this.#address

@@ -1,8 +1,8 @@
 import { ApiError } from '#src/errors.ts'
 
 /**
- * What a promise settles with, unless that takes too long: postgres.js does not settle a query whose connection is
- * closed while it starts up (its issue 1193), nor one whose server fell silent.
+ * Settles as the promise does, unless that takes too long. postgres.js never settles a query when its connection is
+ * closed while it starts up (its issue 1193), nor when its server falls silent.
  * @throws ApiError UNAVAILABLE when the time is over.
  */
 export function withDeadline<T>(answer: PromiseLike<T>, timeoutMs: number, onLate?: () => void): Promise<T> {

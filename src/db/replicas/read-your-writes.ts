@@ -8,22 +8,23 @@ import { TOLERATED_LAG_MS } from './replicas.ts'
 
 const CHANNEL = 'tenon_writers'
 
-/** How long is remembered who changed something, in milliseconds. */
+/** How long a writer is remembered, in milliseconds. */
 export interface WriterTimes {
   /** How long they are known after they were told of. */
   knownMs: number
   /** How long they need not be told of again. The rest is longer than a replica may lag. */
   toldMs: number
-  /** What a replica may be behind: after that, everybody sees the change. */
+  /** How far a replica may be behind: after that time every reader sees the change. */
   lagMs: number
 }
 
 const TIMES: WriterTimes = { knownMs: 3000, toldMs: 1000, lagMs: TOLERATED_LAG_MS }
 
 /**
- * Who changed something a moment ago, through any instance: they read from the primary, so that they see it. A change is
- * answered when this instance has heard itself tell of it, since PostgreSQL tells all that listen in the same moment; or
- * when so much time has passed that no replica is used any more that does not have it.
+ * Remembers the callers that changed something a moment ago, through any instance: they read from the primary, so that
+ * they see their change. A change is answered when this instance has received its own notification of it, since
+ * PostgreSQL notifies all listeners in the same moment; or when so much time has passed that a replica without the
+ * change is not used.
  */
 export class ReadYourWrites {
   readonly #watch: Watch
@@ -54,12 +55,12 @@ export class ReadYourWrites {
     await this.#watch.close()
   }
 
-  /** Whether somebody changed something a moment ago; also where that is not known. */
+  /** Whether this caller changed something a moment ago; true also when that is not known. */
   mustReadPrimary(id: string): boolean {
     return this.#heard.has(id) || performance.now() - this.#watch.heardUntil > this.#times.lagMs
   }
 
-  /** Tells all instances who changed something. Settles when they may be answered. */
+  /** Tells all instances that this caller changed something. Settles when the change may be answered. */
   async wrote(id: string): Promise<void> {
     const heardAt = this.#heard.get(id)
     if (heardAt !== undefined && performance.now() - heardAt < this.#times.toldMs) return

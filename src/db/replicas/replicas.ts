@@ -44,7 +44,10 @@ interface Position {
  * then, whatever the clocks say.
  */
 export class Replicas {
-  /** A database whose statements go to a replica, or to the primary where none can answer. It takes no transactions. */
+  /**
+   * A database that sends its statements to a replica, or to the primary when none can answer. It takes no
+   * transactions.
+   */
   readonly db: Database
   readonly #replicas: Replica[]
   readonly #primary: Probe
@@ -173,7 +176,7 @@ class Replica {
   /** Finds out how far it is. */
   async look(positions: readonly Position[]): Promise<void> {
     try {
-      // Of one that is no standby any more nobody knows what it has.
+      // The position of a server that is no longer a standby is unknown, so it gives null.
       const bytes = await this.#probe.ask(sql`case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end`)
       const reached = bytes === null ? undefined : positions.findLast((position) => position.bytes <= bytes)
       this.#provenAt = Math.max(this.#provenAt, reached?.at ?? -Infinity)

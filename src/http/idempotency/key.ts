@@ -4,8 +4,9 @@ import { validationFailed } from '#src/errors.ts'
 import type { StoredKey } from './store.ts'
 
 /**
- * What a request's `Idempotency-Key` is, and for whom. Everything about it comes from the text of the key, of which only a
- * hash is stored: answers carry secrets and requests carry passwords, and who reads the database must find neither.
+ * A request's `Idempotency-Key` and its caller. Everything about it is derived from the text of the key, and only a
+ * hash of that text is stored: answers carry secrets and requests carry passwords, and a reader of the database must
+ * find neither.
  */
 export interface KeyUse {
   stored: StoredKey
@@ -17,8 +18,9 @@ export interface KeyUse {
 
 /**
  * Reads the key of a request.
- * @param content gives the text of the body that tells one request from another, where it is known already: of a request without a
- * credential the caller is whoever knows it, so that another body is another key, and never somebody else's answer.
+ * @param content gives the text of the body that tells one request from another, where it is known already. In a
+ * request without a credential this text identifies the caller: another body is another key, and never gets another
+ * client's answer.
  * @throws ApiError VALIDATION_FAILED for a key that is empty, too long or not ASCII.
  */
 export function keyUseOf({ headers, principal, method, url }: FastifyRequest, content: () => Iterable<string>): KeyUse {

@@ -42,11 +42,12 @@ export async function previewKey(
 }
 
 /**
- * Has an effect once for each key: in one transaction the key is taken, the effect had and the answer kept, so that a
- * process that dies in the middle leaves all of it or nothing. Repetitions get the first answer.
+ * Runs an operation once for each key. One transaction takes the key, runs the operation and stores the answer, so that
+ * a process that dies in the middle leaves all of it or nothing. Repetitions get the first answer.
  *
- * A refusal (4xx) of the operation itself is an answer too, and kept for a caller who is known; its effects are not. What was refused before (401,
- * 403, 422 for the schema) and what failed (5xx) is not kept, so the same key can be tried again.
+ * A refusal (4xx) of the operation itself is an answer too: it is stored for an authenticated caller, and its effects
+ * are not. Earlier refusals (401, 403, 422 for the schema) and failures (5xx) are not stored, so the same key can be
+ * tried again.
  * @param serialize the text of an answer's body.
  * @throws ApiError IDEMPOTENCY_IN_PROGRESS while the first is under way, IDEMPOTENCY_KEY_REUSED for another request.
  */
@@ -66,7 +67,7 @@ export async function runIdempotent(
   }
   const answer = await attempt(tx, request, async (inner) => asSent(await run(inner), serialize))
   const claim = { key: use.stored, claimedAt }
-  // A caller without a valid credential who is refused leaves no row: anybody could fill the table.
+  // A refusal of a caller without a valid credential leaves no row: otherwise any client could fill the table.
   if (request.principal === null && answer.status >= 400) await releaseClaim(tx, claim)
   else await keepAnswer(tx, claim, fingerprint, encrypted(answer, use))
   return answer
@@ -75,7 +76,7 @@ export async function runIdempotent(
 /** The refusal of a repetition that comes while the first request is under way. */
 export const inProgress = () => new ApiError('IDEMPOTENCY_IN_PROGRESS')
 
-/** An answer whose body is the text that is sent. */
+/** An answer with its body as the text that is sent. */
 export type SentAnswer = Answer & { body?: string | undefined }
 
 /** An answer as it goes out, with the type that its body has. */

@@ -20,11 +20,11 @@ const CACHED_VERBS = sql`interval '24 hours'`
 const BATCH = 1000
 
 /**
- * Takes a key, unless it was used in the last 24 hours or somebody else has it.
- * The lock is what nobody waits for: a request that met its own repetition would otherwise hold a connection until the
- * first one is done, and a hundred repetitions all connections.
- * @param leaseSeconds for how long the key is taken when that is not as long as the transaction: who has it renews it,
- * and once it is over the process that had it is taken for dead.
+ * Takes a key, unless it was used in the last 24 hours or another request holds it.
+ * No request waits for the lock: otherwise a repetition would hold a connection until the first request is done, and a
+ * hundred repetitions would hold all connections.
+ * @param leaseSeconds how long the key is taken when that is not as long as the transaction. The holder renews the
+ * lease; when the lease has expired, the process that held it counts as dead.
  * @returns when it was taken, which tells this use from a later one; undefined when it was not.
  */
 export async function claimKey(
