@@ -120,7 +120,7 @@ t.test('an order goes from pending to paid to shipped, and nowhere else', async 
   t.match(await step(id, 'pay', admin.token), {
     status: 200,
     body: { status: 'paid', lines: [{ quantity: 1 }] },
-    headers: { etag: '"2"' }
+    headers: { etag: /^"2-/ }
   })
   t.equal((await step(id, 'pay', admin.token)).status, 409)
   t.match(await step(id, 'ship', admin.token), { status: 200, body: { status: 'shipped' } })
@@ -191,7 +191,7 @@ t.test('a step is only taken from the version that the client read', async (t) =
     const refused = await stepIf('cancel', { [name]: tag })
     t.match(refused, { status: 412, body: { error: { code: 'PRECONDITION_FAILED' } } }, `${name}: ${tag}`)
   }
-  t.match(await send('GET', path, { as: ada.token }), { body: { status: 'pending' }, headers: { etag: '"1"' } })
+  t.match(await send('GET', path, { as: ada.token }), { body: { status: 'pending' }, headers: { etag: /^"1-/ } })
   t.equal(await stockOf(chair), 6)
   t.equal((await stepIf('cancel', { 'if-match': '"2"' }, bob.token)).status, 404)
   const answers = await Promise.all(['pay', 'cancel'].map((name) => stepIf(name, { 'if-match': '"1"' }, admin.token)))
