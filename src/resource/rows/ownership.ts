@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { FastifyRequest } from 'fastify'
 import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
-import type { Resource } from '../model.ts'
+import type { Resource, Stored } from '../model.ts'
 import { bareName } from './sql.ts'
 
 /** Whether a row of a table belongs to the owner; any does where there is none. */
@@ -10,6 +10,10 @@ export const isOwned = (resource: Resource, ownerId: string | undefined, alias?:
   ownerId === undefined
     ? sql`true`
     : sql`${alias ? sql`${alias}.${bareName(ownerColumn(resource))}` : ownerColumn(resource)} = ${ownerId}`
+
+/** Whether a row that was read belongs to the owner; any does where there is none. */
+export const belongsTo = (stored: Stored, ownerId: string | undefined): boolean =>
+  ownerId === undefined || stored['@owner'] === ownerId
 
 /** The column that says whose a row is. */
 export const ownerColumn = ({ columns, declaration }: Resource) => columns[declaration.owner as string] as AnyPgColumn

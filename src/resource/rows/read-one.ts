@@ -3,6 +3,7 @@ import type { ResourceContext } from '../context.ts'
 import { openRow, type Row, type Stored } from '../model.ts'
 import { attachIncludes } from './includes.ts'
 import { readStored } from './one-statement.ts'
+import { belongsTo } from './ownership.ts'
 
 /**
  * One row by its id, as it is stored.
@@ -10,8 +11,8 @@ import { readStored } from './one-statement.ts'
  */
 export async function readOne(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Stored> {
   const stored = await findStored(context, id.toLowerCase())
-  // Whose it is, is asked of the row, so that all callers can share a statement.
-  if (!stored || (ownerId !== undefined && stored['@owner'] !== ownerId)) throw notFound(context)
+  // The owner is checked after the read, so that one statement can serve several users.
+  if (!stored || !belongsTo(stored, ownerId)) throw notFound(context)
   return stored
 }
 

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { isMet, preconditionFailed, preconditionOf, preconditionSql } from '#src/http/conditional.ts'
 import type { ResourceContext } from '../context.ts'
 import { type One, type Resource, type Stored, VERSION } from '../model.ts'
-import { isOwned, ownerColumn, ownerOf } from './ownership.ts'
+import { isOwned, ownerOf } from './ownership.ts'
 import { notFound, readOne } from './read-one.ts'
 
 /** The row that the path of a request names. @throws ApiError as `preconditionOf` does. */
@@ -18,7 +18,7 @@ export function oneOf(request: FastifyRequest, resource: Resource): One {
 export function isOne({ resource: { columns }, resource }: ResourceContext, { id, ownerId, precondition }: One): SQL {
   return and(
     eq(columns.id as AnyPgColumn, id),
-    ownerId === undefined ? undefined : eq(ownerColumn(resource), ownerId),
+    isOwned(resource, ownerId),
     precondition && preconditionSql(precondition, columns.version as AnyPgColumn)
   ) as SQL
 }
