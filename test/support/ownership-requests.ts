@@ -18,18 +18,20 @@ export interface Subject {
   ownerId: string
   /** A row of the caller, named beside it. */
   own: string
+  /** The ETag of the other user's row. */
+  etag: string
   /** A patch that the row takes. */
   patch: object
 }
 
-const PRECONDITIONS: Record<string, string>[] = [
+const preconditions = (etag: string): Record<string, string>[] => [
   {},
-  { 'if-match': '"1"' },
+  { 'if-match': etag },
   { 'if-match': '"7"' },
   { 'if-match': '*' },
-  { 'if-match': 'W/"1"' },
-  { 'if-match': '"7", "1"' },
-  { 'if-none-match': '"1"' },
+  { 'if-match': `W/${etag}` },
+  { 'if-match': `"7", ${etag}` },
+  { 'if-none-match': etag },
   { 'if-none-match': '*' },
   { 'if-modified-since': 'Thu, 01 Jan 2099 00:00:00 GMT' }
 ]
@@ -47,12 +49,12 @@ export function asksFor(declared: Declared, subject: Subject): Ask[] {
   return [...ofOne(declared, subject), ...ofMany(declared, subject), ...ofFilters(declared, subject)].map(titled)
 }
 
-function ofOne({ path, routes }: Declared, { id, patch }: Subject) {
+function ofOne({ path, routes }: Declared, { id, patch, etag }: Subject) {
   const asks: Omit<Ask, 'name'>[] = []
   for (const { method, url } of routes.filter((route) => route.url.startsWith('/:id'))) {
     const one = { method, url: path + url.replace(':id', id) }
     const body = method === 'PATCH' || method === 'PUT' ? { body: patch } : {}
-    for (const headers of PRECONDITIONS) {
+    for (const headers of preconditions(etag)) {
       asks.push({ ...one, headers, ...body })
       if (method === 'GET') asks.push({ ...one, method: 'HEAD', headers })
     }
@@ -64,7 +66,7 @@ function ofOne({ path, routes }: Declared, { id, patch }: Subject) {
       continue
     }
     for (const prefer of PREFERENCES)
-      for (const precondition of PRECONDITIONS.slice(0, 2))
+      for (const precondition of preconditions(etag).slice(0, 2))
         asks.push({ ...one, headers: { prefer, ...precondition }, ...body })
     asks.push({ ...one, headers: { 'idempotency-key': `key-${method}-${id}` }, ...body })
     for (const wrong of 'body' in body ? [{}, { unknownField: 1 }, { id }] : []) asks.push({ ...one, body: wrong })
