@@ -26,4 +26,5 @@ CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "orders" FOR EACH ROW WHEN
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "products" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "users" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "roles" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
-CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "api_keys" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();
+-- The last use of a key is written every few seconds and is no change of the key: an If-Match must not fail for it.
+CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "api_keys" FOR EACH ROW WHEN (old.version = new.version AND old.last_used_at IS NOT DISTINCT FROM new.last_used_at) EXECUTE FUNCTION "tenon_raise_version"();
