@@ -18,7 +18,7 @@ export async function answerStored(
     return { status, headers: { ...headers, etag: etagOf(version) }, body: JSON.stringify(stored.wire) }
   }
   const row = openRow(stored)
-  // Not with others, who may be refused.
+  // Do not batch this read: a batch can be refused by the limiter, and the change is already committed.
   await runUncancellable(() => attachIncludes({ ...context, batched: undefined }, [row]))
   // The text that a read gives, so that the ETag is that of a read.
   const body = resource.serialize(row)

@@ -15,9 +15,9 @@ export interface ResourceContext extends ChangeContext {
 
 /** What requests that arrive together share. */
 export interface Batched {
-  /** Rows by their id, anybody's. */
+  /** Rows by their id, of any owner. */
   rows: BatchedReads<Stored>
-  /** Rows of an include by what they are found by, anybody's. @param load reads those of many keys. */
+  /** Rows of an include by the key that finds them, of any owner. @param load reads the rows of many keys. */
   included: (path: string, load: LoadRows) => BatchedReads<Row[]>
   /** Pages, by everything that their text depends on. */
   pages: CoalescedReads<ListAnswer>

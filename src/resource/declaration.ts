@@ -37,7 +37,7 @@ export interface Include {
   through?: { table: PgTable; to: string }
   /** The column that `many` rows are sorted by. */
   sort?: string
-  /** Who may ask for it, where that is not everybody who may read the resource. */
+  /** The access that the include needs, when read access to the resource is not enough. */
   access?: Access
   /** The column that holds the user an included row belongs to: others do not get it, as they do not from its list. */
   owner?: string
@@ -52,7 +52,7 @@ export interface Call<Body = unknown> {
   body: Body
   /** The row that the path names, where it names one. */
   id: string
-  /** Whose rows the caller may touch; undefined for anybody's. */
+  /** The owner of the rows that the caller may touch; undefined for rows of any owner. */
   ownerId: string | undefined
 }
 
@@ -62,9 +62,9 @@ export type Operation<Body = never> = (call: Call<Body>) => Promise<{ id: string
 /** A step that a row can take: `POST /<id>/<name>`, answered with the row. */
 export interface Action {
   summary: string
-  /** Who may take the step. Default: who may write, their own rows. */
+  /** The access that the step needs. Default: write access, on the caller's own rows. */
   access?: Access
-  /** `all`: who may take the step may take it on every row, also of other owners. */
+  /** `all`: a caller with access to the step may take it on every row, also of other owners. */
   rows?: 'all'
   run: Operation
 }
@@ -105,7 +105,7 @@ export interface Declaration<S extends TObject = TObject> {
   /** The wire: what callers read and write. Its `$id` names the resource in the OpenAPI document. */
   schema: S
   table: ResourceTable
-  /** Who may read (list and read), write (create, update, replace) and delete. */
+  /** The access needed to read (list and read), to write (create, update, replace) and to delete. */
   access: { read: Access; write: Access; delete: Access }
   /**
    * What a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. `id` and `updatedAt` are
@@ -120,8 +120,8 @@ export interface Declaration<S extends TObject = TObject> {
   /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
   owner?: string
   /**
-   * What becomes of the rows of a user who deletes the own account: they are deleted (the default), stay and belong to a
-   * nameless user (`anonymize`), or belong to the first administrator (`handOver`). Only with `owner`.
+   * What happens to the rows of a user when the user deletes the own account: they are deleted (the default), stay and
+   * belong to a nameless user (`anonymize`), or belong to the first administrator (`handOver`). Only with `owner`.
    */
   whenOwnerLeaves?: 'delete' | 'anonymize' | 'handOver'
   /**
@@ -163,7 +163,7 @@ export interface Declaration<S extends TObject = TObject> {
    * cancelled, and the answer is 503 `DEADLINE_EXCEEDED`. A caller may ask for less with `Request-Timeout`.
    */
   timeoutSeconds?: { [operation: string]: number }
-  /** Refuses changes by what they touch and who makes them: every change of the resource, single or many at once. */
+  /** Refuses changes by the rows they touch and by their caller: every change of the resource, single or bulk. */
   guard?: Guard
   /** What this process must know before a change is answered: called after each, also after one that failed. */
   changed?: (app: FastifyInstance) => Promise<unknown>

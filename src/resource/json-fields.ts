@@ -26,7 +26,7 @@ export const patchesJson = ({ json }: Resource, patch: object): boolean =>
   json.length > 0 && json.some(({ field: { name } }) => isObject((patch as Columns)[name]))
 
 /**
- * A patch whose JSON fields have the whole value that they are to have, and the columns of it.
+ * A patch with the complete new value of each JSON field, and its columns.
  * @param row the stored row as the wire shows it, locked until the patch is written.
  * @returns the error that names what is wrong with a merged value, where something is.
  */

@@ -64,7 +64,7 @@ export interface Resource {
   /** Whether a row as it is read is the answer: nothing is added to it that was not asked for. */
   isPlain: boolean
   includes: Map<string, CompiledInclude>
-  /** Columns whose value is made here for a new row, by their key in the table object: the id. */
+  /** Columns that get their value here for a new row, by their key in the table object: the id. */
   made: [key: string, make: () => unknown][]
   /** Computed fields that are made from the row. */
   computed: [name: string, from: (row: object) => unknown][]
@@ -116,7 +116,7 @@ export interface Stored extends Record<string, unknown> {
   '@version': number
   /** The id. */
   '@key': string
-  /** Whose it is, where rows belong to somebody. */
+  /** The id of the row's owner, when the rows of the resource have owners. */
   '@owner'?: string
 }
 
@@ -130,7 +130,7 @@ export interface StoredRow {
   read: (values: readonly unknown[]) => Stored
 }
 
-/** The row itself, for those who add to it. */
+/** A row in one object, for code that adds to it. */
 export const openRow = ({ wire, ...server }: Stored): Row => ({ ...wire, ...server }) as Row
 
 /** What a caller reads of a row. */
@@ -142,7 +142,7 @@ export type Columns = Record<string, unknown>
 /** The one row that a change is meant for. */
 export interface One {
   id: string
-  /** Whose it must be; undefined for anybody's. */
+  /** The required owner of the row; undefined for any owner. */
   ownerId: string | undefined
   /** The version that it must have. */
   precondition: Precondition | undefined

@@ -9,7 +9,7 @@ import type { Declaration } from './declaration.ts'
 interface AnyRoute {
   url: string
   access: keyof Declaration['access']
-  /** Who may use it, where that is not who has that access to the resource. */
+  /** The access that the route needs, when it differs from the resource's. */
   ownAccess?: Access | undefined
   schema: FastifySchema
   /** The largest body, where it is not that of every route. */

@@ -142,7 +142,7 @@ t.test('plans, transactions and moments are the same on whichever database the s
   t.equal(made?.createdAt, '2026-01-31T07:30:00.500Z')
 })
 
-t.test('what is notified on a channel is heard, until nobody listens any more', async (t) => {
+t.test('a listener receives the notifications of its channel until it is closed', async (t) => {
   const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)
   const opened = await openDatabase({ url, dataDir, poolMax: 2 })
   t.teardown(() => opened.close())

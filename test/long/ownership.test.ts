@@ -47,11 +47,11 @@ interface Prepared extends TestApp {
   /** Makes what the rows point to. */
   root: Someone
   caller: Someone
-  /** The user whose rows the caller asks for. */
+  /** The user that owns the rows the caller asks for. */
   other: Someone
 }
 
-/** An application with two users who may do all that an owner may. */
+/** An application with two users that have all scopes of an owner. */
 async function prepare(one: TestApp): Promise<Prepared> {
   const all = declaredResources(one.app)
   const owned = all.filter(({ resource }) => resource.declaration.owner)

@@ -187,7 +187,7 @@ t.test('no change of a few rows that many change is lost', async (t) => {
   }
 })
 
-t.test('who waits for a row that is held keeps nobody waiting', { skip: !isPostgres && 'one at a time' }, async (t) => {
+t.test('a change that waits for a locked row delays no other', { skip: !isPostgres && 'one at a time' }, async (t) => {
   const [held, ...free] = (await make(5)) as [string, string, string, string, string]
   const isHeld = Promise.withResolvers<void>()
   const letGo = Promise.withResolvers<void>()
@@ -218,7 +218,7 @@ t.test('who waits for a row that is held keeps nobody waiting', { skip: !isPostg
   t.match(await read(held), { stock: 50, description: 'late' })
 })
 
-t.test('nor does who gives a new key to a row that is pointed to just now', { skip: !isPostgres }, async (t) => {
+t.test('a new key for a row that is being referenced delays no other change', { skip: !isPostgres }, async (t) => {
   const [held, free] = (await make(2)) as [string, string]
   const isHeld = Promise.withResolvers<void>()
   const letGo = Promise.withResolvers<void>()
@@ -292,7 +292,7 @@ t.test('a resource may share nothing', async (t) => {
   }
 })
 
-t.test('whose fault an error may be is told by its class, and by whether PostgreSQL undid the statement', async (t) => {
+t.test('the class of an error and its severity tell whether the item or the statement is at fault', async (t) => {
   const failed = (code: string, severity?: string) =>
     Object.assign(new Error(code), { code, ...(severity && { severity }) })
   const blames: [error: unknown, blame: string][] = [

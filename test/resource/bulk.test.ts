@@ -344,7 +344,7 @@ t.test('deletes by id in one statement; what is in use stays and is named', asyn
   t.equal((await send('GET', `${path}/${z}`)).status, 404)
 })
 
-t.test("what belongs to somebody else is 404, item by item, and 'created' belongs to the caller", async (t) => {
+t.test('a row of another owner is 404, item by item, and a created row belongs to the caller', async (t) => {
   const path = '/api/v1/items'
   const made = await bulk('POST', { items: [{ title: 'Mine' }, { title: 'Mine too' }] }, '', path, ada.token)
   const [mine, too] = made.body.results.map((one: { id: string }) => one.id)

@@ -162,7 +162,7 @@ t.test('generated columns do not hide that a statement changed nothing', async (
   t.equal(await versionAfter(sql`update made set note = '{"a":4}', updated_at = '2001-01-01'`), 9)
 })
 
-t.test('a start that may not migrate names the table whose ETags other programs do not move', async (t) => {
+t.test('a start that may not migrate names the table without the trigger that moves its ETags', async (t) => {
   const place = await createDatabase(t)
   const { db, close } = await openDatabase({ url: place.DATABASE_URL, dataDir: place.DATA_DIR, poolMax: 1 })
   await db.execute(sql`drop trigger tenon_raise_version on items`)

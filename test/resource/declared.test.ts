@@ -179,7 +179,7 @@ t.test('with several unique fields each is told by its name, and the declared on
   t.match((await send('GET', `${path}?code=u1`, { as: ada })).body.data, [{ label: 'uno', length: 3 }])
 })
 
-t.test("an upsert never touches somebody else's row, nor names it", async (t) => {
+t.test('an upsert never touches a row of another owner, nor names it', async (t) => {
   await bulk('POST', { items: [slot('adas')] })
   t.same(statuses(await bulk('POST', { items: [slot('adas', 0, 1), slot('bobs')], onConflict: 'update' }, bob)), [
     'failed CONFLICT /items/0/code unique',

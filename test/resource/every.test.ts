@@ -28,7 +28,7 @@ for (const path of ['/api/v1/users', '/api/v1/roles']) {
 // Two versions of a resource share a table.
 let made = 0
 
-// A body that fits, whose texts differ from one number to the next so that what is unique stays unique.
+// Gives a valid body. Its texts differ from one call to the next, so that unique values stay unique.
 function bodyOf({ variants: { Create } }: Resource): Record<string, unknown> {
   made += 1
   const body = sampleOf(Create as never, (schema) => schema) as Record<string, unknown>
@@ -282,7 +282,7 @@ for (const [path, resource] of resources) {
     t.equal(other.status, 422)
   })
 
-  t.test(`${path}: nothing of it is open to who may not`, async (t) => {
+  t.test(`${path}: every operation refuses callers without access`, async (t) => {
     const { access } = resource.declaration
     for (const [method, place, scope] of [
       ['POST', '/bulk', access.write],

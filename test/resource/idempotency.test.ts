@@ -203,7 +203,7 @@ t.test('a key is forgotten after 24 hours, swept or not', async (t) => {
   t.equal(await app.db.$count(idempotencyKeys), 0)
 })
 
-t.test('where anybody may write the caller is whoever knows the body', async (t) => {
+t.test('on a public route the body is part of the identity of a key', async (t) => {
   const { send } = await startApp(t, {}, fixtures)
   const post = (name: string) =>
     send('POST', '/api/v1/open', { body: { name }, headers: { 'idempotency-key': 'everybody' } })

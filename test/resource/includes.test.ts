@@ -91,7 +91,7 @@ t.test('three levels of many to many, one to many and many to one cost four stat
 })
 
 t.test(
-  'what everybody may include is looked up together for requests that arrive together, each with its own',
+  'unguarded includes of concurrent requests are read in one batch, and each request gets its own rows',
   async (t) => {
     const as = admin.token
     const named = await send('POST', '/api/v1/categories', { as, body: { name: 'shared by all' } })

@@ -233,7 +233,7 @@ t.test('a text over the limit of a tsvector is found by its first words', async 
   t.same(body.data, [{ sku: 'D' }])
 })
 
-t.test('an estimate is for who sees all rows: for others nothing but their own is counted', async (t) => {
+t.test('only callers that see all rows get an estimate: for others only their own rows are counted', async (t) => {
   // The planner would say that most rows have this title.
   await app.db.execute(sql`
     insert into items (id, owner_id, title) select gen_random_uuid(), ${ada.id}, 'payroll' from generate_series(1, 10500)`)

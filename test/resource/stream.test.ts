@@ -256,7 +256,7 @@ t.test('a line that is no CSV is refused with its number, and the others are tak
   t.match(old.body, { created: 2, errors: [{ line: 3 }] })
 })
 
-t.test('takes NDJSON and CSV only, from who may write', async (t) => {
+t.test('takes NDJSON and CSV only, from callers with write access', async (t) => {
   t.equal((await load('{}', 'application/json')).status, 415)
   t.equal((await load('{}', NDJSON, '', products, ada.token)).status, 403)
   t.match((await load('')).body, { created: 0, failed: 0 })
@@ -280,7 +280,7 @@ const open = (method: string, path: string, headers: Record<string, string> = {}
     headers: { authorization: `Bearer ${admin.token}`, ...headers }
   })
 
-t.test('exports more than a batch, each row once; an export nobody reads holds no connection', async (t) => {
+t.test('exports more than a batch, each row once; an export without a reader holds no connection', async (t) => {
   await fill(20_000)
   const request = open('GET', `${products}/export?sort=priceCents`).end()
   const [response] = (await once(request, 'response')) as [IncomingMessage]

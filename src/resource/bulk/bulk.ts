@@ -80,7 +80,7 @@ export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): P
   const pause = takeTurns()
   for (const [index, body] of bodies.entries()) {
     await pause()
-    // One after the other: what takes its turn at hashing a password leaves the next turn to somebody else.
+    // One item after the other, so that other requests get their turn between two password hashes of this one.
     const prepared = await prepare(body)
     if ('error' in prepared) outcomes[index] = failed(prepared.error)
     else if (identity && seen.size === seen.add(identity.of(prepared.value)).size)

@@ -8,7 +8,7 @@ import { brokenReference, conflict, failed, type Outcome } from './outcome.ts'
 import type { Write } from './settle.ts'
 import { brokenColumns, brokenOf, insertOrder, isWhole, reportedReferences, takenBy, type Written } from './sql.ts'
 
-/** What becomes of an item whose key is taken. */
+/** What happens to an item with a key that is taken. */
 export type OnConflict = 'fail' | 'skip' | 'update' | 'replace'
 
 /** An insert of many rows of a resource. */
@@ -16,7 +16,7 @@ export interface Insert {
   resource: Resource
   keys: Keys
   onConflict: OnConflict
-  /** Whose rows an update may touch, and may be named; undefined for anybody's. */
+  /** The owner of the rows that an update may touch and the answer may name; undefined for rows of any owner. */
   ownerId: string | undefined
 }
 
@@ -42,7 +42,7 @@ function outcomeOf({ keys, onConflict }: Insert, answer: Written, row: Columns, 
   const broken = brokenOf(keys, answer)
   if (broken) return failed(brokenReference(broken.fault))
   const { index, id } = holderOf(keys, answer, row, taken)
-  // Without an id it is somebody else's row, or one that came while the statement ran.
+  // Without an id the row belongs to another owner, or was inserted while the statement ran.
   if (onConflict === 'skip') return { status: 'skipped', id: id ?? null }
   return failed(conflict((keys.uniques[index] ?? keys.uniques[0])?.fault))
 }

@@ -63,7 +63,7 @@ export class Loader {
     this.#bytes = 0
     await this.#writing
     this.#writing = this.#write(rows)
-    // It is awaited before the next one; until then a failure is nobody's unhandled one.
+    // The batch is awaited before the next one. Until then a failure must not count as an unhandled rejection.
     this.#writing.catch(() => {})
   }
 

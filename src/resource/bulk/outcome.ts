@@ -15,7 +15,7 @@ export const failed = (error: ApiError, id: string | null = null): Failure => ({
 
 /** The refusal of a value that must be unique, of a reference to nothing, and of an id that is not there. */
 export const conflict = (fault?: Fault) =>
-  /* c8 ignore next -- what stood in the way is gone by now, and nobody knows which value it was */
+  /* c8 ignore next -- the conflicting row is gone by now, so the value that conflicted is unknown */
   new ApiError('CONFLICT', 'A value that must be unique is already taken.', { faults: fault ? [fault] : [] })
 export const brokenReference = (fault: Fault) =>
   new ApiError('REFERENCE_CONFLICT', 'What is referenced does not exist.', { faults: [fault] })

@@ -21,7 +21,7 @@ import {
 interface Change {
   resource: Resource
   keys: Keys
-  /** Whose rows may be touched; undefined for anybody's. */
+  /** The owner of the rows that may be touched; undefined for rows of any owner. */
   ownerId: string | undefined
 }
 
@@ -35,7 +35,7 @@ export function changeMany(change: Change): Write<Columns> {
     return rows.map(({ id }): Outcome => {
       const answer = byId.get(id as string) as Written
       if (answer.done) return { status: 'updated', id: answer.done }
-      // What is not there, or somebody else's, is told before anything else about it.
+      // A row that does not exist, or belongs to another owner, is reported as missing before any other fault.
       if (!answer['@known']) return failed(missing(), id as string)
       const broken = brokenOf(keys, answer)
       if (broken) return failed(brokenReference(broken.fault), id as string)

@@ -49,14 +49,14 @@ export function upsertMany(upsert: Upsert): Write<Sent> {
     for (let tries = 1; left.length > 0; tries += 1) {
       for (const [item, outcome] of await writeOnce(upsert, db, left)) outcomes.set(item, outcome)
       left = left.filter((item) => !outcomes.get(item))
-      /* c8 ignore next -- somebody inserts and deletes the same rows all the time */
+      /* c8 ignore next -- only when other clients insert and delete the same rows all the time */
       if (tries === MAX_TRIES) for (const item of left.splice(0)) outcomes.set(item, failed(conflict(key.fault)))
     }
     return items.map((item) => outcomes.get(item) as Outcome)
   }
 }
 
-// Undefined for an item whose row came while the statement ran.
+// Gives undefined for an item with a row that was inserted while the statement ran.
 async function writeOnce(upsert: Upsert, db: Database, items: Sent[]): Promise<[Sent, Outcome | undefined][]> {
   const { resource, key } = upsert
   const patches = items.map(({ patch = {} }) => without(patch, [...key.keys, 'id']))
@@ -82,7 +82,7 @@ function outcomeOf({ keys }: Upsert, answer: Written, item: Sent, taken: Map<str
   if (broken) return failed(brokenReference(broken.fault), stored)
   if (item.insertError) return failed(item.insertError)
   const { index } = holderOf(keys, answer, item.columns, taken)
-  // Somebody else's row has the key, or another one another value that must be unique.
+  // A row of another owner has the key, or another row has one of the other unique values.
   const isTaken = index >= 0 || answer['@foreign']
   return isTaken ? failed(conflict((keys.uniques[index] ?? keys.upsert ?? keys.uniques[0])?.fault)) : undefined
 }

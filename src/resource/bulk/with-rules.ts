@@ -10,9 +10,9 @@ import type { Sent } from './prepare.ts'
 import { type Write, writeOthers } from './settle.ts'
 
 /**
- * Merges what patches have inside JSON fields into the stored rows, and lets a statement write only those whose rows, with
- * the patch merged in, are valid and keep the rules of the resource. Where there are either that takes one statement more,
- * which reads the rows and locks them until they are changed.
+ * Merges the patches of JSON fields into the stored values, and lets a statement write only the items that, merged into
+ * their rows, are valid and keep the resource's rules. With JSON patches or rules this takes one more statement, which
+ * reads the rows and locks them until they are changed.
  */
 export function withRules(resource: Resource, ownerId: string | undefined, write: Write<Columns>): Write<Sent> {
   const columnsOf = (patches: Sent[]) => patches.map(({ columns }) => columns)

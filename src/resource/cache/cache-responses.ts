@@ -7,15 +7,15 @@ import type { Resource } from '../model.ts'
 import { tablesRead } from '../rows/includes.ts'
 import type { ResponseCache } from './response-cache.ts'
 
-/** The verbs whose answers are kept. An export is read once and as long as a table. */
+/** The verbs with cached answers. An export is not cached: it is read once, and is as long as a table. */
 export const CACHED_VERBS: ReadonlySet<string> = new Set<Verb>(['list', 'read', 'aggregate'])
 
 // What the handler said about its answer. Everything else belongs to one request.
 const HEADERS = ['etag', 'link']
 
 /**
- * A handler whose answers are kept in memory and given again, to anybody: who may use the route was checked before, and
- * a request whose includes are not for everybody goes past the memory.
+ * A handler that keeps its answers in memory and gives them again to any caller: access to the route was checked
+ * before, and a request with guarded includes bypasses the cache.
  */
 export function cacheResponses(
   answers: ResponseCache,

@@ -15,7 +15,7 @@ export interface CachedResponse {
   stamp: number
 }
 
-/** Answers that anybody gets, kept in memory until a table that they were read from is written, or their time is over. */
+/** Answers that are the same for every caller, kept in memory until one of their tables is written or they expire. */
 export class ResponseCache {
   readonly #kept: LRUCache<string, CachedResponse>
   readonly #writes = new Map<string, number>()

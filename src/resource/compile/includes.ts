@@ -84,7 +84,7 @@ export function includePaths(includes: Map<string, CompiledInclude>, prefix = ''
   ])
 }
 
-/** Whether something is included that not everybody may ask for who may read the resource. */
+/** Whether an include needs more than read access to the resource. */
 export const isGuarded = (includes: Map<string, CompiledInclude>): boolean =>
   [...includes.values()].some((include) => include.access !== undefined || isGuarded(include.includes))
 

@@ -35,7 +35,7 @@ export const bulkCreateRoute: MakeRoute = (context) => {
   }
 }
 
-/** What becomes of items whose key is taken, and which key that is. */
+/** What happens to items with a key that is taken, and which key that is. */
 export interface Conflict {
   onConflict: OnConflict
   conflictKey?: string
@@ -60,7 +60,7 @@ export function makeWriteOf(resource: Resource, keys: Keys) {
 
 type Part = Fault['in']
 
-/** The choice of what becomes of items whose key is taken: to change the stored row is possible where there is a key. */
+/** The choices for items with a key that is taken. Changing the stored row needs a key that the resource declares. */
 export function conflictSchemas({ upserts, upsert }: Keys): Record<string, TSchema> {
   const names = upserts.map(({ name }) => name)
   const changes =

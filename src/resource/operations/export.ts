@@ -114,7 +114,7 @@ async function* readBatches(
   const read = (last?: unknown[]) => {
     const place: Place | undefined = last && { direction: 'next', values: sortValues(open(last) as Row, orders) }
     const batch = selectRows(context, { filter, orders, place, limit: BATCH, offset: 0, isPlain })
-    // Told to whoever takes it; a reader who went away takes it no more.
+    // The failure is thrown where the batch is taken. A reader that went away takes no batch, so it is ignored here.
     batch.catch(() => {})
     return batch
   }

@@ -5,7 +5,8 @@ import type { Resource } from '../model.ts'
 import { ownerColumn } from '../rows/ownership.ts'
 
 /**
- * Does with the rows of a user who leaves what their resource declares, in the transaction that deletes the user.
+ * Deletes, anonymizes or hands over the rows of a deleted user as each resource declares, in the transaction that
+ * deletes the user.
  * @param resources any; those without an owner are passed over, and each table is done once.
  */
 export async function releaseOwnedRows(tx: Database, userId: string, resources: Iterable<Resource>): Promise<void> {

@@ -104,11 +104,11 @@ export const listRoute: MakeRoute = (context) => {
       const ownerId = ownerOf(request, resource)
       const make = async (): Promise<ListAnswer> => {
         const page = await list(query, ownerId, request.principal)
-        // Callers who share the answer share its text.
+        // Callers that share the answer share its text.
         const body = textOf(page, query)
         return { body, etag: pageEtag(body), links: linksOf(request.url, page.page) }
       }
-      // What is included depends on who asks for it.
+      // The included rows depend on the caller, so such a page is not shared.
       const shared = query.include ? undefined : context.batched?.pages
       const { body, etag, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
       reply.header('etag', etag)

@@ -70,8 +70,9 @@ async function patchRow(context: ResourceContext, one: One, values: Columns, pat
 }
 
 /**
- * Sets columns of a row, in one statement that also checks who owns it and which version it has; with others that arrive
- * together with it, and alone where that one leaves it out, which tells why or waits for who holds the row.
+ * Sets columns of a row, in one statement that also checks its owner and its version. The change is batched with others
+ * that arrive at the same time. A change that the batch leaves out runs again alone: that tells the reason, or waits
+ * for the transaction that holds the row.
  * @throws ApiError NOT_FOUND, or PRECONDITION_FAILED when it is no longer the version that the caller read.
  */
 export async function updateRow(context: ResourceContext, one: One, values: Columns): Promise<Stored> {

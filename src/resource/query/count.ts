@@ -13,9 +13,10 @@ export async function countExactly(db: Database, { table }: Resource, where: SQL
 const FEW = 10_000
 
 /**
- * Counts the rows that match up to 10,000, and takes beyond that what PostgreSQL's planner expects: fast on any number of
- * rows, and about right. Its statistics are of all rows, so this is only for callers who may read all of them: to others
- * the estimates of chosen filters would tell what the rows hold that they may not read (CVE-2017-7484 is the same).
+ * Counts up to 10,000 matching rows, and beyond that gives the estimate of PostgreSQL's planner: fast on any number of
+ * rows, and about right. The planner's statistics cover all rows, so this is only for callers that may read all of
+ * them: with chosen filters, the estimates would reveal the contents of rows that other callers may not read
+ * (CVE-2017-7484 is the same).
  */
 export async function countRoughly(db: Database, { table }: Resource, where: SQL | undefined): Promise<number> {
   const rows = db

@@ -82,7 +82,7 @@ class Reader {
     return true
   }
 
-  /** The members of a group, whose bracket is open. */
+  /** Reads the members of a group after its opening bracket. */
   group(join: Join, depth: number): WrittenGroup {
     if (depth > MAX_DEPTH) throw this.unexpected()
     const members = this.#list(() => this.#member(depth))

@@ -12,17 +12,19 @@ import type { Statement } from './statements.ts'
 export const canShare = ({ precondition }: One): boolean => precondition?.noneOf === undefined
 
 /**
- * The columns whose change may wait for somebody else's: for who is just using the same unique value, or has the row that
- * they point to. One that sets them goes alone, so that nobody else waits with it.
+ * The columns that can make a change wait for another transaction: one that uses the same unique value, or one that
+ * holds the row that the column points to. A change that sets them is not batched, so that no other request waits with
+ * it.
  */
 export function waitingColumns({ table }: Resource): Set<string> {
   return new Set([...constraintsOf(table).values()].flatMap(({ columns }) => columns))
 }
 
 /**
- * Changes rows with one statement, all or none, but for what is left out: a row that is not there, is not the caller's,
- * does not have the version that the caller read, is being changed by somebody else, or is changed by a change before it.
- * So no row is waited for, by which one caller would hold up the others and two statements could lock each other out.
+ * Changes rows with one statement, all or none, except for the rows it leaves out: a row that does not exist, is not
+ * the caller's, does not have the version that the caller read, is locked by another transaction, or is changed by an
+ * earlier change of the batch. So the statement waits for no row: otherwise one caller would delay the others, and two
+ * statements could deadlock.
  * @param changes that set none of the columns that may have to wait.
  * @returns the rows in order; undefined for what is left out.
  */
@@ -50,7 +52,7 @@ export async function updateTogether(context: ResourceContext, changes: Change[]
 }
 
 /**
- * Deletes rows likewise; whoever changes a row that points to one of them is waited for.
+ * Deletes rows likewise. This waits for transactions that change a row that points to one of them.
  * @returns whether each was deleted, in order.
  */
 export async function removeTogether(context: ResourceContext, ones: One[]): Promise<boolean[]> {

@@ -6,7 +6,7 @@ import type { ResourceContext } from '../context.ts'
 import { type CompiledInclude, OWN_KEY, pointerName, type Resource, type Row } from '../model.ts'
 import { arrayText } from './sql.ts'
 
-/** What a request wants to be included, `lines.product` for what is in what is included, and who asks. */
+/** The includes that a request asks for (`lines.product` is an include inside an include), and its caller. */
 export interface Asked {
   include?: string[] | undefined
   principal: Principal | null
@@ -37,7 +37,7 @@ async function attachAll(context: ResourceContext, rows: Row[], { includes, path
   await Promise.all(wanted.map(([name, include]) => attach(context, rows, { name, include, path: path + name, asked })))
 }
 
-/** The tables that an answer is read from; undefined where what is included is not for everybody. */
+/** The tables that an answer is read from; undefined when one of the includes is guarded. */
 export function tablesRead({ table, includes }: Resource, include: string[] | undefined): string[] | undefined {
   const tables = new Set([getTableName(table)])
   const isForAll = addTables(tables, { includes, path: '', asked: { include, principal: null } })
@@ -81,7 +81,7 @@ async function attach(context: ResourceContext, rows: Row[], { name, include, pa
   }
 }
 
-// Who may read an owned include is checked, so there is a principal.
+// The access to an owned include was checked before, so there is a principal.
 function ownerOfIncluded({ owner, access }: CompiledInclude, principal: Principal | null): string | undefined {
   if (!owner) return undefined
   const { userId } = principal as Principal
@@ -96,11 +96,12 @@ function once(rows: Row[]): Row[] {
 
 interface Wanted {
   keys: string[]
-  /** Whose rows they must be; undefined for anybody's. */
+  /** The required owner of the rows; undefined for any owner. */
   ownerId: string | undefined
 }
 
-// What everybody gets is looked up together with what others want; each has copies, since more may be added to them.
+// Rows that do not depend on the caller are read in one batch with those of other requests. Each request gets copies,
+// since it may add nested includes to its rows.
 async function find(
   context: ResourceContext,
   path: string,

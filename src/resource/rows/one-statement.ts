@@ -12,7 +12,7 @@ export const MAX_KEYS = 16
 // it would plan every statement anew, which takes longer than to read the rows.
 const SIZES = [1, 4, MAX_KEYS]
 
-/** Rows by their ids, 16 at most, anybody's. */
+/** Rows by their ids, 16 at most, of any owner. */
 export async function readStored({ resource, db, statements }: ResourceContext, ids: string[]) {
   const { selection, read } = resource.stored
   const size = SIZES.find((one) => ids.length <= one) as number

@@ -7,11 +7,11 @@ import { belongsTo } from './ownership.ts'
 
 /**
  * One row by its id, as it is stored.
- * @throws ApiError NOT_FOUND when there is none, or it belongs to somebody else.
+ * @throws ApiError NOT_FOUND when there is none, or it belongs to another owner.
  */
 export async function readOne(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Stored> {
   const stored = await findStored(context, id.toLowerCase())
-  // The owner is checked after the read, so that one statement can serve several users.
+  // Check the owner after the read, so that one batched statement can serve several users.
   if (!stored || !belongsTo(stored, ownerId)) throw notFound(context)
   return stored
 }

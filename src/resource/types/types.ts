@@ -58,7 +58,7 @@ export function sourceOf(column: AnyPgColumn, type = typeOf(column)): Source {
   return type.isSelectedAsText ? sql`${column}::text` : column
 }
 
-/** The same for a selection whose rows drizzle maps. */
+/** The same for a selection with rows that drizzle maps. */
 export function mappedSource(column: AnyPgColumn, schema: TSchema): Source {
   const type = typeOf(column)
   const source = sourceOf(column, type)

@@ -10,7 +10,7 @@ function directory(t: Test): string {
   return join(made, 'data')
 }
 
-t.test('a directory has one holder, and whoever comes second is told which', async (t) => {
+t.test('a directory has one holder, and a second process is told which', async (t) => {
   const data = directory(t)
   const unlock = lockDirectory(data)
   const { pid, startedAt } = JSON.parse(readFileSync(join(data, 'lock.json'), 'utf8'))

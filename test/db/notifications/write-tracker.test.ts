@@ -21,7 +21,7 @@ for (const [text, tables] of [
   t.test(`what it writes: ${text}`, async (t) => t.same(writtenTables(text), tables))
 }
 
-t.test('a write is told before whoever made it goes on, and a transaction when it ended', async (t) => {
+t.test('a write is told before its request continues, and a transaction when it ended', async (t) => {
   const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)
   const { db, writes, close } = await openDatabase({ url, dataDir, poolMax: 2 })
   t.teardown(close)

@@ -17,7 +17,7 @@ const idle = { running: 0, waiting: 0 }
 // Authentication passed, what to cancel by, ready for a statement.
 const LET_IN = Buffer.from('R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I')
 
-/** A database whose server may take this long to answer. */
+/** Opens a database that gives its server this long to answer. */
 function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number, lookMs?: number) {
   const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
   const { client, end } = createResilientClient(
@@ -107,7 +107,7 @@ t.test('ending waits for the statements that run, and lets no more in', async (t
   t.match(await answerOf(all()), unavailable)
 })
 
-t.test('a statement without an answer is a 503, and those behind it too, with nobody left waiting', async (t) => {
+t.test('a statement without an answer is a 503, and so is every statement that waits behind it', async (t) => {
   const { db, gate, all } = await startNumbers(t, 300)
   wire.silence()
   const answers = [all(), all(), db.execute(sql`select 1`)].map(answerOf)
@@ -277,7 +277,7 @@ t.test('a connection cut between two statements of a transaction is a 503', asyn
   t.same(gate.load, idle)
 })
 
-/** Someone who goes away when they are told to. */
+/** A caller that disconnects when told to. */
 function someone() {
   const socket = { destroyed: false }
   const leave = () => {
@@ -286,7 +286,7 @@ function someone() {
   return { socket, endsAt: Number.POSITIVE_INFINITY, leave }
 }
 
-t.test('a statement whose caller leaves is cancelled in the server, and its place is free', async (t) => {
+t.test('a statement is cancelled in the server when its caller leaves, and its place is free', async (t) => {
   const { gate, all } = await startNumbers(t, 60_000)
   wire.silenceAt('numbers')
   const caller = someone()
@@ -315,7 +315,7 @@ t.test('a statement that was done when its caller left says so, and what fails s
   })
 })
 
-t.test('a transaction whose caller leaves keeps nothing', async (t) => {
+t.test('a transaction is rolled back when its caller leaves', async (t) => {
   const { db, gate, all } = await startNumbers(t, 60_000)
   const caller = someone()
   const change = runInScope(caller, () =>
@@ -330,7 +330,7 @@ t.test('a transaction whose caller leaves keeps nothing', async (t) => {
   t.same(gate.load, idle)
 })
 
-t.test('a statement whose connection is not open yet is cancelled when it is', async (t) => {
+t.test('a statement that waits for its connection to open is cancelled when it is open', async (t) => {
   const caller = someone()
   let connection: Socket
   const { url } = await startServer(t, (socket) => {
@@ -384,7 +384,7 @@ for (const code of ['40001', '40P01']) {
   })
 }
 
-t.test('what failed for another reason, or for somebody who has left, is not tried again', async (t) => {
+t.test('a transaction that failed for another reason, or after its caller left, is not retried', async (t) => {
   const { db } = await startConflicts(t)
   t.match(await answerOf(db.execute(sql`select meet(1, '22012')`)), { code: 'VALIDATION_FAILED' })
   const caller = someone()

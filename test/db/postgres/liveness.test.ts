@@ -53,7 +53,7 @@ for (const [what, reply] of Object.entries({
   'starts up': { severity: 'FATAL', code: '57P03' },
   'is not there': { code: 'ECONNREFUSED' }
 })) {
-  t.test(`while the database ${what}, everybody is refused; not after it answered`, async (t) => {
+  t.test(`while the database ${what}, every statement is refused; not after it answered`, async (t) => {
     const { watch, next, silences } = startWatch(t)
     const waiting = [1, 2].map(() => watch.during(new Promise(() => {})))
     const question = await next()
@@ -99,7 +99,7 @@ function startAnswers(t: { teardown(end: () => void): void }, watch: LivenessPro
 }
 
 t.test(
-  'an answer that isTrickling in is none, whoever else is answered: all are refused until one comes',
+  'an answer that trickles in does not count, even when others are answered: all are refused until one comes',
   async (t) => {
     const { watch, next, silences } = startWatch(t)
     startAnswers(t, watch)
@@ -121,7 +121,7 @@ t.test(
   }
 )
 
-t.test('while others are answered one who waits is no sign, nor is a question that nothing comes of', async (t) => {
+t.test('while others are answered, neither a slow statement nor a probe without an answer is a failure', async (t) => {
   const { watch, next, silences } = startWatch(t)
   startAnswers(t, watch)
   const slow = Promise.withResolvers<string>()
@@ -146,7 +146,7 @@ t.test('a statement that fails with its connection is no answer of the database'
   await t.rejects(Promise.resolve(cut), { code: 'ECONNRESET' })
 })
 
-t.test('nothing is asked once nobody waits, nor after the end', async (t) => {
+t.test('the probe asks nothing while no statement waits, nor after the end', async (t) => {
   const { watch, next, questions } = startWatch(t)
   const slow = Promise.withResolvers<string>()
   const answer = watch.during(slow.promise)

@@ -27,7 +27,7 @@ async function open(t: Test) {
   return { ...opened, url: url as string, admin, ours }
 }
 
-/** Lets nobody else read the categories until it is released. */
+/** Locks the categories against all other readers until it is released. */
 async function lockCategories(t: Test, url: string): Promise<() => Promise<unknown>> {
   const holder = postgres(url, { max: 1 })
   t.teardown(() => holder.end())
@@ -116,7 +116,7 @@ if (serverUrl) {
     t.same(gate.load, idle)
   })
 
-  t.test('a transaction whose connection is ended between two statements is a 503', async (t) => {
+  t.test('a transaction is a 503 when its connection is ended between two statements', async (t) => {
     const { db, gate, admin, ours } = await open(t)
     const change = db.transaction(async (tx) => {
       await tx.insert(roles).values({ name: 'half', scopes: [] })

@@ -57,7 +57,7 @@ t.test('through PgBouncer three migrate at once, and many statements share few c
   t.equal(await opened[0]?.db.$count(categories), 60)
 })
 
-t.test('through PgBouncer a statement whose caller leaves is cancelled', { skip }, async (t) => {
+t.test('through PgBouncer a statement is cancelled when its caller leaves', { skip }, async (t) => {
   const { DATABASE_URL, DATA_DIR } = await createDatabase(t)
   const { db, gate, close } = await openDatabase({
     url: await startPooler(t, DATABASE_URL as string, 2),

@@ -29,7 +29,7 @@ function counted(isBroken = false) {
   return { count, counting }
 }
 
-t.test('who wrote through one instance is known to all when they are answered, and forgotten later', async (t) => {
+t.test('all instances know a writer when its change is answered, and forget it later', async (t) => {
   const times = { knownMs: 60_000, toldMs: 60_000, lagMs: 60_000 }
   const { counting, count } = counted()
   const [one, other] = [
@@ -51,7 +51,7 @@ t.test('who wrote through one instance is known to all when they are answered, a
   await Promise.all([one.close(), other.close()])
 })
 
-t.test('who is told of again stays known', async (t) => {
+t.test('a writer that writes again stays known', async (t) => {
   const writers = new ReadYourWrites(db, listen, { knownMs: 60_000, toldMs: 0, lagMs: 60_000 })
   await writers.start()
   await writers.wrote('a')
@@ -60,7 +60,7 @@ t.test('who is told of again stays known', async (t) => {
   await writers.close()
 })
 
-t.test('what nobody hears, or nobody can tell, is answered when no replica is behind it', async (t) => {
+t.test('a change without a received notification is answered when no replica is behind it', async (t) => {
   const deaf: Listen = async () => ({ close: async () => {} })
   const times = { knownMs: 60_000, toldMs: 0, lagMs: 20 }
   for (const { counting } of [counted(false), counted(true)]) {

@@ -25,7 +25,7 @@ async function until(isTrue: () => unknown): Promise<void> {
   while (!(await isTrue())) await turn()
 }
 
-// A standby as far as the functions go that tell how far it is; what it holds shows who answered.
+// A standby as far as the functions for its position go; its rows differ, so that a read shows which server answered.
 async function startFake() {
   const wire = await startSharedWire(t)
   await wire.database.exec(`
@@ -77,12 +77,12 @@ t.test('statements go to a standby that is proven to be near, and to the primary
   await fake.database.exec('alter table others rename to categories')
   await isRead('standby')
 
-  // Without its primary nobody knows how far it is.
+  // Without its primary the lag of a standby is unknown.
   const unproven = await Replicas.open({ ...options, url: nobody.url, urls: [fake.url] }, times)
   t.notOk(unproven.areUsable)
   await unproven.close()
 
-  // Who waits for one that falls silent is answered as well.
+  // A read that waits for a standby is answered also when the standby falls silent.
   fake.silence()
   await isRead('primary')
   await until(() => !replicas.areUsable)
@@ -107,7 +107,8 @@ t.test('the application reads from a standby what its caller did not change', as
   t.equal(await names({ as }), 'on the primary')
   await until(async () => (await names()) === 'on the standby')
 
-  // Through a pooler nothing is heard of who wrote elsewhere: only who has no name reads there.
+  // Through a pooler no notification arrives about writers on other instances: only anonymous callers read from a
+  // standby.
   const DATABASE_URL = `${main.url}?pgbouncer=true`
   const pooled = await buildApp(testConfig({ DATABASE_URL, DATA_DIR: '' }, { DATABASE_REPLICA_URLS: fake.url }))
   t.teardown(() => pooled.close())
@@ -156,7 +157,7 @@ t.test('a streaming standby: its lag, its loss, and what a caller wrote', { skip
 
   await standby.query('select pg_wal_replay_pause()')
   for (let count = 0; count < 5; count += 1) await writeAndRead(t)
-  // Those who wrote nothing see it when the standby is not used any more, and not its own time.
+  // Callers that wrote nothing see the change once the standby is too far behind to be used.
   await until(async () => (await read()) === made)
   t.notOk(one.app.replicas?.serves(undefined))
   await writeAndRead(t)

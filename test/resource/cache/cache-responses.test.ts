@@ -114,7 +114,7 @@ t.test('a path that came in another form keeps its links to itself', async (t) =
   t.match(await linkOf(`${path}?limit=1`), /^200 <\/api\/v1\/shelves\?/)
 })
 
-t.test('nobody gets what is for another: what not everybody may see is not kept', async (t) => {
+t.test('no caller gets the answer of another: an answer that depends on the caller is not cached', async (t) => {
   const id = await makeProduct()
   for (const { token } of [ada, bob]) {
     await send('POST', '/api/v1/orders', { as: token, body: { lines: [{ productId: id, quantity: 1 }] } })
@@ -184,7 +184,7 @@ const writes: [string, (id: string) => Promise<unknown>, string?][] = [
   ]
 ]
 
-t.test('who wrote reads it at once, also when nobody is told', async (t) => {
+t.test('a writer reads its change at once, also when no notification is sent', async (t) => {
   await app.db.execute(sql`drop trigger tenon_table_changed on products`)
   await app.db.execute(sql`alter table categories disable trigger tenon_table_changed`)
   const category = await send('POST', '/api/v1/careful', { as: admin.token, body: { name: 'Tables' } })

@@ -58,7 +58,7 @@ t.test('what is being read when a write comes is not kept', async (t) => {
   t.equal(kept.size, 0)
 })
 
-t.test('while nobody is known to tell, an answer lives for less than a second', async (t) => {
+t.test('while notifications are not proven to arrive, an answer is cached for less than a second', async (t) => {
   const { kept, keep, has } = answers({ heard: false })
   keep('a')
   now += 799
