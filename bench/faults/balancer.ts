@@ -10,8 +10,9 @@ interface Backend {
 const LOOK_MS = 100
 
 /**
- * A round-robin proxy before several instances, as an orchestrator has one: it looks at `/readyz` every 100 ms, sends nothing
- * to who is not ready, and tries another one only where no connection was made, which is safe for every method.
+ * A round-robin proxy before several instances, as an orchestrator has one: it reads `/readyz` every 100 ms, sends
+ * nothing to an instance that is not ready, and tries another one only when no connection was made, which is safe for
+ * every method.
  */
 export class Balancer {
   readonly url: string

@@ -17,7 +17,10 @@ export class HaProxy {
     this.#child = child
   }
 
-  /** Opens it before instances, by their ports. @throws Error when it refuses its configuration, or serves nobody. */
+  /**
+   * Opens it before instances, by their ports.
+   * @throws Error when it refuses its configuration, or reaches no instance.
+   */
   static async open(folder: string, ports: number[]): Promise<HaProxy> {
     const program = findProgram('haproxy') as string
     const port = await freePort()

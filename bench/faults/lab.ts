@@ -36,7 +36,8 @@ export class Lab {
 
   /** Starts PostgreSQL, migrates the database that the others are copies of, and makes a key in it. */
   async open(): Promise<void> {
-    // A database under load shares a core with who measures, and would be measured as a slow answer.
+    // A database under load shares a core with the load generator, and its use of the core would look like a slow
+    // answer.
     this.postgres = await startOwn(10)
     this.#template = await createDatabase(this.postgres.url, 'faults_template')
     const instance = await startServer(tenon('tenon', ROOT), this.#template.url, this.folder, { JWT_ISSUER })

@@ -23,7 +23,7 @@ export interface Answer {
 const PATIENCE_MS = 30_000
 const TICK_MS = 5
 
-/** A pool of keep-alive connections without a bound: an open loop waits for nobody. */
+/** A pool of keep-alive connections without a bound: an open loop never waits for a connection. */
 export const openAgent = () => new Agent({ keepAlive: true, maxFreeSockets: 1000 })
 
 /** Sends a request and reads the whole answer. Never throws. */

@@ -1,6 +1,6 @@
 import type { Database } from '../throughput/database.ts'
 
-/** How many statements of Tenon's wait for a lock that somebody else holds. */
+/** How many of Tenon's statements wait for a lock that another transaction holds. */
 export async function countLockWaits({ sql }: Database): Promise<number> {
   const [row] = await sql`
     select count(*)::int as count from pg_stat_activity

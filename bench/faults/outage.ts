@@ -26,7 +26,7 @@ export const onTheWay = (fault: Fault, isWhole: boolean): Outage => ({
   isWhole
 })
 
-/** What callers see of an instance whose database is away for 10 s (3 s in a quick run) under load. */
+/** What callers see of an instance under load while its database is unreachable for 10 s (3 s in a quick run). */
 export async function showOutage(lab: Lab, outage: Outage): Promise<Check[]> {
   const database = await lab.database()
   await load(database, ROWS)

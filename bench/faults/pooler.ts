@@ -24,7 +24,7 @@ export class Pooler {
   static async start(folder: string, postgresPort: number, connections: number): Promise<Pooler> {
     const port = await freePort()
     const pooler = new Pooler(port, join(folder, `pgbouncer-${port}.ini`))
-    // PgBouncer does not run as root, so whoever it runs as has to come to its file.
+    // PgBouncer does not run as root, so its user needs access to its file.
     chmodSync(folder, 0o755)
     writeFileSync(
       pooler.#file,

@@ -7,7 +7,7 @@ export type Fault =
   | { kind: 'none' }
   /** Everything comes later, in both directions. */
   | { kind: 'latency'; ms: number }
-  /** Nothing comes, and nobody is told; what was sent arrives when it is over, as TCP sends it again. */
+  /** Nothing arrives and neither side is told; the sent data arrives when the fault is over, as TCP sends it again. */
   | { kind: 'black-hole' }
   /** Every answer is cut in the middle by a reset. */
   | { kind: 'reset' }
@@ -20,7 +20,7 @@ export type Fault =
 
 const NONE: Fault = { kind: 'none' }
 
-/** Stands between a server and those who talk to it, and is in the way as told. */
+/** A proxy between a server and its clients that injects the faults it is told to. */
 export class FaultProxy {
   readonly port: number
   readonly #server: Server
@@ -86,7 +86,7 @@ export class FaultProxy {
 
   #keep(socket: Socket): void {
     this.#sockets.add(socket)
-    // Whoever is on the other side is told by the end of the socket.
+    // The other side learns of the error by the end of its socket.
     socket.on('error', () => {})
     socket.once('close', () => this.#sockets.delete(socket))
   }

@@ -17,7 +17,7 @@ interface RedisFault {
   end(redis: RedisServer, proxy: FaultProxy): unknown
 }
 
-/** What callers see of an instance whose Redis is away for 10 s (3 s in a quick run), below and above their limit. */
+/** What callers see, below and above their limit, while Redis is unreachable for 10 s (3 s in a quick run). */
 export async function showRedisFault(lab: Lab, fault: RedisFault): Promise<Check[]> {
   const database = await lab.database()
   await load(database, 1000)

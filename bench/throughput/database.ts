@@ -15,7 +15,7 @@ export const ID_PREFIX = '01900000-0000-7000-8000-'
 export const ID_BASE = 100_000_000_000
 export const productId = (n: number) => `${ID_PREFIX}${ID_BASE + n}`
 
-/** Every price below this one is taken, in steps of one; those above belong to nobody. */
+/** Every price below this one is taken, in steps of one; no product has a price above it. */
 export const priceCount = (rows: number) => Math.min(rows, 100_000)
 
 /** Makes a database, a copy of another one when that is given. */
@@ -61,7 +61,7 @@ export async function load(database: Database, rows: number): Promise<void> {
   await sql`vacuum analyze products`
 }
 
-/** Adds products whose ids end in the serial numbers of a load, from 1. */
+/** Adds products with ids that end in the serial numbers of a load, from 1. */
 export async function addSerial({ sql }: Database, rows: number): Promise<void> {
   await sql`
     insert into products (id, sku, name, price_cents, currency, stock, tags, active)

@@ -8,7 +8,7 @@ import { figure, type Result } from './results.ts'
 import { interleave } from './rounds.ts'
 import { REFERENCE, type RunningServer } from './servers.ts'
 
-/** What one request alone takes: nobody is there to share a statement with. */
+/** The time of one request alone: there is no other request to share a statement with. */
 export const latencies: Workload[] = [
   {
     name: 'lone',

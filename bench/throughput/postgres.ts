@@ -37,7 +37,7 @@ export async function openServer(url: string | undefined): Promise<Server> {
 
 /**
  * Starts a PostgreSQL in a temporary folder.
- * @param niceness how much it gives way to whoever measures on the same core.
+ * @param niceness how much it yields to the load generator on the same core.
  * @throws Error that says what is needed, when it is not installed.
  */
 export async function startOwn(niceness = 0): Promise<OwnServer> {
@@ -68,7 +68,7 @@ export async function startOwn(niceness = 0): Promise<OwnServer> {
   const version = await answers()
   return { url, isOwn: true, version, port, kill, restart, end: stop }
 
-  // Its log goes nowhere: a statement that fails is seen by who sent it.
+  // Its log is dropped: the sender of a failed statement gets the error.
   function launch(): ChildProcess {
     const options = { ...owner, stdio: 'ignore', cwd: folder } as const
     const server = start('rest', join(programs, 'postgres'), ['-D', data, ...args], options)

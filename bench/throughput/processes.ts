@@ -91,7 +91,7 @@ export function memoryMb(pid: number): number | undefined {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(path, 'utf8'))?.[1]) / 1024
 }
 
-/** A port that nobody uses at the moment. */
+/** Gives a port that is free at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -2,7 +2,7 @@ import { ID_PREFIX } from './database.ts'
 import type { Requests } from './generator.ts'
 import type { ServerKind } from './servers.ts'
 
-/** How each request is spelled by Tenon and by the peers. Tenon's carry a key, also where anybody may read. */
+/** The spelling of each request for Tenon and for the peers. Requests to Tenon carry a key, also on public routes. */
 export function spell(kind: ServerKind, key: string) {
   const headers: Record<string, string> = kind.isTenon ? { 'x-api-key': key } : {}
   const products = kind.isTenon ? '/api/v1/products' : '/products'

@@ -56,7 +56,7 @@ export const PEERS: ServerKind[] = [
   ...peer('elysia', 'Elysia on Bun, Bun’s own SQL', findProgram('bun'))
 ]
 
-/** The environment of every server under load: ten connections, whoever it is. */
+/** The environment of every server under load: ten connections for each of them. */
 export function serverEnv(databaseUrl: string, port: number, more: Record<string, string> = {}): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,

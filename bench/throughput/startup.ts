@@ -11,7 +11,7 @@ import { ROOT, serverEnv, startServer, tenonEnv } from './servers.ts'
 
 const RESOURCES = 500
 
-/** What a server takes before it serves anybody. */
+/** The time a server takes before it serves its first request. */
 export const startups: Workload[] = [
   {
     name: 'startup',

@@ -66,7 +66,7 @@ export function findPgError(error: unknown): PgError | undefined {
  * @param fieldOf names the field of the caller behind a constraint, where there is one.
  */
 export function toApiError(error: unknown, fieldOf: (constraint: string) => Fault | undefined): ApiError | undefined {
-  // What the gate or the deadline refused comes wrapped by drizzle as well.
+  // drizzle also wraps the refusals of the limiter and of the deadline.
   if (error instanceof Error && error.cause instanceof ApiError) return error.cause
   const cause = findPgError(error)
   if (!cause) return undefined

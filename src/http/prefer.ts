@@ -15,7 +15,7 @@ const KNOWN = new Map([
 ])
 
 /**
- * Reads `Prefer`. What is not known here is passed over, and of what is said twice the first counts (RFC 7240, section 2).
+ * Reads `Prefer`. Unknown preferences are ignored, and the first of repeated ones counts (RFC 7240, section 2).
  * @throws ApiError UNKNOWN_PREFERENCE when the caller wants `handling=strict` and something that is not known.
  */
 export function parsePrefer(header: string | string[] | undefined): Preferences {
@@ -24,7 +24,7 @@ export function parsePrefer(header: string | string[] | undefined): Preferences 
   const unknown: string[] = []
   for (const text of String(header).split(',')) {
     if (text.trim() === '') continue
-    // What follows a semicolon are parameters, of which no preference here has any.
+    // Parameters follow a semicolon; no preference here has any.
     const [name = '', value = ''] = (text.split(';')[0] as string).split('=').map((part) => part.trim())
     const [key, wanted] = [name.toLowerCase(), value.replace(/^"(.*)"$/, '$1')]
     if (KNOWN.get(key)?.includes(wanted)) preferences[key] ??= wanted

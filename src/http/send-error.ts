@@ -4,7 +4,7 @@ import { ApiError, catalogue, type ErrorCode } from '../errors.ts'
 import { drainBody } from './body/drain.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
 
-// What is refused for want of time or room is no failure, and a line for each would cost more than the refusal.
+// A refusal for lack of time or room is no failure, and a log line for each would cost more than the refusal.
 export const FAILURES = new Set<ErrorCode>(['INTERNAL', 'UNAVAILABLE'])
 
 /** Answers with an error, and logs it when it is ours. Also for what fails before a route is known. */
@@ -22,7 +22,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     .send(toProblem(known, request.id))
 }
 
-// While the server stops, every probe is told that it is not ready: that is no failure.
+// While the server stops, every readiness probe gets 503: that is no failure.
 const isPlanned = ({ server, route }: FastifyRequest) => server.stopping?.isStopping && route.config.isProbe
 
 // What Fastify refuses by itself, by status. Its messages are for developers of the server, so ours replace them.

@@ -55,7 +55,7 @@ const verbs: Record<Verb, MakeRoute> = {
   removeWhere: removeWhereRoute
 }
 
-// What does for many what another verb does for one is there when that one is, and is the engine's own.
+// A bulk verb exists when its verb for one row exists and is the engine's own.
 const FOLLOWS: Partial<Record<Verb, Verb>> = {
   aggregate: 'list',
   export: 'list',
@@ -81,7 +81,7 @@ export function defineResource<const D extends Declaration>(
     const resource = compileResource(name, declaration as Declaration)
     const { cache } = resource.declaration
     const context = makeContext(app, resource)
-    // What is kept in memory is read where every write shows at once.
+    // A resource with cached answers reads from the primary, where every write shows at once.
     const replica = app.replicas && !cache ? makeContext(app, resource, app.replicas.db) : undefined
     const faultOf = (constraint: string) => resource.faults.get(constraint)
     const routes: [string, MakeRoute][] = [
@@ -158,7 +158,7 @@ function deprecationOf({ deprecated }: Declaration, operation: string): Deprecat
   return deprecated && 'since' in deprecated ? (deprecated as Deprecation) : deprecated?.[operation]
 }
 
-/** Whether a resource has a verb: not switched off, and neither is what it follows from, nor done in another way. */
+/** Whether a resource has a verb: it is not switched off, and the verb it follows from is neither off nor custom. */
 function has({ operations = {}, bulk, rules }: Declaration, verb: Verb): boolean {
   if (operations[verb] === false) return false
   // One patch for many rows would have to be merged into each of them for the rules to see it.
@@ -168,7 +168,7 @@ function has({ operations = {}, bulk, rules }: Declaration, verb: Verb): boolean
   return !followed || operations[followed] === undefined
 }
 
-// In a context of its own, so that all other routes go on taking JSON only, and this one none.
+// The route has a plugin context of its own, so that all other routes still take only JSON, and this one takes none.
 function acceptStreams(app: FastifyInstance, types: string[]): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(types, streamParser)

@@ -37,7 +37,7 @@ export default {
   }
 } satisfies Promised
 
-// Each caller says that it is somebody else, as one does who wants more than its share.
+// Each request forges another client address, as a client does that wants more than its share.
 async function showLimits(url: string): Promise<Check[]> {
   const admitted: number[] = []
   let odd = 0

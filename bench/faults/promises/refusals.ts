@@ -11,7 +11,7 @@ export default {
     const proxy = await lab.proxy(lab.postgres.port)
     const { url } = await lab.instance(proxy.through(database.url))
     const headers = { 'x-api-key': lab.key }
-    // Whose key it is was asked for once, before.
+    // The owner of the key was read once, before the measurement.
     await send(lab.agent, url, { path: '/api/v1/products', headers })
     const mistyped = `${lab.key.slice(0, -1)}${lab.key.endsWith('0') ? '1' : '0'}`
     const calls: Record<string, [number, Call]> = {

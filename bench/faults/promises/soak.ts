@@ -22,7 +22,7 @@ export default {
     const { pid, url } = await lab.instance(database.url, { NODE_OPTIONS: `--inspect=127.0.0.1:${inspectorPort}` })
     const inspector = await Inspector.connect(inspectorPort)
     const ledger = new Ledger(lab.key)
-    // Without what was answered: kept for all of it, it would slow down who measures.
+    // Bodies and headers are dropped: kept for the whole run, they would slow down the load generator.
     const traffic = startLoad(RATE, async (n) => ({ ...(await mixed(lab, url, ledger, n)), body: '', headers: {} }))
     const parts = lab.some(10, 6)
     const heaps: number[] = []

@@ -59,8 +59,8 @@ type Query = PGlite['query']
 type Transaction = Parameters<Parameters<PGlite['transaction']>[0]>[0]
 
 /**
- * A PGlite client as drizzle uses it, behind the gate, since its own queue has no bound; and writing only while there is
- * room on the disk.
+ * A PGlite client as drizzle uses it, behind the limiter, since its own queue has no bound. It writes only while there
+ * is room on the disk.
  */
 export function guardEmbedded(client: PGlite, gate: Limiter, disk: Disk): PGlite {
   const guarded = <T extends Transaction | PGlite>(target: T): Query =>

@@ -2,11 +2,11 @@ import type { Listen, Listener } from '../database.ts'
 
 const PING = 'ping:'
 
-/** What is heard on a channel. */
+/** The callbacks of a channel. */
 export interface Hearer {
-  /** Told each text, pings apart. */
+  /** Called with the text of each notification except pings. */
   onMessage(text: string): void
-  /** Told each time when listening begins: what was notified before may have been missed. */
+  /** Called each time listening begins: earlier notifications may have been missed. */
   onListening?(): void
 }
 
@@ -39,7 +39,7 @@ export class Channel {
     return this.#heardUntil
   }
 
-  /** Whether there is a listener, deaf or not. */
+  /** Whether there is a listener, also one that stopped receiving. */
   get isListening(): boolean {
     return this.#listeningSince !== Infinity
   }

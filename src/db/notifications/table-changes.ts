@@ -7,7 +7,7 @@ const CHANNEL = 'tenon_tables'
 
 /** Follows which tables any instance writes, for those that have the trigger. */
 export class TableWatch extends Watch {
-  /** @param onChange told the table that was written; or undefined when any may have been. */
+  /** @param onChange called with the written table; with undefined when any table may have been written. */
   constructor(db: Database, listen: Listen, onChange: (table: string | undefined) => void, times?: WatchTimes) {
     super(db, listen, CHANNEL, { onMessage: onChange, onListening: () => onChange(undefined) }, times)
   }

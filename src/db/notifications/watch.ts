@@ -12,7 +12,7 @@ export interface WatchTimes {
 
 const TIMES: WatchTimes = { pingMs: 400, deafMs: 4000 }
 
-/** Follows a channel, and knows until when it heard everything. */
+/** Follows a channel, and knows up to which time it received every notification. */
 export class Watch {
   readonly #db: Database
   readonly #name: string

@@ -16,7 +16,7 @@ import { withDeadline } from './timeout.ts'
 /** How long a statement may take on PostgreSQL: the server ends it then, and we stop waiting a little later. */
 export const STATEMENT_TIMEOUT_MS = 10_000
 
-// Little and much in one answer, that PostgreSQL sends at once: it is less than the 8 KiB that it gathers.
+// A small and a large part in one answer. PostgreSQL sends it at once, since it is smaller than its 8 KiB send buffer.
 const PROBE = "select '' union all select repeat(' ', 4000)"
 
 type Query = ReturnType<Sql['unsafe']>
@@ -44,17 +44,17 @@ interface GuardTimes {
   timeoutMs?: number
   /** After how long a statement is cancelled, where the server does not end it by itself. */
   cancelMs?: number
-  /** How often to look whether the database answers at all; never when left out. */
+  /** How often the probe checks whether the database answers at all; never when left out. */
   lookMs?: number
   /** Told when the server is lost or takes no writes. Settles with whether connections must be made anew. */
   onLost?: () => Promise<boolean>
 }
 
 /**
- * postgres.js as drizzle uses it, each statement and transaction behind the gate.
+ * postgres.js as drizzle uses it, with each statement and transaction behind the limiter.
  * Every statement settles: when the server does not answer, and did not end the statement itself, it is a 503, and the
  * pool is replaced, because its dead connections would keep their places until the network gives them up, for minutes.
- * What another transaction was in the way of is repeated: so the work of a transaction may be done more than once.
+ * A transaction that fails because of another one is repeated, so the work of a transaction may be done more than once.
  * @param connect makes a pool of connections.
  */
 export function createResilientClient(
@@ -133,7 +133,7 @@ export function createResilientClient(
       throw error
     })
     await worked.promise
-    // What postgres.js has not sent on it yet, such as the rollback, may never settle.
+    // Statements that postgres.js has not sent on this connection yet, such as the rollback, may never settle.
     if (connection.givenUp) throw connection.givenUp
     return answered(used, ended)
   }
@@ -178,7 +178,7 @@ function ownAnswer(query: Query, answer: PromiseLike<unknown>): PromiseLike<unkn
   )
 }
 
-// What never reached the server has no text yet.
+// A statement that never reached the server has no text yet.
 function isForeign(error: unknown, text: string | undefined): boolean {
   const { severity, query } = error as { severity?: string; query?: string }
   return severity !== undefined && query !== undefined && query !== text

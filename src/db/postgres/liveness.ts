@@ -13,7 +13,7 @@ export interface Probe {
 
 interface Waiting extends Placed {
   reject: (error: ApiError) => void
-  /** How many looks there had been when it began to wait. */
+  /** The number of ticks before the statement began to wait. */
   since: number
 }
 
@@ -24,10 +24,10 @@ interface Asked extends Probe {
   isOver: boolean
 }
 
-// Looks, not milliseconds: a late event loop is no silence, as looks that were missed are not made up for.
+// Counted in ticks, not milliseconds: ticks that a late event loop misses are not made up for, so they are no silence.
 const SILENT_LOOKS = 10
 const PATIENT_LOOKS = 5
-// How long what was asked may take while others are answered, until something of its answer comes.
+// How long the probe may take to get the first part of its answer while other statements are answered.
 const BUSY_LOOKS = 15
 const TRICKLE_LOOKS = 3
 
@@ -48,13 +48,13 @@ export class LivenessProbe {
   #asked: Asked | undefined
   #looks = 0
   #silentLooks = 0
-  /** The look at which the database was last asked. */
+  /** The tick of the last probe. */
   #askedAt = 0
   #isAway = false
 
   /**
-   * @param onSilent told when the database is away.
-   * @param lookMs between two looks; undefined for never.
+   * @param onSilent called when the database becomes unreachable.
+   * @param lookMs the time between two ticks; undefined for no ticks.
    */
   constructor(ask: () => Probe, onSilent: () => void, lookMs = Number.POSITIVE_INFINITY) {
     this.#ask = ask
@@ -118,7 +118,7 @@ export class LivenessProbe {
     return this.#silentLooks >= SILENT_LOOKS
   }
 
-  // Whether one waits for long, and the database was not asked lately.
+  // Whether a statement has waited for long and no probe was sent lately.
   #isSlow(): boolean {
     let oldest = this.#looks
     for (const { since } of this.#waiting.items) if (since < oldest) oldest = since

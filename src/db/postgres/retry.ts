@@ -8,8 +8,8 @@ const MAX_REPETITIONS = 3
 const PAUSE_MS = 20
 
 /**
- * Does a statement or a whole transaction, again when another one was in its way, at most three times. Only for what has
- * had no effect then: nothing was committed, and nothing was sent to the caller.
+ * Runs a statement or a whole transaction, and repeats it after a conflict with another one, at most three times.
+ * Only for work that had no effect when it failed: nothing was committed, and nothing was sent to the caller.
  */
 export async function repeated<T>(work: () => Promise<T>): Promise<T> {
   let repetition = 0
@@ -21,7 +21,7 @@ export async function repeated<T>(work: () => Promise<T>): Promise<T> {
       const isRepeatable = REPEATABLE.has(findPgError(error)?.code ?? '')
       const caller = currentScope()
       if (!isRepeatable || repetition > MAX_REPETITIONS || (caller && isAbandoned(caller))) throw error
-      // Not at the same moment as the other one, which does the same.
+      // The delay is random, because the other transaction of the conflict retries as well.
       await sleep(Math.random() * PAUSE_MS * repetition)
     }
   }

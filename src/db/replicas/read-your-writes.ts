@@ -10,9 +10,9 @@ const CHANNEL = 'tenon_writers'
 
 /** How long a writer is remembered, in milliseconds. */
 export interface WriterTimes {
-  /** How long they are known after they were told of. */
+  /** How long a writer is remembered after its notification. */
   knownMs: number
-  /** How long they need not be told of again. The rest is longer than a replica may lag. */
+  /** How long a writer need not be notified again. The rest of `knownMs` is longer than a replica may lag. */
   toldMs: number
   /** How far a replica may be behind: after that time every reader sees the change. */
   lagMs: number

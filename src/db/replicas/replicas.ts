@@ -10,14 +10,14 @@ import { Primary } from '../postgres/primary.ts'
 import { readDatabaseUrl } from '../postgres/url.ts'
 import { selectRaw } from '../rows.ts'
 
-/** What a replica may be behind, in milliseconds. */
+/** How far a replica may be behind, in milliseconds. */
 export const TOLERATED_LAG_MS = 1000
 
-/** How replicas are looked at, in milliseconds. */
+/** The times of the checks of replicas, in milliseconds. */
 export interface ReplicaTimes {
   everyMs: number
   toleratedMs: number
-  /** Between two complaints about one replica. */
+  /** Between two log lines about one replica. */
   logEveryMs: number
 }
 
@@ -64,7 +64,7 @@ export class Replicas {
     this.db = drizzle({ client: this.#failOver($client) }) as unknown as Database
   }
 
-  /** Opens pools to the replicas, and looks at them from now on. One that is away does not stop the start. */
+  /** Opens pools to the replicas, and checks them from now on. An unreachable replica does not stop the start. */
   static async open(options: ReplicaOptions, times = TIMES): Promise<Replicas> {
     const { drizzle } = await import('drizzle-orm/postgres-js')
     const replicas = new Replicas(options, times, drizzle)
@@ -87,13 +87,13 @@ export class Replicas {
     const lookAll = [() => this.#lookAtPrimary(), ...this.#replicas.map((one) => () => one.look(this.#positions))]
     // The first position before what is compared with it.
     for (const look of lookAll) await look()
-    // Each in its own time: one that is silent must not keep the others from being proven.
+    // The replicas are checked independently: a silent one must not keep the others from being proven.
     this.#stops = lookAll.map((look) => repeat(look, this.#times.everyMs))
   }
 
   async #lookAtPrimary(): Promise<void> {
     const at = performance.now()
-    // Without it nothing is proven, and soon nothing is used.
+    // Without the primary's position no replica is proven, and soon none is used.
     const bytes = await this.#primary.ask(sql`pg_current_wal_lsn()`).catch(() => null)
     if (bytes === null) return
     this.#positions.push({ at, bytes })
@@ -106,7 +106,7 @@ export class Replicas {
     return usable[this.#turn % usable.length]
   }
 
-  // What a replica cannot answer, whatever the reason, the primary can: a table that was made a moment ago, too.
+  // The primary answers whatever a replica cannot, for any reason: also a read of a table that was made a moment ago.
   #failOver(primary: Sql): Sql {
     const run = async (start: Start) => {
       const replica = this.#next()
@@ -221,7 +221,7 @@ function openProbe(url: string, drizzle: typeof Drizzle): Probe {
     async ask(position) {
       const statement = sql`select (${position} - '0/0'::pg_lsn)::text as bytes`
       const [row] = await selectRaw<{ bytes: string | null }>(db, statement)
-      // Of no position, nothing: not 0, from which everything would be far ahead.
+      // A missing position gives null. As 0, every other position would be far ahead of it.
       return row?.bytes ? Number(row.bytes) : null
     },
     end

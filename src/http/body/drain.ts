@@ -20,7 +20,8 @@ export function drainBody({ raw }: FastifyRequest, reply: FastifyReply): void {
   // A request that a test injects has none. A connection can be refused twice, by pipelined requests.
   if (raw.complete || !(socket instanceof Socket) || draining.has(socket)) return
   draining.add(socket)
-  // What reads by 'readable', as an iterator does, has stopped the flow when it left, and Node alone does not start it again.
+  // A reader that uses 'readable', as an iterator does, leaves the stream paused, and Node does not resume it by
+  // itself.
   if (raw.listenerCount('readable') > 0) raw.removeAllListeners('readable')
   raw.on('data', drop).resume()
   const endsAt = performance.now() + MAX_DRAINING_MS

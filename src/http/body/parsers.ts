@@ -21,7 +21,7 @@ type Done = (error: Error | null, body?: unknown) => void
 /** Makes a body of what comes, as Fastify calls it. */
 export type BodyParser = (request: FastifyRequest, payload: Readable, done: Done) => void
 
-// What takes longer than a millisecond lets others have their turn.
+// Parsing that takes longer than a millisecond yields to other requests.
 const SLICED_BYTES = 65_536
 
 /** Parses a JSON body, within the bounds of its route. A route that declares no body takes none, or an empty object. */

@@ -62,7 +62,7 @@ interface Bulk<T> {
   path: string
   prepare: Prepare<T>
   write: Write<T>
-  /** What names the row of an item, where two items must not name the same one, and where in the item it is. */
+  /** The value of an item that names its row, and its path in the item, when two items must not name the same row. */
   identity?: { of: (value: T) => unknown; path: string }
 }
 

@@ -16,11 +16,11 @@ interface Load {
   report: Report
   prepare: Prepare<Sent>
   write: Write<Sent>
-  /** What no two rows of a batch may have the same of; undefined where all may be alike. */
+  /** The value that no two rows of a batch may share; undefined when all may be alike. */
   keyOf: ((value: Sent) => string) | undefined
 }
 
-/** Gathers lines into batches and writes them, one batch under way while the next is gathered. */
+/** Collects lines into batches and writes them: one batch is written while the next is collected. */
 export class Loader {
   readonly #load: Load
   #rows: { line: number; value: Sent }[] = []

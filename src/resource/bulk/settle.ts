@@ -10,10 +10,10 @@ import { failed, type Outcome } from './outcome.ts'
 export type Write<T> = (db: Database, items: T[]) => Promise<Outcome[]>
 
 /**
- * Writes items in one statement. What it finds out by itself (values taken, references to nothing, ids that are not
- * there) it reports item by item; a row that PostgreSQL refuses after all (a check, a row that is still in use, a race)
- * fails the statement, and only then the items are written in halves, each in a savepoint, down to the one at fault:
- * at most twice as many statements as items.
+ * Writes items in one statement. The statement itself reports some faults item by item: values taken, references to
+ * nothing, ids that do not exist. A row that PostgreSQL refuses after all (a check, a row that is still in use, a race)
+ * fails the statement. Only then the items are written in halves, each in a savepoint, down to the one at fault: at
+ * most twice as many statements as items.
  */
 export async function settle<T>(
   { resource, db }: { resource: Resource; db: Database },
@@ -81,7 +81,8 @@ async function halve<T>(resource: Resource, tx: Database, items: T[], write: Wri
   }
 }
 
-// Only what belongs to the values of a row (SQLSTATE 22 and 23, and 54000 where one is too long for an index) can be another row's luck.
+// Only errors about the values of a row can spare other rows: SQLSTATE classes 22 and 23, and 54000 for a value that is
+// too long for an index.
 function dataError({ faults }: Resource, error: unknown): ApiError | undefined {
   const code = findPgError(error)?.code ?? ''
   return /^(2[23]|54000)/.test(code) ? toApiError(error, (name) => faults.get(name)) : undefined

@@ -51,7 +51,7 @@ export async function runOperation(
     id: (request.params as { id: string }).id,
     ownerId
   })
-  // Not with others: what is read for an answer goes before what waits, and is never refused.
+  // Do not batch this read: a read for an answer goes before waiting statements and is never refused.
   return runUncancellable(() => readOne({ ...context, batched: undefined }, id, undefined))
 }
 

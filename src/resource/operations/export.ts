@@ -28,9 +28,10 @@ interface ExportQuery extends ConditionQuery {
 }
 
 /**
- * `GET /export`: every matching row. By batches, each from where the last one ended, and not by a server-side cursor:
- * that would hold a connection and a transaction for as long as the slowest reader takes. So an export is not one
- * snapshot: a row that is there throughout is in it exactly once, one that comes or goes meanwhile may be.
+ * `GET /export`: every matching row. The rows are read in batches, each starting where the last one ended. A
+ * server-side cursor would hold a connection and a transaction for as long as the slowest reader takes. So an export is
+ * not one snapshot: a row that exists throughout is in it exactly once; a row that is inserted or deleted meanwhile may
+ * be in it.
  */
 export const exportRoute: MakeRoute = (context) => {
   const { resource } = context
@@ -67,7 +68,7 @@ export const exportRoute: MakeRoute = (context) => {
         parseConditions(query, ownerOf(request, resource)),
         parseSort(resource, query.sort)
       )
-      // What is wrong with the query shows in the first batch, while there still is a status to tell it with.
+      // The first batch shows whether the query is faulty, while the status of the answer can still tell it.
       const first = await batches.next()
       reply.header('vary', 'Accept').type(type === CSV ? 'text/csv; charset=utf-8; header=present' : NDJSON)
       return Readable.from(texts(first, batches, write), { objectMode: false })

@@ -135,7 +135,7 @@ function linksOf(url: string, { next, previous }: Page['page']): string {
   return [link(next, 'next'), link(previous, 'prev')].flat().join(', ')
 }
 
-// What a client sent although a URI does not have it, such as brackets.
+// Characters that clients send although they are not allowed in a URI, such as brackets.
 const asUri = (part: string) => part.replace(/[^\w.~!$'()*+,;:@%=-]/g, encodeURIComponent)
 
 /** Makes the list operation of a resource: what does not depend on the request is worked out once. */
@@ -253,7 +253,7 @@ function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated'
 export const sortValues = (row: Row, orders: Order[]) =>
   orders.map(({ field }) => field.path.reduce<unknown>((value, step) => (value as Row)[step], row))
 
-// Where a cursor came from there is a row on the other side of it, so that way needs no look.
+// A cursor proves that there is a row on its other side, so that direction needs no query.
 function neighbours([first, last]: [Row?, Row?], hasMore: boolean, place: Place | undefined, isBehindOffset: boolean) {
   if (place?.direction === 'previous') return { next: last, previous: hasMore ? first : undefined }
   return { next: hasMore ? last : undefined, previous: place || isBehindOffset ? first : undefined }

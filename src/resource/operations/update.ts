@@ -53,9 +53,9 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
   }
 }
 
-// What is inside a JSON field is merged into the stored row, and where the resource has rules they are checked on the row
-// with the patch merged into it. The row is locked meanwhile, so that of two patches none undoes the other, and two that
-// are right by themselves cannot be wrong together.
+// A patch of a JSON field is merged into the stored row, and the rules of the resource are checked on the merged row.
+// The row is locked meanwhile, so that neither of two patches undoes the other, and two patches that keep the rules by
+// themselves cannot break them together.
 async function patchRow(context: ResourceContext, one: One, values: Columns, patch: object): Promise<Stored> {
   const { resource, db } = context
   if (!resource.declaration.rules && !patchesJson(resource, patch)) return updateRow(context, one, values)
@@ -93,7 +93,7 @@ export async function updateRow(context: ResourceContext, one: One, values: Colu
     .from(sql`${change} as "@change"`)
     .where(isOne(context, one))
     .returning(resource.stored.selection as Record<string, AnyPgColumn>)
-    // Without a name it is not kept: there are as many as there are choices of fields.
+    // The statement has no name, so it is not kept: there are as many such statements as there are choices of fields.
     .prepare(undefined as never)
   const [row] = await asArrays(statement).execute()
   return row ? resource.stored.read(row) : refuseOne(context, one)

@@ -72,8 +72,8 @@ export async function removeTogether(context: ResourceContext, ones: One[]): Pro
   return changes.map((change) => gone.has(change))
 }
 
-// The rows are locked first, and no lock is waited for. Of a list of changes the planner expects a hundred, for which it
-// would read the whole of a table of some thousand rows; of an array that it cannot see it expects ten.
+// The statement locks the rows first, and waits for no lock. The planner expects a hundred rows of a list of changes,
+// for which it would read the whole of a table of some thousand rows; it expects ten of an array that it cannot see.
 function prepareShared(
   { resource, db }: ResourceContext,
   name: string,
@@ -102,7 +102,7 @@ function prepareShared(
   return asArrays(db.with(changed).select(Object.fromEntries(answered)).from(changed).prepare(name))
 }
 
-// What a statement answers for each change that it made. Of several for one row it makes the first.
+// Gives the statement's answer for each change that it made. It makes only the first of several changes of one row.
 async function runShared<A extends { [OWN_KEY]: string }>(
   { resource }: ResourceContext,
   statement: Statement,

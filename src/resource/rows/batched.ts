@@ -14,7 +14,7 @@ const READS = { most: MAX_KEYS, inFlight: 4 }
 const WRITES = { most: 64, inFlight: 2 }
 const MAX_CHANGES = 100
 
-/** Starts to gather for a resource. */
+/** Makes the batched reads and writes of a resource. */
 export function batchedOf(context: ResourceContext): Batched {
   const creates = new Map<string, BatchedWrites<Columns, Stored>>()
   const includes = new Map<string, BatchedReads<Row[]>>()
@@ -49,9 +49,9 @@ function kept<V>(all: Map<string, V>, key: string, make: () => V): V {
 }
 
 /**
- * What an error of a gathered write may be due to. Class 22 is a value, 54000 one that is too long
- * for an index, class 23 a constraint, class P0 what a trigger raises.
- * Whatever else PostgreSQL goes on after, such as that the statement took too long, says that it undid the statement.
+ * Tells the possible cause of an error of a batched write. Class 22 is a value, 54000 a value that is too long for an
+ * index, class 23 a constraint, class P0 an error that a trigger raises. Any other error after which the connection
+ * goes on, such as a timeout of the statement, means that PostgreSQL undid the statement.
  */
 export function blameOf(error: unknown): Blame {
   const found = findPgError(error)
