@@ -4,16 +4,16 @@ import type { ChangeContext } from '../http/change-context.ts'
 import type { Change, Columns, One, Resource, Row, Stored, Wire } from './model.ts'
 import type { Statements } from './rows/statements.ts'
 
-/** A resource at work: its declaration and the database that it lives in. */
+/** A resource at run time: its compiled declaration and the database with its table. */
 export interface ResourceContext extends ChangeContext {
   resource: Resource
   statements: Statements
   cursorKey: KeyObject
-  /** What requests share with each other; not there inside a transaction, and where a resource wants none of it. */
+  /** The statements that requests share; undefined inside a transaction, and for a resource that opts out. */
   batched: Batched | undefined
 }
 
-/** What requests that arrive together share. */
+/** The batched statements that concurrent requests share. */
 export interface Batched {
   /** Rows by their id, of any owner. */
   rows: BatchedReads<Stored>
@@ -23,9 +23,9 @@ export interface Batched {
   pages: CoalescedReads<ListAnswer>
   /** New rows, by the columns that they have. */
   creates: (columns: string) => BatchedWrites<Columns, Stored>
-  /** Changes a row by its id; undefined where its caller has to make the change alone. */
+  /** Changes a row by its id; gives undefined when the request has to make the change alone. */
   update: (change: Change) => Promise<Stored | undefined> | undefined
-  /** Deletes by id; false where its caller has to do it alone. */
+  /** Deletes a row by its id; gives false when the request has to delete it alone. */
   remove: (one: One) => Promise<boolean> | false
 }
 

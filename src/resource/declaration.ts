@@ -9,7 +9,7 @@ import type { Deprecation } from '../http/deprecation.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Access } from '../identity/scopes.ts'
 
-/** What a resource can do. */
+/** The operations of a resource. */
 export type Verb =
   | 'list'
   | 'aggregate'
@@ -30,7 +30,10 @@ export type Verb =
 export interface Include {
   table: PgTable
   schema: TObject
-  /** The column that points: of this table to one row there; with `many`, of that table, or the one between, to this row. */
+  /**
+   * The column with the reference: of this table, to one row there; with `many`, of that table, or of the table
+   * between, to this row.
+   */
   by: string
   many?: true
   /** The table between two that have many of each other, and its column that points to the rows that are included. */
@@ -39,18 +42,18 @@ export interface Include {
   sort?: string
   /** The access that the include needs, when read access to the resource is not enough. */
   access?: Access
-  /** The column that holds the user an included row belongs to: others do not get it, as they do not from its list. */
+  /** The column with the owner of an included row: other users do not get the row, as in the list of its resource. */
   owner?: string
-  /** What the included rows can carry in turn, at most three levels deep: `include=lines.product`. */
+  /** The includes of the included rows, at most three levels deep: `include=lines.product`. */
   include?: Record<string, Include>
 }
 
-/** What an operation written by hand is called with. */
+/** The argument of an operation written by hand. */
 export interface Call<Body = unknown> {
   db: Database
   principal: Principal
   body: Body
-  /** The row that the path names, where it names one. */
+  /** The id of the row that the path names, when it names one. */
   id: string
   /** The owner of the rows that the caller may touch; undefined for rows of any owner. */
   ownerId: string | undefined
@@ -71,24 +74,26 @@ export interface Action {
 
 /** One row of a change, as a guard sees it. */
 export interface Touched {
-  /** The row, where it is there already. */
+  /** The id of the stored row, when there is one already. */
   id?: string | undefined
-  /** What was sent for it; undefined where it is deleted. */
+  /** The body that was sent for the row; undefined for a delete. */
   body?: object | undefined
 }
 
-/** What a guard is called with: once for a change, however many rows it has. */
+/** The argument of a guard, which is called once for a change, however many rows it has. */
 export interface GuardCall {
-  /** The transaction of the change: what is locked here stays as it is until the change is made. */
+  /** The transaction of the change: rows that the guard locks in it do not change before the change is made. */
   db: Transaction
   principal: Principal
   items: Touched[]
 }
 
-/** Looks at what a change touches, and gives what judges each row of it: it throws ApiError for one that is refused. */
+/** Reads what a change touches, and gives a function that checks each row: it throws ApiError for a refused row. */
 export type Guard = (call: GuardCall) => Promise<(item: Touched) => void>
 
-/** What must hold between the fields of a body, seen after validation with defaults filled in; of a patch, merged. */
+/**
+ * A rule between the fields of a body. It sees the body after validation, with defaults; a patch, merged into its row.
+ */
 export interface Rule {
   /** The field to name, as a JSON pointer: `/endsAt`. */
   path: string
@@ -108,13 +113,13 @@ export interface Declaration<S extends TObject = TObject> {
   /** The access needed to read (list and read), to write (create, update, replace) and to delete. */
   access: { read: Access; write: Access; delete: Access }
   /**
-   * What a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. `id` and `updatedAt` are
-   * filters besides, where the schema has them; `alwaysFilter: false` leaves them out.
+   * The fields that a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. `id`
+   * and `updatedAt` are filters too when the schema has them; `alwaysFilter: false` leaves them out.
    */
   list?: { filter?: FieldPath<S>[]; sort?: FieldPath<S>[]; search?: string[]; alwaysFilter?: false }
   /**
-   * What answers can carry besides their own fields, on `include=<name>`. One that has the name of a field of the schema
-   * is that field, and always there.
+   * The rows of other tables that answers carry on `include=<name>`. An include with the name of a field of the schema
+   * is that field, and is always there.
    */
   include?: Record<string, Include>
   /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
@@ -125,47 +130,47 @@ export interface Declaration<S extends TObject = TObject> {
    */
   whenOwnerLeaves?: 'delete' | 'anonymize' | 'handOver'
   /**
-   * How long caches may give a public answer again without asking: a change shows there that much later. This process
-   * keeps them, too, and forgets them when a table behind them is written, by any instance: a change shows at once where
-   * it was made, and elsewhere within a second. Each write of these tables notifies all instances.
+   * How long caches may reuse a public answer without revalidation: they show a change that much later. This process
+   * caches the answers, too, and drops them when any instance writes a table behind them. The instance that made a
+   * change shows it at once, the others within a second. Each write of these tables notifies all instances.
    */
   cache?: { ttlSeconds: number }
-  /** Whether a change must name the version it is a change of: 428 without `If-Match`. */
+  /** Whether a change must name the version that it is based on: 428 without `If-Match`. */
   requireIfMatch?: boolean
-  /** Where the wire and the table differ: `{ password: 'passwordHash' }`, `{ price: { amount: 'priceCents' } }`. */
+  /** The columns of fields with other names: `{ password: 'passwordHash' }`, `{ price: { amount: 'priceCents' } }`. */
   columns?: Record<string, string | Record<string, string>>
-  /** What becomes of a field's value on its way in: `{ password: hashPassword }`. */
+  /** Functions that convert a field's value before it is stored: `{ password: hashPassword }`. */
   transform?: { [K in keyof Static<S>]?: (value: never) => unknown }
-  /** Fields of the schema, read-only ones, that are worked out instead of stored. */
+  /** Read-only fields of the schema that are computed instead of stored. */
   computed?: { [K in keyof Static<S>]?: Computed }
   /** Codes that rules of the resource answer with, by operation or action: its documentation lists them there alone. */
   errors?: Record<string, ErrorCode[]>
-  /** What must hold between fields. */
+  /** The rules between fields. */
   rules?: Rule[]
   /**
-   * The unique field, or the fields that are unique together, by which bulk and import know a row again; not needed
-   * where there is only one such key.
+   * The unique field, or the fields that are unique together, by which bulk and import recognize a stored row. Not
+   * needed when there is only one such key.
    */
   upsert?: FieldPath<S> | FieldPath<S>[]
   /**
-   * Changes and deletes over a filter (`PATCH` and `DELETE` of the collection) are there only where this says so;
-   * changes not where there are rules between fields.
+   * Changes and deletes over a filter (`PATCH` and `DELETE` of the collection) exist only when this is set. A resource
+   * with rules between fields has no changes over a filter.
    */
   bulk?: { byFilter: true }
-  /** `false`: each request has statements of its own, instead of sharing them with those that arrive together with it. */
+  /** `false`: each request runs its own statements, instead of sharing them with concurrent requests. */
   batch?: false
   /** Operations that this resource does not have (`false`), or has in its own way. */
   operations?: { [V in Verb]?: V extends 'create' ? false | Operation : false }
   /** The announced end of the whole resource, or of single operations by their verb or the name of their action. */
   deprecated?: Deprecation | { [operation: string]: Deprecation }
   /**
-   * How long a request may take, by its operation: a verb or the name of an action. When that is over its statement is
+   * How long a request may take, by its operation: a verb or the name of an action. After that time its statement is
    * cancelled, and the answer is 503 `DEADLINE_EXCEEDED`. A caller may ask for less with `Request-Timeout`.
    */
   timeoutSeconds?: { [operation: string]: number }
   /** Refuses changes by the rows they touch and by their caller: every change of the resource, single or bulk. */
   guard?: Guard
-  /** What this process must know before a change is answered: called after each, also after one that failed. */
+  /** Called after each change and before its answer, also after a failed one, to update the state of this process. */
   changed?: (app: FastifyInstance) => Promise<unknown>
   /** Steps beyond the usual verbs, by their name in the path. They need the scope to write, or one of their own. */
   actions?: Record<string, Action>

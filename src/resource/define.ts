@@ -135,7 +135,7 @@ function handlerOf(context: ResourceContext, route: VerbRoute): RouteHandlerMeth
   return 'stream' in route ? streamHandler(context, route.streams, route.stream) : route.handler
 }
 
-// A read goes to the replicas where its caller may read there.
+// A read goes to a replica when its caller may read there.
 function spread({ replicas }: FastifyInstance, handler: RouteHandlerMethod, route: VerbRoute | undefined) {
   if (!replicas || !route || !('handler' in route)) return handler
   const there = route.handler
@@ -144,7 +144,7 @@ function spread({ replicas }: FastifyInstance, handler: RouteHandlerMethod, rout
   } as RouteHandlerMethod
 }
 
-// Beside what follows from the schema: a change without `If-Match`, an include that is not for every reader.
+// Adds the errors that do not follow from the schema: of a change without `If-Match`, and of a guarded include.
 function errorsOf(
   { method, schema, errors = [] }: VerbRoute,
   { declaration, includes }: Resource

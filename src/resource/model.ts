@@ -21,8 +21,8 @@ export interface Field {
   /** What its column's type means. */
   type: ColumnType
   /**
-   * Makes of a value what its column can hold, where that is not the value itself.
-   * @throws ApiError VALIDATION_FAILED naming the field, where the column cannot hold it.
+   * Converts a value for its column, when the column does not hold the value as it is.
+   * @throws ApiError VALIDATION_FAILED naming the field, when the column cannot hold it.
    */
   store?: ((value: unknown) => unknown) | undefined
 }
@@ -33,22 +33,22 @@ export type Source = AnyPgColumn | SQL
 /** A field that holds a JSON object in one column: a patch is merged into it (RFC 7396). */
 export interface JsonField {
   field: Field
-  /** Checks a body that has nothing but the merged value. */
+  /** Checks a body with only the merged value. */
   validate: ReturnType<typeof compileValidator>
 }
 
 /** A drizzle selection in the shape of the wire. */
 export type Selection = { [name: string]: AnyPgColumn | SQL | Selection }
 
-/** A declared include, with what loading it needs. */
+/** A declared include, with everything that is needed to load it. */
 export interface CompiledInclude extends Include {
   selection: Selection
   isAlways: boolean
-  /** What it can carry in turn. */
+  /** The includes of the included rows. */
   includes: Map<string, CompiledInclude>
 }
 
-/** A declaration, checked, with everything that follows from it worked out once. */
+/** A checked declaration, with everything that follows from it computed once. */
 export interface Resource {
   name: string
   /** For sentences: `a product`. */
@@ -57,11 +57,11 @@ export interface Resource {
   table: PgTable
   fields: Map<string, Field>
   columns: Record<string, AnyPgColumn>
-  /** What a row has, in the shape of the wire, and under `@…` names what only the server needs. */
+  /** The selected columns in the shape of the wire, and under `@…` names the values that only the server needs. */
   selection: Selection
-  /** How rows are read that are sent. */
+  /** How the rows of answers are read. */
   stored: StoredRow
-  /** Whether a row as it is read is the answer: nothing is added to it that was not asked for. */
+  /** Whether a row is sent as it was read: nothing is added to it without a request for it. */
   isPlain: boolean
   includes: Map<string, CompiledInclude>
   /** Columns that get their value here for a new row, by their key in the table object: the id. */
@@ -75,7 +75,7 @@ export interface Resource {
   answer: TObject
   /** The text of one answer. */
   serialize: (row: unknown) => string
-  /** What a violated constraint of the table means to a caller, by the constraint's name. */
+  /** The fault that a violated constraint of the table is reported as, by the constraint's name. */
   faults: Map<string, Fault>
 }
 
@@ -89,10 +89,10 @@ export const VERSION = '@version'
 
 export const OWN_KEY = '@key'
 
-/** The name under which it carries what an include is looked up by: apart from those above, whatever the include is called. */
+/** The name of an include's key in a selected row. It differs from the names above, whatever the include is called. */
 export const pointerName = (include: string) => `@include.${include}`
 
-/** A selection in the shape of the wire, from where each column goes in it. */
+/** Makes a selection in the shape of the wire from the place of each column in it. */
 export function select(fields: Iterable<{ path: string[]; source: Source }>): Selection {
   const selection: Selection = {}
   for (const { path, source } of fields) {
@@ -106,12 +106,12 @@ export function select(fields: Iterable<{ path: string[]; source: Source }>): Se
   return selection
 }
 
-/** A row as it was selected: the wire's fields, and under `@…` names what only the server needs. */
+/** A selected row: the wire's fields, and under `@…` names the values that only the server needs. */
 export type Row = Record<string, unknown> & { id: string; '@version': number; '@key'?: unknown }
 
-/** A row as it was read. Callers may share it, so it is never changed. */
+/** A row as it was read. Requests may share it, so it is never changed. */
 export interface Stored extends Record<string, unknown> {
-  /** What the answer has of it. */
+  /** The fields of the answer. */
   wire: Readonly<Wire>
   '@version': number
   /** The id. */
@@ -120,12 +120,12 @@ export interface Stored extends Record<string, unknown> {
   '@owner'?: string
 }
 
-/** What is selected of a row, and how it is read. */
+/** The selected columns of a row, and how they are read. */
 export interface StoredRow {
-  /** What the answer has. */
+  /** The columns of the answer. */
   wire: Record<string, Source>
   readWire: (values: readonly unknown[]) => Wire
-  /** The same and after it what only the server needs. */
+  /** The same columns, followed by those that only the server needs. */
   selection: Record<string, Source>
   read: (values: readonly unknown[]) => Stored
 }
@@ -133,7 +133,7 @@ export interface StoredRow {
 /** A row in one object, for code that adds to it. */
 export const openRow = ({ wire, ...server }: Stored): Row => ({ ...wire, ...server }) as Row
 
-/** What a caller reads of a row. */
+/** The fields of a row that a caller reads. */
 export type Wire = Record<string, unknown>
 
 /** A row by the names of its columns in the table object. */

@@ -25,10 +25,10 @@ const FUNCTIONS: Record<Function, (field: Field) => SQL> = {
   max: (field) => sql`max(${field.column})`.mapWith(field.type.reader(field.schema))
 }
 
-// What is kept as text since it may have more digits than a number.
+// Values that stay text, since they may have more digits than a number can hold.
 const isText = ({ schema }: Field) => jsonTypeOf(schema) === 'string'
 
-// A number, or its text where a double cannot hold it: adding up is how an integer gets there.
+// A number, or its text when a number cannot hold it exactly: sums of integers can become that large.
 function exact(value: unknown): number | string {
   const number = Number(value)
   return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : String(value)
@@ -106,7 +106,7 @@ export const aggregateRoute: MakeRoute = (context) => {
 const sourceOf = ({ expression, field: { type, schema } }: GroupKey) =>
   sql`${expression}`.mapWith(type.isNative ? (value: unknown) => value : type.reader(schema))
 
-// What groups can be sorted and chosen by.
+// The values that groups can be sorted and chosen by.
 function figuresOf({ sum, avg }: Choices): Map<string, SQL> {
   const named = (name: 'sum' | 'avg', fields: Field[]) =>
     fields.map((field): [string, SQL] => [`${name}.${field.name}`, FUNCTIONS[name](field)])
@@ -146,7 +146,7 @@ function notGrouped(name: string) {
 
 type Choices = Record<Function, Field[]> & { groupBy: GroupKey[] }
 
-// What a list can be sorted or filtered by is what a caller may know about, and what has an order or a sum by its type.
+// Callers may compare and sum only the fields that a list can be sorted or filtered by, and only types that allow it.
 function choicesOf({ declaration: { list = {} }, fields }: Resource): Choices {
   const names = new Set([...(list.filter ?? []), ...(list.sort ?? [])])
   const declared = [...names].map((name) => fields.get(name) as Field)

@@ -41,7 +41,7 @@ export interface Conflict {
   conflictKey?: string
 }
 
-/** Makes what a bulk create or an import of a resource does with its items. */
+/** Makes the function that a bulk create or an import of a resource writes its items with. */
 export function makeWriteOf(resource: Resource, keys: Keys) {
   const create = prepareCreate(resource)
   const upserts = { update: prepareUpsert(resource, false), replace: prepareUpsert(resource, true) }
@@ -80,7 +80,7 @@ export function conflictSchemas({ upserts, upsert }: Keys): Record<string, TSche
   return { onConflict, ...(names.length > 0 && { conflictKey: Type.Optional(conflictKey) }) }
 }
 
-/** One item: a whole one, or where there is a key what changes a stored row. */
+/** One item: a complete row, or, with a key, also a change of a stored row. */
 export function itemSchema(resource: Resource, { upsert }: Keys): TSchema {
   const { Create } = resource.variants
   return documentedAs(Type.Unknown(), upsert ? Type.Union([Create, upsertItem(resource, upsert)]) : Create)

@@ -38,7 +38,7 @@ export const createRoute: MakeRoute = (context, prefix) => {
   }
 }
 
-// What makes a row of a validated body, belonging to the owner where the resource has one.
+// Makes the columns of a row from a validated body. The row belongs to the owner when the resource has owners.
 async function prepareRow(resource: Resource, body: Record<string, unknown>, ownerId: string | undefined) {
   const values = await toColumns(resource, body)
   const { owner } = resource.declaration

@@ -78,7 +78,7 @@ function without(names: string[], body: unknown): unknown {
   return body
 }
 
-// Says how far it came. What is under way is waited for, so that nothing is written after the answer.
+// Reports how far the import came. It waits for the running batch, so that nothing is written after the answer.
 async function interrupted(error: unknown, loader: Loader, report: Report, request: FastifyRequest): Promise<unknown> {
   await loader.settled()
   const { code, message, faults, headers, facts } = toKnown(error, request)

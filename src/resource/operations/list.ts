@@ -24,8 +24,9 @@ import { ownerOf } from '../rows/ownership.ts'
 const DEFAULT_LIMIT = 50
 const MAX_OFFSET = 1_000_000
 
-// How many rows are looked for is written into the statement, in few steps: of a parameter PostgreSQL supposes a tenth of
-// the table, thinks every plan that it could keep dear, and plans each list anew, which takes longer than the list.
+// The limit is a literal of the statement, with few different values. For a parameter PostgreSQL expects a tenth of the
+// table, so it rates every plan that it could keep as expensive and plans each list anew, which takes longer than the
+// list.
 const STEPS = [10, 20, 50, 100, 200]
 
 /** A validated query of a list: the parameters below, and the filters. */
@@ -119,7 +120,7 @@ export const listRoute: MakeRoute = (context) => {
   }
 }
 
-// RFC 8288. Relative, since only a proxy in front knows the name under which callers reach us.
+// RFC 8288. The links are relative, since only a proxy in front knows the host name that callers use.
 function linksOf(url: string, { next, previous }: Page['page']): string {
   // A parameter may have a question mark in it (RFC 3986, section 3.4).
   const [path, search] = url.split(/\?(.*)/s)
@@ -138,7 +139,7 @@ function linksOf(url: string, { next, previous }: Page['page']): string {
 // Characters that clients send although they are not allowed in a URI, such as brackets.
 const asUri = (part: string) => part.replace(/[^\w.~!$'()*+,;:@%=-]/g, encodeURIComponent)
 
-/** Makes the list operation of a resource: what does not depend on the request is worked out once. */
+/** Makes the list operation of a resource. Everything that does not depend on the request is computed once. */
 function makeList(context: ResourceContext) {
   const { resource } = context
   const { stored } = resource
@@ -194,13 +195,13 @@ interface Selection {
   place: Place | undefined
   limit: number
   offset: number
-  /** Whether the rows are sent as they are, without what only the server needs. */
+  /** Whether the rows are sent as they are, so that the values that only the server needs are left out. */
   isPlain: boolean
 }
 
 /**
- * The rows after a place in an order, as the resource's `stored` reads them. One more than the limit tells whether there
- * are others, without counting.
+ * Selects the rows after a place in an order, as the resource's `stored` reads them. It selects one row more than the
+ * limit, which tells whether there are others without counting.
  */
 export async function selectRows(
   context: ResourceContext,
@@ -249,7 +250,7 @@ function countRows({ db, resource }: ResourceContext, how: 'exact' | 'estimated'
   return how === 'estimated' && seesAll ? countRoughly(db, resource, where) : countExactly(db, resource, where)
 }
 
-/** What a row has in the fields of an order: its place in the list. */
+/** The values of a row in the fields of an order: its place in the list. */
 export const sortValues = (row: Row, orders: Order[]) =>
   orders.map(({ field }) => field.path.reduce<unknown>((value, step) => (value as Row)[step], row))
 

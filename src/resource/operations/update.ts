@@ -15,7 +15,7 @@ import { isOne, lockOne, oneOf, readUnchanged, refuseOne } from '../rows/target.
 import { assertRules, mergePatch } from '../rules.ts'
 import { toColumns } from '../write.ts'
 
-/** `PATCH /:id`: what the body names is changed (RFC 7396). */
+/** `PATCH /:id`: changes the fields that the body names (RFC 7396). */
 export const updateRoute: MakeRoute = (context) => ({
   ...changeRoute(context, context.resource.variants.Update),
   method: 'PATCH'

@@ -12,8 +12,8 @@ import { ownerOf } from '../rows/ownership.ts'
 import { arrayText } from '../rows/sql.ts'
 
 /**
- * Makes what changes every row that the query of a request matches, in one statement that counts them first.
- * It throws ApiError TOO_MANY_AFFECTED, with the number, when more rows match than may.
+ * Makes the function that changes every row that the query of a request matches, in one statement that counts them
+ * first. It throws ApiError TOO_MANY_AFFECTED, with the number, when more rows match than may.
  */
 export function makeChangeWhere(resource: Resource) {
   const parseWhere = makeParseWhere(resource)
@@ -57,7 +57,7 @@ export function makeChangeWhere(resource: Resource) {
         const items = rows.map((row) => ({ id: row.id as string, body }))
         const judge = await guard({ db: tx, principal: request.principal as Principal, items })
         for (const item of items) judge(item)
-        // Those that the guard saw, and none that came to match since.
+        // Only the rows that the guard saw: others may have come to match since.
         return affect(tx, sql`${id} = any(${arrayText(items.map((item) => item.id))}::uuid[])`)
       })
     }

@@ -19,7 +19,9 @@ const UNITS: [unit: string, literal: SQL][] = [
   ['year', sql`'year'`]
 ]
 
-/** What rows can be grouped by: fields, and of moments and dates the hour, day, week, month, quarter and year, in UTC. */
+/**
+ * The values that rows can be grouped by: fields, and the hour, day, week, month, quarter and year of times, in UTC.
+ */
 export function groupKeys(fields: Field[]): GroupKey[] {
   return fields.flatMap((field) => [
     { name: field.name, field, expression: sql`${field.column}` },
@@ -36,6 +38,6 @@ function bucketSql({ column, type }: Field, unit: string, literal: SQL): SQL | u
   return type.name === 'date' && unit !== 'hour' ? sql`date_trunc(${literal}, ${column}::timestamp)::date` : undefined
 }
 
-/** Those that a request names, in its order. */
+/** Gives the values that a request groups by, in its order. */
 export const keysNamed = (keys: GroupKey[], names: string[] = []): GroupKey[] =>
   names.map((name) => keys.find((key) => key.name === name) as GroupKey)

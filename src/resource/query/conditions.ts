@@ -31,11 +31,11 @@ export function conditionParameters(resource: Resource): Record<string, TSchema>
   }
 }
 
-/** What chooses rows in a validated query. */
+/** The conditions of a validated query. */
 export type ConditionQuery = { q?: string; [filter: string]: unknown } & { [J in Join]?: string | string[] }
 
 /**
- * Makes what reads the conditions of a query: the filters, and those inside groups, which are checked like filters.
+ * Makes the reader of a query's conditions: the filters, and those inside groups, which are checked like filters.
  * It throws ApiError VALIDATION_FAILED for a group that cannot be read, and for more than 20 conditions.
  */
 export function makeParseConditions(resource: Resource) {

@@ -16,8 +16,8 @@ export interface Condition {
   value: unknown
 }
 
-// No operator names a type: PostgreSQL takes that of a parameter from the column. And no value goes through the encoder of
-// the column, which drizzle has for its own values and not for those of the wire.
+// No operator names a type: PostgreSQL takes the type of a parameter from the column. And no value goes through the
+// column's encoder, which drizzle has for its own values and not for those of the wire.
 const operators: Record<Operator, (field: Field, value: unknown) => SQL> = {
   eq: ({ column }, value) => sql`${column} = ${value}`,
   // For a caller, null is a value that differs from every other; for SQL `<>` it is not.
@@ -100,7 +100,7 @@ export interface Group {
 
 export type Node = Condition | Group
 
-/** Which rows a list is about: those that meet every node, contain what is searched, and belong to the owner. */
+/** The condition for the rows of a list: they meet every node, contain the searched words, and belong to the owner. */
 export interface ListFilter {
   nodes: Node[]
   q: string | undefined
@@ -111,7 +111,7 @@ export interface ListFilter {
 export const conditionsOf = (nodes: Node[]): Condition[] =>
   nodes.flatMap((node) => ('join' in node ? conditionsOf(node.nodes) : node))
 
-/** What a filter looks like without its values: filters of one key share a statement. */
+/** The shape of a filter without its values: filters with the same key share a statement. */
 export function filterKey({ nodes, q, ownerId }: ListFilter): string {
   return `${nodes.map(nodeKey).join()} ${q !== undefined} ${ownerId !== undefined}`
 }
@@ -150,7 +150,7 @@ export function filterSql(resource: Resource, filter: ListFilter, bind: (name: s
 export const JOINED: Record<Join, (some: SQL[]) => SQL> = {
   or: (some) => or(...some) as SQL,
   and: (some) => and(...some) as SQL,
-  // What is null does not meet the condition, which SQL's own `not` would not say.
+  // A null does not meet the condition, so its negation holds; with SQL's own `not` the result would be null.
   not: (some) => sql`(${and(...some)}) is not true`
 }
 

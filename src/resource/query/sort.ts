@@ -29,7 +29,7 @@ export function parseSort(resource: Resource, names: string[] = ['-id']): Order[
   const orders: Order[] = []
   for (const text of names) {
     const name = text.replace(/^-/, '')
-    // After the id nothing is left to be sorted, and the same field twice says nothing new.
+    // Fields after the id sort nothing, since ids are unique, and a repeated field changes nothing.
     if (orders.some(({ field }) => field.name === name || field.name === 'id')) continue
     orders.push({ field: resource.fields.get(name) as Field, isDescending: text.startsWith('-') })
   }

@@ -24,8 +24,8 @@ export function whereParameters(resource: Resource): TObject {
 }
 
 /**
- * Makes what turns such a query into a condition. It throws ApiError VALIDATION_FAILED for a query without any
- * condition: no filter never means all rows.
+ * Makes the function that turns such a query into a condition. It throws ApiError VALIDATION_FAILED for a query without
+ * any condition: a missing filter never means all rows.
  */
 export function makeParseWhere(resource: Resource) {
   const parseConditions = makeParseConditions(resource)
@@ -45,7 +45,7 @@ export function tooManyAffected(matched: number, most: number): ApiError {
   })
 }
 
-/** What a change over a filter answers. */
+/** The answer of a change over a filter. */
 export const Affected = Type.Object(
   { affected: Type.Integer({ description: 'How many rows were changed.', examples: [3] }) },
   { $id: 'Affected', title: 'Affected', additionalProperties: false }
