@@ -20,8 +20,9 @@ const TIMES: AlterTimes = { lockMs: 2000, pauseMs: 2000 }
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * Changes tables in one transaction. Instances that do so at once take turns. A lock that is not given in time is let go,
- * and all of it is tried again: PostgreSQL puts every query of a table behind a change that waits for a slow reader.
+ * Changes tables in one transaction. Instances that do so at the same time take turns. When a lock is not granted in
+ * time, the transaction is rolled back and tried again: PostgreSQL queues every query of a table behind a change that
+ * waits for a slow reader.
  * @param onWait told what it waits for, from the second attempt on and whenever that is something else.
  */
 export async function alterTables<T>(
@@ -41,7 +42,7 @@ export async function alterTables<T>(
       return await db.transaction(async (tx) => {
         await tx.execute(sql`select set_config('lock_timeout', ${`${lockMs}ms`}, true)`)
         const pid = await backendPid(tx)
-        // Only while a statement waits does PostgreSQL tell what it waits for.
+        // PostgreSQL tells what a statement waits for only while it waits.
         const look = () => findBlocker(db, pid).then(say, () => {})
         if (isRepeated) looking = setInterval(look, lockMs / 4)
         await lockUntilCommit(tx, 'migrations')

@@ -1,6 +1,6 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 
-/** What the rest of the house sees of a database, whichever driver is below. */
+/** The interface of a database for the rest of the code, independent of the driver. */
 export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>
 
 /** The same inside a transaction. A statement on the database itself in there would wait for ever on PGlite. */

@@ -37,7 +37,7 @@ async function declaredTables(): Promise<PgTable[]> {
   return modules.flatMap((module) => Object.values(module).filter((value) => is(value, PgTable)))
 }
 
-/** What of the declared tables is not there, as a person reads it. A table with no column of its own is missing whole. */
+/** Describes the missing tables and columns for a reader. A table without any of its columns is missing as a whole. */
 export function missingFrom(tables: PgTable[], existing: Map<string, Set<string>>): string[] {
   return tables.flatMap((table) => {
     const { name, columns } = getTableConfig(table)
@@ -47,7 +47,7 @@ export function missingFrom(tables: PgTable[], existing: Map<string, Set<string>
   })
 }
 
-// Of what the search path shows: the names in statements are found there, too.
+// Only tables on the search path count, because statements find their names there, too.
 async function columnsByTable(db: Database): Promise<Map<string, Set<string>>> {
   const rows = await selectRaw<{ name: string; columns: string[] }>(
     db,

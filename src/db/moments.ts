@@ -1,11 +1,12 @@
-// What is missing of the text of a moment, by where its zone begins: PostgreSQL leaves out zeros at the end of a fraction.
+// The digits that a moment's text lacks, by where its zone begins: PostgreSQL leaves out zeros at the end of a
+// fraction.
 const ENDS: Record<number, string> = { 19: '.000Z', 21: '00Z', 22: '0Z' }
 
 /**
  * A moment as RFC 3339 in UTC, from the text of PostgreSQL: with three to six digits of a second, as many as are stored.
  * No Date in between: the connection's time zone is UTC, so "2026-01-31 09:30:00.5+00" only needs rewriting.
- * What other programs store beyond RFC 3339 is told as PostgreSQL reads it: `infinity`, `0044-03-15T00:00:00.000Z BC`,
- * `10000-01-01T00:00:00.000Z`.
+ * Moments beyond RFC 3339, stored by other programs, are given in PostgreSQL's spelling: `infinity`,
+ * `0044-03-15T00:00:00.000Z BC`, `10000-01-01T00:00:00.000Z`.
  */
 export function toRfc3339(text: string): string {
   const zoneAt = text.length - 3

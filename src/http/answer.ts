@@ -2,19 +2,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiError } from '../errors.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
 
-/** What an operation answers, before anything is sent: a transaction may still keep it, or fail. */
+/** The answer of an operation before anything is sent: its transaction may still store it, or fail. */
 export interface Answer {
   status: number
   headers: Record<string, string>
   /** Serialized by the route's schema for the status, except a string, which is sent as it is. */
   body?: unknown
-  /** What `Prefer: return=minimal` leaves of the body; nothing where this is left out. */
+  /** The body with `Prefer: return=minimal`; no body when this is left out. */
   minimalBody?: unknown
 }
 
 /**
- * A refusal as an answer, its body as text. Given and not thrown, it leaves in a transaction what was done before it: a
- * login that ends because its token was used twice must end.
+ * A refusal as an answer, its body as text. It is returned and not thrown, so that its transaction keeps the effects
+ * before it: a login that ends because its token was used twice must end.
  */
 export function refusal(error: ApiError, { id }: FastifyRequest): Answer & { body: string } {
   const headers = { ...error.headers, 'content-type': PROBLEM_TYPE }

@@ -1,9 +1,9 @@
 import type { Database, Transaction } from '../db/database.ts'
 
-/** Where a change happens. */
+/** The context in which a change runs. */
 export interface ChangeContext {
   db: Database
-  /** What is to be done after a change, before it is answered. */
+  /** The work after a change, before it is answered. */
   changed?: (() => Promise<unknown>) | undefined
   /** What a context inside a transaction has instead: prepared statements, say, belong to a connection's session. */
   perTransaction?: () => object

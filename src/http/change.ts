@@ -32,7 +32,7 @@ export function changeHandler<C extends ChangeContext>(context: C, change: Chang
     const preferences = preferencesOf(request)
     const isDryRun = preferences.tx === 'rollback'
     const once = key === undefined ? undefined : await onceOf(request)
-    // Also before what takes long: a repetition should not have to do it again.
+    // This also comes before the slow work, so that a repetition does not have to do it again.
     const find = isDryRun ? previewKey : findReplay
     const repeated = once && (await find(context.db, once.use, () => once.fingerprint))
     if (repeated) return send(reply, isDryRun ? asDryRun(repeated) : repeated)

@@ -18,7 +18,7 @@ export async function guarded<T>(
   const { guard } = context.resource.declaration
   if (!guard) return make(context)
   return context.db.transaction(async (tx) => {
-    // In the spelling that the database answers in, or the guard would take it for another row.
+    // The id has the database's spelling, or the guard would take it for the id of another row.
     const item = { id: id?.toLowerCase(), body }
     const judge = await guard({ db: tx, principal: principal as Principal, items: [item] })
     judge(item)

@@ -28,7 +28,7 @@ export const patchesJson = ({ json }: Resource, patch: object): boolean =>
 /**
  * A patch with the complete new value of each JSON field, and its columns.
  * @param row the stored row as the wire shows it, locked until the patch is written.
- * @returns the error that names what is wrong with a merged value, where something is.
+ * @returns the error that names the fault of a merged value, when there is one.
  */
 export function mergeJsonFields(
   { json }: Resource,

@@ -12,7 +12,7 @@ interface AnyRoute {
   /** The access that the route needs, when it differs from the resource's. */
   ownAccess?: Access | undefined
   schema: FastifySchema
-  /** The largest body, where it is not that of every route. */
+  /** The largest body, when it differs from that of other routes. */
   bodyLimit?: number
   /** Statuses, or codes, of errors that do not follow from the schema. */
   errors?: (number | ErrorCode)[]

@@ -1,7 +1,9 @@
 import { type Fault, validationFailed } from '../errors.ts'
 import type { Resource } from './model.ts'
 
-/** What a body breaks of the rules between its fields. They see it after validation, defaults filled in. */
+/**
+ * Gives the faults of a body against the rules between its fields. The rules see it after validation, with defaults.
+ */
 export function ruleFaults({ declaration }: Resource, body: unknown): Fault[] {
   const broken = (declaration.rules ?? []).filter(({ check }) => !check(body as never))
   return broken.map(({ path, code, message }) => ({ in: 'body', path, code, message }))

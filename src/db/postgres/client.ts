@@ -193,9 +193,9 @@ const connectionLost = () => new ApiError('UNAVAILABLE', 'The connection to the 
 // PostgreSQL closes the connection of a request to cancel at once; through TLS postgres.js does not hear of it.
 const CANCEL_MS = 1000
 
-// A statement ends with its caller. It is PostgreSQL that ends it, and says whether it came in time: what says it was
-// done was done. Commits are not cancelled. The place is kept until the request has arrived, or it would hit what the
-// connection does next.
+// A statement is cancelled when its caller leaves. PostgreSQL cancels it and tells whether the request came in time: a
+// statement that is reported as done was done. Commits are not cancelled. The connection is kept until the cancel
+// request has arrived, or the request would hit the next statement of the connection.
 function forCaller(query: Query, cancelMs: number | undefined): PromiseLike<unknown> {
   const caller = currentScope()
   if (cancelMs === undefined) return caller ? cancelLate(query, caller) : query

@@ -67,7 +67,7 @@ export class LivenessProbe {
     if (this.#isAway) throw away()
   }
 
-  /** What an answer comes to, unless the database goes away before. */
+  /** Settles as the answer does, unless the database becomes unreachable before. */
   during<T>(answer: PromiseLike<T>): PromiseLike<T> {
     if (this.#lookMs === Number.POSITIVE_INFINITY) return answer
     return new Promise((resolve, reject) => {
@@ -138,7 +138,7 @@ export class LivenessProbe {
     this.#asked = asked
     asked.answer.then(
       () => this.#conclude(asked, 'there'),
-      // Such as having no connection left is an answer; starting up or shutting down is not.
+      // An error such as having no connection left is an answer; starting up or shutting down is not.
       ({ severity, code }) =>
         this.#conclude(asked, severity !== undefined && !code.startsWith('57P') ? 'there' : 'silent')
     )

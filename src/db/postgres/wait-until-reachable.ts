@@ -6,9 +6,10 @@ const TRY_EVERY_MS = 500
 const SAY_EVERY_MS = 10_000
 
 /**
- * Does what needs the database, again while that is away: instances and their database start in any order.
+ * Runs work that needs the database, and repeats it while the database is unreachable: instances and their database
+ * start in any order.
  * @param onWait is told what the driver says, at once and every ten seconds.
- * @throws what no waiting mends, such as a wrong password or a database that does not exist.
+ * @throws errors that waiting does not solve, such as a wrong password or a database that does not exist.
  */
 export async function whenReachable<T>(work: () => Promise<T>, onWait: (reason: string) => void): Promise<T> {
   let saidAt = Number.NEGATIVE_INFINITY

@@ -39,9 +39,9 @@ interface Position {
 }
 
 /**
- * Standbys of the primary, for statements that only read. Which of them may be used is proven, not supposed: the position
- * of the primary is noted with its time, and a replica that has replayed it has everything that was acknowledged until
- * then, whatever the clocks say.
+ * Standbys of the primary, for statements that only read. A replica is used only when it is proven to be current: the
+ * position of the primary is noted with its time, and a replica that has replayed this position has everything that was
+ * acknowledged until then, whatever the clocks say.
  */
 export class Replicas {
   /**
@@ -173,7 +173,7 @@ class Replica {
     })
   }
 
-  /** Finds out how far it is. */
+  /** Reads the position of the replica. */
   async look(positions: readonly Position[]): Promise<void> {
     try {
       // The position of a server that is no longer a standby is unknown, so it gives null.
@@ -212,7 +212,8 @@ interface Probe {
   end(): Promise<void>
 }
 
-// On a connection of its own: behind the statements of a busy pool an answer would come too late to prove anything.
+// The probe has its own connection: behind the statements of a busy pool its answer would come too late to prove
+// anything.
 function openProbe(url: string, drizzle: typeof Drizzle): Probe {
   const gate = new Limiter({ inFlight: 1, ...WAITING })
   const { client, end } = openPool(new Primary(readDatabaseUrl(url)), 1, gate, TOLERATED_LAG_MS)

@@ -42,7 +42,7 @@ const BulkResult = Type.Object(
   { $id: 'BulkResult', title: 'BulkResult', additionalProperties: false }
 )
 
-/** What a bulk request answers: counts, and one result for each item in its order. */
+/** The answer of a bulk request: counts, and one result for each item in its order. */
 export const BulkAnswer = Type.Object(
   {
     created: counted('created'),
@@ -67,8 +67,8 @@ interface Bulk<T> {
 }
 
 /**
- * Does many things at once: what is wrong with an item by itself is found without the database, all that is left is one
- * statement.
+ * Writes many items at once. Faults of an item by itself are found without the database; the valid items are written by
+ * one statement.
  * @throws ApiError in `atomic` mode, when an item is refused: with the faults of all of them.
  */
 export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): Promise<Perform<ResourceContext>> {
@@ -108,7 +108,7 @@ const failuresIn = (outcomes: Outcome[], path: string) =>
     outcome?.status === 'failed' ? [{ path: `${path}/${index}`, error: outcome.error }] : []
   )
 
-/** How many items became what. */
+/** The number of items with each outcome. */
 function countOutcomes(outcomes: Outcome[]) {
   const counts = { created: 0, updated: 0, skipped: 0, deleted: 0, failed: 0 }
   for (const { status } of outcomes) counts[status] += 1
@@ -126,7 +126,7 @@ const errorAt = (path: string, { error }: Failure, told: FaultBudget) => ({
   details: told.take(faultsAt(path, error))
 })
 
-/** A body with a list in it. Each item is checked by itself, so that one that is wrong is named and others can pass. */
+/** A body with a list in it. Each item is checked by itself, so that a wrong item is named and the others can pass. */
 export const listBody = (name: string, items: TSchema, others: Record<string, TSchema> = {}) =>
   Type.Object(
     { [name]: Type.Array(items, { minItems: 1, maxItems: MAX_ITEMS }), ...others },

@@ -18,20 +18,20 @@ export interface ReferenceGuard {
   target: { table: PgTable; column: AnyPgColumn }
 }
 
-/** A unique key by which stored rows are known again. */
+/** A unique key by which stored rows are recognized. */
 export interface UpsertKey extends UniqueGuard {
   /** The fields of the key, as a request names them: `sku`, `orderId,position`. */
   name: string
   fields: string[]
 }
 
-/** What can keep single rows of a table from being written, and what tells an update from an insert. */
+/** The constraints that can refuse single rows of a table, and the keys that tell an update from an insert. */
 export interface Keys {
   uniques: UniqueGuard[]
   references: ReferenceGuard[]
-  /** Every key that says that a row is there already. */
+  /** Every key that can show that a row exists already. */
   upserts: UpsertKey[]
-  /** The one of them that is taken where a request names none. */
+  /** The key that is used when a request names none. */
   upsert: UpsertKey | undefined
 }
 
@@ -46,7 +46,7 @@ export function keysOf(resource: Resource): Keys {
   const references: ReferenceGuard[] = []
   for (const [constraint, { kind, columns: keys, target }] of constraintsOf(resource.table)) {
     const fault = faults.get(constraint)
-    // What no field shows cannot be wrong in a body: that is left to the database.
+    // A column without a field cannot be wrong in a body, so the database checks it.
     if (!fault) continue
     const all = keys.map((key) => columns[key] as AnyPgColumn)
     if (kind === 'unique') uniques.push({ columns: all, keys, fault })

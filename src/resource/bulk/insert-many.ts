@@ -20,7 +20,7 @@ export interface Insert {
   ownerId: string | undefined
 }
 
-/** Makes the statement that inserts many rows, and reads from its answer what became of each. */
+/** Makes the statement that inserts many rows, and reads the outcome of each row from its answer. */
 export function insertMany(insert: Insert): Write<Columns> {
   const { keys } = insert
   return async function write(db, rows) {

@@ -1,6 +1,6 @@
 import { ApiError, type Fault } from '#src/errors.ts'
 
-/** What became of one item of many. */
+/** The outcome of one item of many. */
 export type Outcome = { status: Done; id: string | null } | Failure
 export type Done = 'created' | 'updated' | 'skipped' | 'deleted'
 
@@ -13,7 +13,7 @@ export interface Failure {
 
 export const failed = (error: ApiError, id: string | null = null): Failure => ({ status: 'failed', id, error })
 
-/** The refusal of a value that must be unique, of a reference to nothing, and of an id that is not there. */
+/** The refusals of a value that must be unique, of a reference to a missing row, and of an id that does not exist. */
 export const conflict = (fault?: Fault) =>
   /* c8 ignore next -- the conflicting row is gone by now, so the value that conflicted is unknown */
   new ApiError('CONFLICT', 'A value that must be unique is already taken.', { faults: fault ? [fault] : [] })
@@ -28,7 +28,7 @@ export const repeated = (path: string) =>
     faults: [{ in: 'body', path, code: 'repeated', message: 'is in an earlier item already' }]
   })
 
-/** The faults of an item as a body knows them: below the item's own path. */
+/** The faults of an item with their paths in the body: below the item's own path. */
 export function faultsAt(path: string, { faults, code, message }: ApiError): Fault[] {
   if (faults.length === 0) return [{ in: 'body', path, code: code.toLowerCase(), message }]
   return faults.map((fault) => ({ ...fault, path: path + fault.path }))
@@ -37,7 +37,7 @@ export function faultsAt(path: string, { faults, code, message }: ApiError): Fau
 // A thousand items can have a hundred thousand faults, and an answer with all of them would be larger than the request.
 const MAX_FAULTS = 1000
 
-/** How many faults one answer about many items tells: a thousand, and of every item after that the first. */
+/** How many faults one answer about many items has: a thousand, and then only the first of each further item. */
 export class FaultBudget {
   #left = MAX_FAULTS
 

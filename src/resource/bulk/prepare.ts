@@ -6,22 +6,22 @@ import { ruleFaults } from '../rules.ts'
 import { toColumns } from '../write.ts'
 import type { UpsertKey } from './constraints.ts'
 
-/** One item of many, ready to be written, or what is wrong with it. */
+/** One item of many, ready to be written, or its error. */
 export type Prepared<T> = { value: T } | { error: ApiError }
 
 /** One item of many: as it was sent, and as column values; a patch has the id of its row among them. */
 export interface Sent {
   body: object
   columns: Columns
-  /** Of an upsert: the columns that a stored row gets. */
+  /** For an upsert: the columns that a stored row gets. */
   patch?: Columns
-  /** Of an upsert: why it can be no new row. */
+  /** For an upsert: why the item cannot be a new row. */
   insertError?: ApiError
 }
 
 export type Prepare<T> = (body: unknown) => Promise<Prepared<T>>
 
-/** Makes what a create makes of its body, of one item: validated, its rules checked, as column values with an id. */
+/** Prepares one item as a create prepares its body: validated, its rules checked, as column values with an id. */
 export function prepareCreate(resource: Resource): (ownerId: string | undefined) => Prepare<Sent> {
   const validate = compileValidator(resource.variants.Create, 'body')
   const { owner } = resource.declaration
@@ -41,9 +41,9 @@ export function prepareCreate(resource: Resource): (ownerId: string | undefined)
 }
 
 /**
- * Makes of an item what may change a stored row or become a new one. A stored row gets what was sent and nothing else, so
- * it needs only its key; a new one needs all that a create needs, and gets the defaults. With `replace` a stored row gets
- * the same as a new one.
+ * Prepares an item that changes a stored row or becomes a new one. A stored row gets only the fields that were sent, so
+ * the item needs only its key; a new row needs all that a create needs, and gets the defaults. With `replace` a stored
+ * row gets the same as a new one.
  */
 export function prepareUpsert(
   resource: Resource,
@@ -95,7 +95,7 @@ export function upsertItem({ variants: { Update, Create } }: Resource, { fields 
   return Type.Object(Object.fromEntries(properties), { $id: name, title: name, additionalProperties: false })
 }
 
-// A transform may refuse its value: that is the fault of one item. What fails in it fails the request.
+// A transform may refuse its value: that is the fault of one item. An error of the transform itself fails the request.
 async function transformed(resource: Resource, body: unknown): Promise<Prepared<Columns>> {
   try {
     return { value: await toColumns(resource, body as Record<string, unknown>) }
@@ -114,7 +114,7 @@ export function patchItem({ variants: { Update } }: Resource): TObject {
   )
 }
 
-/** Makes of one item a patch, validated. */
+/** Prepares one item as a validated patch. */
 export function preparePatch(resource: Resource): Prepare<Sent> {
   const validate = compileValidator(patchItem(resource), 'body')
   return async function prepare(body) {

@@ -3,7 +3,7 @@ import type { ApiError } from '#src/errors.ts'
 import { FaultSchema } from '#src/http/problem.ts'
 import { FaultBudget, faultsAt, type Outcome } from './outcome.ts'
 
-// So that an import of a million bad rows is not answered with a million faults.
+// The bound keeps an import of a million bad rows from being answered with a million faults.
 const MAX_REPORTED = 1000
 
 const LineError = Type.Object(
@@ -16,7 +16,7 @@ const LineError = Type.Object(
   { $id: 'LineError', title: 'LineError', additionalProperties: false }
 )
 
-/** What an import answers. */
+/** The answer of an import. */
 export const ImportReport = Type.Object(
   {
     created: Type.Integer({ examples: [997] }),
@@ -29,7 +29,7 @@ export const ImportReport = Type.Object(
   { $id: 'ImportReport', title: 'ImportReport', additionalProperties: false }
 )
 
-/** Counts what became of the lines of an import, and keeps the first that were refused. */
+/** Counts the outcomes of the lines of an import, and keeps the first refused lines. */
 export class Report {
   readonly #counts = { created: 0, updated: 0, skipped: 0, failed: 0 }
   readonly #errors: { line: number; code: string; message: string; details: unknown[] }[] = []

@@ -6,7 +6,7 @@ import type { ApiError } from '#src/errors.ts'
 import type { Resource } from '../model.ts'
 import { failed, type Outcome } from './outcome.ts'
 
-/** Writes items with one statement, and says of each what became of it, in their order. */
+/** Writes items with one statement, and gives the outcome of each, in their order. */
 export type Write<T> = (db: Database, items: T[]) => Promise<Outcome[]>
 
 /**
@@ -22,7 +22,7 @@ export async function settle<T>(
 ): Promise<Outcome[]> {
   if (items.length === 0) return []
   try {
-    // Inside a transaction, a dry run say, a statement that fails would take all before it along.
+    // Inside a transaction, such as a dry run, a failed statement would undo everything before it.
     return await (is(db, PgTransaction) ? db.transaction((savepoint) => write(savepoint, items)) : write(db, items))
   } catch (error) {
     /* c8 ignore next -- the database went away: that is no fault of an item */
@@ -55,7 +55,7 @@ export async function settleWhole<T>(
   }
 }
 
-/** Writes the items that are not refused already, and puts what became of them between the refusals. */
+/** Writes the items that are not refused already, and puts their outcomes between the refusals. */
 export async function writeOthers<T>(
   db: Database,
   items: T[],

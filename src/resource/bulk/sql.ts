@@ -5,7 +5,7 @@ import { isOwned } from '../rows/ownership.ts'
 import { bareName } from '../rows/sql.ts'
 import type { Keys, ReferenceGuard, UniqueGuard } from './constraints.ts'
 
-/** What a statement that writes many rows says of one: the row that was written for it, and what kept it from being. */
+/** The answer of a bulk statement for one item: the row that was written for it, or the reasons why none was. */
 export interface Written extends Record<string, unknown> {
   id: string
   done: string | null

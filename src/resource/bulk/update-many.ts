@@ -57,7 +57,7 @@ function changeSql({ resource, keys, ownerId }: Change, rows: Columns[], text: s
   )
   const isFree = keys.uniques.map((_, index) => sql` and not item.${uniqueName(index)}`)
   const names = commaList(used.map(bareName))
-  // What a patch does not name keeps the value of the row: it is the base that the patch is read into.
+  // Columns that the patch does not name keep their values: the row is the base that the patch is read into.
   const changes =
     used.length > 0 ? [sql`(${names}) = (select ${names} from jsonb_populate_record(target, item."@patch"))`] : []
   // An empty patch changes nothing, so neither the version nor the time moves.

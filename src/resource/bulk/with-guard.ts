@@ -15,7 +15,7 @@ import type { Sent } from './prepare.ts'
 import { type Write, writeOthers } from './settle.ts'
 import { type Upsert, upsertMany } from './upsert-many.ts'
 
-/** Lets a statement write only what the guard of the resource does not refuse, in one transaction with the guard. */
+/** Lets a statement write only the items that the resource's guard allows, in one transaction with the guard. */
 export function withGuard<T>(
   { declaration: { guard } }: Resource,
   principal: Principal | null,
@@ -43,7 +43,7 @@ function refusalOf(judge: (item: Touched) => void, item: Touched): Outcome | und
   }
 }
 
-/** Inserts what the guard does not refuse. */
+/** Inserts the items that the guard allows. */
 export function insertGuarded(insert: Insert, principal: Principal | null): Write<Sent> {
   const plain = insertMany(insert)
   const write: Write<Sent> = (db, items) =>
@@ -82,7 +82,7 @@ export function upsertGuarded(upsert: Upsert, principal: Principal | null): Writ
 
 type Located = Sent & { row: Row | undefined }
 
-// Only rows that the caller may touch: what a rule or a guard says of another user's row would tell what it holds.
+// Only rows that the caller may touch: the result of a rule or a guard on another user's row would reveal its contents.
 async function lockByKey(tx: Database, { resource, key, ownerId }: Upsert, items: Sent[]): Promise<Map<string, Row>> {
   const { table, columns, selection } = resource
   const names = commaList(key.columns.map(bareName))

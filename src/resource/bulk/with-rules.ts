@@ -31,7 +31,7 @@ export function withRules(resource: Resource, ownerId: string | undefined, write
       const byId = new Map(rows.map((row) => [row.id, row]))
       const merged = patches.map(({ body, columns }) => {
         const row = byId.get(columns.id as string)
-        // A row that is not there is told as that, by the statement.
+        // The statement itself reports a row that does not exist.
         return row ? mergeInto(resource, row, { body, columns }) : { body, columns }
       })
       const refusals = merged.map((one, index): Outcome | undefined =>

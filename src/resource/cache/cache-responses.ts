@@ -10,7 +10,7 @@ import type { ResponseCache } from './response-cache.ts'
 /** The verbs with cached answers. An export is not cached: it is read once, and is as long as a table. */
 export const CACHED_VERBS: ReadonlySet<string> = new Set<Verb>(['list', 'read', 'aggregate'])
 
-// What the handler said about its answer. Everything else belongs to one request.
+// The headers that describe the answer. All others belong to one request.
 const HEADERS = ['etag', 'link']
 
 /**

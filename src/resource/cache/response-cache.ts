@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 
-// What callers ask for decides what is kept, so both its number and its size are bounded: the least used go first.
+// Callers decide which answers are cached, so both their number and their size are bounded: the least used go first.
 const BOUNDS = { max: 10_000, maxSize: 32 * 2 ** 20 }
 // A write of another instance shows within a second, whether or not its notification comes; reading it anew takes time.
 const UNTOLD_MS = 800
@@ -11,7 +11,7 @@ export interface CachedResponse {
   headers: Record<string, string>
   /** When reading it began, as the clock tells it, in milliseconds. */
   readAt: number
-  /** What had been written when reading it began, as `stamp` tells it. */
+  /** The count of writes, given by `stamp`, when reading the answer began. */
   stamp: number
 }
 
@@ -40,7 +40,7 @@ export class ResponseCache {
     return this.#readers
   }
 
-  /** Says that a resource keeps answers that are read from these tables. */
+  /** Registers a resource with cached answers that are read from these tables. */
   follow(resource: string, tables: string[]): void {
     for (const table of tables) {
       if (!this.#readers.has(table)) this.#readers.set(table, resource)
@@ -58,12 +58,12 @@ export class ResponseCache {
     return this.#now()
   }
 
-  /** Counts the writes of tables: what was read under one number is not true under another. */
+  /** Counts the writes of tables: an answer that was read under one number is stale under another. */
   stamp(tables: string[]): number {
     return tables.reduce((sum, table) => sum + (this.#writes.get(table) as number), this.#losses)
   }
 
-  /** What is kept under a key, where it is still what would be read; and its age in milliseconds. */
+  /** Gives the answer that is kept under a key, when it is not stale, and its age in milliseconds. */
   find(key: string, tables: string[], ttlMs: number): (CachedResponse & { ageMs: number }) | undefined {
     const kept = this.#kept.get(key)
     if (!kept) return undefined
@@ -78,7 +78,7 @@ export class ResponseCache {
     if (answer.stamp === this.stamp(tables)) this.#kept.set(key, answer)
   }
 
-  /** Forgets what was read from a table, also what is being read; or everything, when any may have been written. */
+  /** Drops the answers that were or are being read from a table; or all, when any table may have been written. */
   written(table: string | undefined): void {
     if (table === undefined) this.#losses += 1
     else if (this.#writes.has(table)) this.#writes.set(table, (this.#writes.get(table) as number) + 1)

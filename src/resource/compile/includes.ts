@@ -19,8 +19,8 @@ type Columns = Record<string, AnyPgColumn>
 const columnsOf = (table: PgTable) => getTableColumns(table) as Columns
 
 /**
- * Checks declared includes, and those inside them, and works out what loading them needs.
- * @param name of what includes, for the message.
+ * Checks declared includes, and those inside them, and computes what is needed to load them.
+ * @param name the name of the including resource or include, for the message.
  * @throws DeclarationError for a column that is not there, an owner without access, and more than three levels.
  */
 export function compileIncludes(name: string, { schema, table, include = {} }: Including, depth = 1) {

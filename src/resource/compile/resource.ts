@@ -45,7 +45,7 @@ export function compileResource(name: string, declaration: Declaration): Resourc
   for (const one of [...filter, ...sort]) {
     const field = fields.get(one)
     if (!field) throw new DeclarationError(`${name}: list names '${one}', which is not a field of its schema`)
-    // An order by a secret would tell it, one comparison at a time.
+    // Sorting by a secret would reveal it, one comparison at a time.
     if (field.schema.writeOnly) throw new DeclarationError(`${name}: list names '${one}', which nobody may read`)
   }
   for (const one of filter) {

@@ -13,8 +13,8 @@ export interface Leaf {
 }
 
 /**
- * Makes what reads rows of a resource: from the values of the leaves, as the driver gives them, what is sent as JSON as it
- * is. It has the fields of the response schema and no other, so no serializer has to look for them.
+ * Makes the reader of a resource's rows. From the values of the driver it makes an object that is sent as JSON as it
+ * is. The object has the fields of the response schema and no other, so no serializer has to look for them.
  */
 export function compileRowReader(leaves: Leaf[]): (values: readonly unknown[]) => Wire {
   const steps = leaves.map(({ path, schema, type }) => ({
@@ -43,10 +43,11 @@ function inside(wire: Wire, path: string[]): Wire {
   return place
 }
 
-// Undefined where the driver's value is that of the wire already.
+// Gives undefined when the driver's value is the value of the wire already.
 function readOf(schema: TSchema, type: ColumnType | undefined): ((value: unknown) => unknown) | undefined {
   if (type) return type.isNative ? undefined : type.reader(schema)
-  // What SQL computes: more than 32 bits come as text, and JSON as text from one driver, read from the other.
+  // A value that SQL computes: integers over 32 bits come as text, and JSON as text from one driver, parsed from the
+  // other.
   const { type: computed } = bare(schema)
   if (computed === 'integer' || computed === 'number') return Number
   if (computed === 'object') return (value) => (typeof value === 'string' ? JSON.parse(value) : value)

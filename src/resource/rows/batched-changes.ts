@@ -8,7 +8,9 @@ import { ownerColumn } from './ownership.ts'
 import { bareName, commaList, jsonRows, usedColumns } from './sql.ts'
 import type { Statement } from './statements.ts'
 
-/** Whether a change can go with others. `If-None-Match` of a change is rare, and not worth a place in their statement. */
+/**
+ * Whether a change can be batched. `If-None-Match` of a change is rare, and not worth a place in the batched statement.
+ */
 export const canShare = ({ precondition }: One): boolean => precondition?.noneOf === undefined
 
 /**
@@ -25,8 +27,8 @@ export function waitingColumns({ table }: Resource): Set<string> {
  * the caller's, does not have the version that the caller read, is locked by another transaction, or is changed by an
  * earlier change of the batch. So the statement waits for no row: otherwise one caller would delay the others, and two
  * statements could deadlock.
- * @param changes that set none of the columns that may have to wait.
- * @returns the rows in order; undefined for what is left out.
+ * @param changes changes that set none of the `waitingColumns`.
+ * @returns the rows in order; undefined for each row that was left out.
  */
 export async function updateTogether(context: ResourceContext, changes: Change[]): Promise<(Stored | undefined)[]> {
   const { resource, statements } = context
@@ -39,7 +41,7 @@ export async function updateTogether(context: ResourceContext, changes: Change[]
     const { table, columns } = resource
     const names = commaList(used.map(bareName))
     const [version, updatedAt] = [columns.version as AnyPgColumn, columns.updatedAt as AnyPgColumn]
-    // What a patch does not name keeps the value of the row: it is the base that the patch is read into.
+    // Columns that the patch does not name keep their values: the row is the base that the patch is read into.
     const change = sql`
       update ${table} set
         (${names}) = (select ${names} from jsonb_populate_record(${table}.*, "@locked".change)),

@@ -18,7 +18,8 @@ const MAX_CHANGES = 100
 export function batchedOf(context: ResourceContext): Batched {
   const creates = new Map<string, BatchedWrites<Columns, Stored>>()
   const includes = new Map<string, BatchedReads<Row[]>>()
-  // There are as many shapes as choices of fields that meet: in places of their own they take none from what is read.
+  // The shapes of changes are as many as choices of fields: they have a limit of their own, so that reads lose no
+  // place.
   const changing = { ...context, statements: new Statements(MAX_CHANGES) }
   const updates = new BatchedWrites<Change, Stored | undefined>(
     (some) => updateTogether(changing, some),
@@ -59,7 +60,7 @@ export function blameOf(error: unknown): Blame {
   return found?.severity === 'ERROR' ? 'statement' : 'unknown'
 }
 
-/** Puts a resource to work on an application's database, or on its replicas. */
+/** Makes the context of a resource on an application's database, or on its replicas. */
 export function makeContext(app: FastifyInstance, resource: Resource, db: Database = app.db): ResourceContext {
   const { cursorKey, batches } = app
   const { changed, batch } = resource.declaration

@@ -15,8 +15,8 @@ export interface Asked {
 const NOTHING: Asked = { principal: null }
 
 /**
- * Adds what rows carry besides their own columns: includes, one statement for each however many rows there are, and
- * what is computed from the row.
+ * Adds the values of rows that are not their own columns: includes, with one statement for each however many rows there
+ * are, and fields computed from the row.
  */
 export async function attachIncludes(context: ResourceContext, rows: Row[], asked: Asked = NOTHING): Promise<void> {
   await attachAll(context, rows, { includes: context.resource.includes, path: '', asked })
@@ -25,7 +25,7 @@ export async function attachIncludes(context: ResourceContext, rows: Row[], aske
 
 interface Level {
   includes: Map<string, CompiledInclude>
-  /** Where in the answer: `lines.`. */
+  /** The path in the answer: `lines.`. */
   path: string
   asked: Asked
 }
@@ -55,7 +55,7 @@ function addTables(tables: Set<string>, { includes, path, asked }: Level): boole
 const wantedOf = (includes: Level['includes'], path: string, asked: Asked) =>
   [...includes].filter(([name, { isAlways }]) => isAlways || isAsked(asked, path + name))
 
-// What is in an include needs the include.
+// An include inside an include needs the outer one.
 const isAsked = ({ include = [] }: Asked, path: string) =>
   include.some((one) => one === path || one.startsWith(`${path}.`))
 

@@ -8,8 +8,8 @@ import { bareName, commaList, jsonRows, usedColumns } from './sql.ts'
 /** How many rows are read by one statement at most. */
 export const MAX_KEYS = 16
 
-// Each key is a parameter, and there are few numbers of them: of an array PostgreSQL does not know how many it holds, so
-// it would plan every statement anew, which takes longer than to read the rows.
+// Each key is a parameter, and statements have few different numbers of keys. PostgreSQL does not know the length of an
+// array parameter, so it would plan every statement anew, which takes longer than reading the rows.
 const SIZES = [1, 4, MAX_KEYS]
 
 /** Rows by their ids, 16 at most, of any owner. */

@@ -16,7 +16,7 @@ export async function readOne(context: ResourceContext, id: string, ownerId: str
   return stored
 }
 
-/** The same, opened, with what is always added to it. */
+/** The same row in one object, with the includes that are always added to it. */
 export async function readRow(context: ResourceContext, id: string, ownerId: string | undefined): Promise<Row> {
   const row = openRow(await readOne(context, id, ownerId))
   await attachIncludes(context, [row])
@@ -27,7 +27,7 @@ export function findStored(context: ResourceContext, id: string): Promise<Stored
   return context.batched ? context.batched.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
 }
 
-/** The answer for what is not there, or not this caller's: both look the same. */
+/** The error for a row that does not exist or belongs to another owner: both look the same. */
 export function notFound({ resource }: ResourceContext): ApiError {
   return new ApiError('NOT_FOUND', `There is no ${resource.declaration.schema.$id} with this id.`)
 }

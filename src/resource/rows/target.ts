@@ -14,7 +14,7 @@ export function oneOf(request: FastifyRequest, resource: Resource): One {
   return { id, ownerId: ownerOf(request, resource), precondition: preconditionOf(request.headers, requireIfMatch) }
 }
 
-/** Whether a row is that one: the condition of the statement that changes it. */
+/** The condition of a changing statement: the row is the one that the request names. */
 export function isOne({ resource: { columns }, resource }: ResourceContext, { id, ownerId, precondition }: One): SQL {
   return and(
     eq(columns.id as AnyPgColumn, id),

@@ -1,16 +1,16 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 
-/** What a filter can ask of a field: `field[operator]=value`. */
+/** The operators of filters: `field[operator]=value`. */
 export type Operator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte' | 'in' | 'nin' | 'like' | 'ilike' | 'has' | 'isNull'
 
 /** The JSON types that a schema can declare. */
 export type JsonType = 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object' | 'any'
 
-/** The operators of what can only be the same or not. */
+/** The operators of types that can only be equal or not. */
 export const EQUALITY: Operator[] = ['eq', 'ne', 'in', 'nin']
 
-/** The operators of what has an order. */
+/** The operators of types with an order. */
 export const COMPARISON: Operator[] = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin']
 
 /**
@@ -18,13 +18,13 @@ export const COMPARISON: Operator[] = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in
  * in SQL: PostgreSQL takes the type of a parameter from the column that it is compared with.
  */
 export interface ColumnType {
-  /** What it is called in the documentation. */
+  /** The name of the type in the documentation. */
   name: string
   /** The types of PostgreSQL, without length and precision. */
   sqlTypes: string[]
-  /** What the schema of its field may be. */
+  /** The JSON types that the schema of its field may have. */
   wire: JsonType[]
-  /** What a filter can ask of it; `isNull` comes with every field that may be null. */
+  /** The operators of its filters; `isNull` is added for every field that may be null. */
   operators: Operator[]
   /** Whether it has an order, for `sort`, cursors and groups. */
   isOrdered: boolean
@@ -36,14 +36,14 @@ export interface ColumnType {
   isSelectedAsText: boolean
   /** Whether the driver's own value is that of the wire, so that rows are read without a step for it. */
   isNative: boolean
-  /** Makes what reads a value, from the driver or from the text of PostgreSQL. */
+  /** Makes the function that reads a value, from the driver or from the text of PostgreSQL. */
   reader: (schema: TSchema) => (value: unknown) => unknown
   /**
-   * Makes what turns a value of the wire into what the column takes; undefined where that is the value itself.
-   * It throws ApiError VALIDATION_FAILED naming the field, where the column cannot hold the value.
+   * Makes the function that converts a value of the wire for the column; undefined when the column takes the value
+   * itself. It throws ApiError VALIDATION_FAILED naming the field, when the column cannot hold the value.
    */
   store?: (column: AnyPgColumn, path: string[], schema: TSchema) => ((value: unknown) => unknown) | undefined
-  /** Makes of a value of a filter or cursor what PostgreSQL compares with; undefined where that is the value itself. */
+  /** Converts a value of a filter or cursor for PostgreSQL's comparison; undefined when no conversion is needed. */
   parameter?: (value: unknown) => unknown
   /** The schema of one value in a filter, from that of the field without null and bounds. */
   filter: (schema: TSchema, column: AnyPgColumn) => TSchema
@@ -51,7 +51,7 @@ export interface ColumnType {
   note: string
 }
 
-/** A type from what is special about it: else it is text that has an order and is compared. */
+/** Makes a type from its differences to the default: text that has an order and can be compared. */
 export function columnType(special: Pick<ColumnType, 'name' | 'sqlTypes' | 'note'> & Partial<ColumnType>): ColumnType {
   return {
     wire: ['string'],

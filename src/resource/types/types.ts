@@ -33,7 +33,7 @@ export const TYPES: ColumnType[] = [
 
 const byName = new Map(TYPES.flatMap((type) => type.sqlTypes.map((name) => [name, type])))
 
-/** What the type of a column means. One that is not known is its text: it can be read and written, and not compared. */
+/** The meaning of a column's type. An unknown type is handled as text: it can be read and written, and not compared. */
 export function typeOf(column: AnyPgColumn): ColumnType {
   if (is(column, PgArray)) return arrayOf(typeOf(baseOf(column)))
   if (column.columnType.startsWith('PgEnum')) return enumeration
