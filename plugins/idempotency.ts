@@ -23,8 +23,10 @@ export default fp(
     app.addHook('onClose', async () => clearInterval(timer))
 
     function sweep(): void {
+      // A database that sleeps is not woken for this.
+      if (app.identity.principals.isAsleep) return
       app.sweepIdempotencyKeys().catch((error) => app.log.warn({ err: error }, 'idempotency keys were not swept'))
     }
   },
-  { name: 'idempotency', dependencies: ['db'] }
+  { name: 'idempotency', dependencies: ['db', 'auth'] }
 )

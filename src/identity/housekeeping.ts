@@ -4,27 +4,38 @@ import { ACCESS_TOKEN_SECONDS } from './tokens/access-tokens.ts'
 import { type Rotation, rotateKeys } from './tokens/signing-keys.ts'
 
 const EVERY_MS = 3_600_000
+// Oftener than a server falls asleep after a request, so that what is due is done with the next request.
+const LOOK_MS = 5000
 const ROTATION: Rotation = { afterSeconds: 90 * 86_400, headStartSeconds: 3600, tokenSeconds: ACCESS_TOKEN_SECONDS }
 
 /**
- * Deletes expired rows and replaces old signing keys, every hour, on any number of instances. @returns a stop function.
+ * Deletes expired rows and replaces old signing keys, every hour, on any number of instances; after an idle hour, with the
+ * next request.
+ * @param isIdle whether no request came for a while: a database that sleeps is not woken for this.
+ * @returns a stop function.
  */
-export function startHousekeeping(db: Database, everyMs: number = EVERY_MS, rotation: Rotation = ROTATION): () => void {
+export function startHousekeeping(
+  db: Database,
+  isIdle: () => boolean,
+  everyMs: number = EVERY_MS,
+  rotation: Rotation = ROTATION
+): () => void {
   let timer: NodeJS.Timeout
   let isOver = false
   async function keep(): Promise<void> {
+    if (isIdle()) return schedule(Math.min(LOOK_MS, everyMs))
     try {
       await forgetEnded(db)
       await rotateKeys(db, rotation)
     } catch {
       // The next hour tries again.
     }
-    if (!isOver) schedule()
+    if (!isOver) schedule(everyMs)
   }
-  const schedule = () => {
-    timer = setTimeout(keep, everyMs).unref()
+  const schedule = (inMs: number) => {
+    timer = setTimeout(keep, inMs).unref()
   }
-  schedule()
+  schedule(everyMs)
   return () => {
     isOver = true
     clearTimeout(timer)

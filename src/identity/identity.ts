@@ -85,7 +85,7 @@ export async function openIdentity(
     outside.flatMap((issuer) => spellingsOf(issuer.name).map((name) => [name, issuer] as const))
   )
   const usage = new KeyUsage(db)
-  const stopHousekeeping = startHousekeeping(db)
+  const stopHousekeeping = startHousekeeping(db, () => principals.isAsleep)
   const findNetworks = (account: string) => loginNetworks(db, account)
   await dummyHash()
   return {

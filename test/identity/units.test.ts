@@ -1,4 +1,5 @@
 import t from 'tap'
+import { runInScope } from '#src/concurrency/request-scope.ts'
 import type { Database, Listen } from '#src/db/database.ts'
 import { startHousekeeping } from '#src/identity/housekeeping.ts'
 import { LoginThrottle } from '#src/identity/passwords/login-throttle.ts'
@@ -60,7 +61,7 @@ t.test('a cache keeps a value, but not one that changed while it was read', asyn
 t.test(
   'a watch works without a listener, replaces a stalled one, and stops trusting the cache when it cannot poll',
   async (t) => {
-    const times = { pollMs: 5, aloneMs: 5, staleMs: 200, deafMs: 0 }
+    const times = { pingMs: 5, aloneMs: 5, staleMs: 2000, deafMs: 0 }
     const heard: (string | undefined)[] = []
     let listens = 0
     let tell: (text: string) => void = () => {}
@@ -97,6 +98,49 @@ t.test(
     while (!watch.isFollowing) await new Promise(setImmediate)
     t.ok(heard.slice(before).includes(undefined), 'anything may have changed meanwhile')
     await watch.close()
+  }
+)
+
+t.test(
+  'without requests no statement is sent, and the cache is not trusted until every missed change was read',
+  async (t) => {
+    let statements = 0
+    const counting = new Proxy(app.db, {
+      get(db, name) {
+        if (name === 'select') statements += 1
+        return Reflect.get(db, name, db).bind(db)
+      }
+    }) as Database
+    const heard: (string | undefined)[] = []
+    const times = { pingMs: 1, staleMs: 60_000, deafMs: 60_000, idleMs: 20 }
+    const watch = new ChangeWatch(counting, app.listenToDatabase, (subject) => void heard.push(subject), times)
+    await watch.start()
+    t.ok(watch.isFollowing)
+    while (!watch.isAsleep) await new Promise(setImmediate)
+    const before = statements
+    const someoneElse = await someone()
+    const admin = await someone('admin')
+    await send('PATCH', `/api/v1/users/${someoneElse.id}`, { as: admin.token, body: { active: false } })
+    t.equal(statements, before, 'it sleeps')
+    heard.length = 0
+    const leaving = { socket: { destroyed: true }, endsAt: 0 }
+    t.equal(
+      runInScope(leaving, () => watch.isFollowing),
+      false
+    )
+    t.equal(watch.isAsleep, false, 'a caller that leaves wakes it all the same')
+    while (!watch.isFollowing) await new Promise(setImmediate)
+    t.equal(heard[0], undefined, 'anything may have changed meanwhile')
+    await watch.close()
+
+    let rounds = 0
+    const isIdle = () => {
+      rounds += 1
+      return true
+    }
+    const stop = startHousekeeping(counting, isIdle, 1)
+    while (rounds < 3) await new Promise(setImmediate)
+    stop()
   }
 )
 
@@ -270,7 +314,7 @@ t.test('expired rows are deleted every hour, and a failure is tried again', asyn
       return Reflect.get(db, name, db).bind(db)
     }
   })
-  const stop = startHousekeeping(flaky, 1, { afterSeconds: 1e9, headStartSeconds: 0, tokenSeconds: 600 })
+  const stop = startHousekeeping(flaky, () => false, 1, { afterSeconds: 1e9, headStartSeconds: 0, tokenSeconds: 600 })
   let left = 1
   while (left > 0) {
     // The embedded database answers before timers get a turn.

@@ -70,6 +70,12 @@ export class Channel {
     if (performance.now() - since > deafMs) this.open().catch(() => {})
   }
 
+  /** Stops listening, until it is opened again. What was heard before proves nothing any more. Never rejects. */
+  async pause(): Promise<void> {
+    this.#heardUntil = -Infinity
+    await this.#end()
+  }
+
   /** Stops listening. */
   async close(): Promise<void> {
     this.#isClosed = true
@@ -79,7 +85,8 @@ export class Channel {
   async #end(): Promise<void> {
     this.#listeningSince = Infinity
     const listener = await this.#listener?.catch(() => undefined)
-    await listener?.close()
+    // A listener that cannot be closed was lost.
+    await Promise.allSettled([listener?.close()])
   }
 
   #begin(): void {

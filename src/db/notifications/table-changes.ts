@@ -1,15 +1,17 @@
 import { sql } from 'drizzle-orm'
 import { alterTables, type OnWait } from '../alter-tables.ts'
 import type { Database, Listen } from '../database.ts'
-import { Watch, type WatchTimes } from './watch.ts'
+import { notify, PING_TIMES } from './notify.ts'
+import { Watch } from './watch.ts'
 
 const CHANNEL = 'tenon_tables'
 
 /** Follows which tables any instance writes, for those that have the trigger. */
 export class TableWatch extends Watch {
-  /** @param onChange called with the written table; with undefined when any table may have been written. */
-  constructor(db: Database, listen: Listen, onChange: (table: string | undefined) => void, times?: WatchTimes) {
-    super(db, listen, CHANNEL, { onMessage: onChange, onListening: () => onChange(undefined) }, times)
+  /** @param onChange told the table that was written; or undefined when any may have been. */
+  constructor(db: Database, listen: Listen, onChange: (table: string | undefined) => void, times = PING_TIMES) {
+    const hearer = { onMessage: onChange, onListening: () => onChange(undefined) }
+    super(listen, CHANNEL, hearer, (ping) => notify(db, CHANNEL, ping), times)
   }
 }
 

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { BatchedWrites } from '#src/concurrency/batching.ts'
 import { runUncancellable } from '#src/concurrency/request-scope.ts'
 import type { Database, Listen } from '../database.ts'
-import { notify } from '../notifications/notify.ts'
+import { notify, PING_TIMES } from '../notifications/notify.ts'
 import { Watch } from '../notifications/watch.ts'
 import { TOLERATED_LAG_MS } from './replicas.ts'
 
@@ -32,11 +32,14 @@ export class ReadYourWrites {
   readonly #heard: LRUCache<string, number>
   readonly #waiting = new Map<string, Set<() => void>>()
   readonly #tells: BatchedWrites<string, void>
+  #hasListened = false
+  #missedUntil = -Infinity
 
   constructor(db: Database, listen: Listen, times = TIMES) {
     this.#times = times
     this.#heard = new LRUCache({ max: 1_000_000, ttl: times.knownMs })
-    this.#watch = new Watch(db, listen, CHANNEL, { onMessage: (text) => this.#hear(text) })
+    const hearer = { onMessage: (text: string) => this.#hear(text), onListening: () => this.#begin() }
+    this.#watch = new Watch(listen, CHANNEL, hearer, (ping) => notify(db, CHANNEL, ping), PING_TIMES)
     const tell = (ids: string[]) => runUncancellable(() => notify(db, CHANNEL, ids.join(' ')))
     // 200 ids are under the 8,000 bytes that a notification may have.
     this.#tells = new BatchedWrites(async (ids) => Array(ids.length).fill(await tell(ids)), never, {
@@ -57,12 +60,15 @@ export class ReadYourWrites {
 
   /** Whether this caller changed something a moment ago; true also when that is not known. */
   mustReadPrimary(id: string): boolean {
-    return this.#heard.has(id) || performance.now() - this.#watch.heardUntil > this.#times.lagMs
+    const now = performance.now()
+    const { lagMs } = this.#times
+    return this.#heard.has(id) || now - this.#watch.heardUntil > lagMs || now - this.#missedUntil <= lagMs
   }
 
   /** Tells all instances that this caller changed something. Settles when the change may be answered. */
   async wrote(id: string): Promise<void> {
     const heardAt = this.#heard.get(id)
+    this.#watch.need()
     if (heardAt !== undefined && performance.now() - heardAt < this.#times.toldMs) return
     const waiting = this.#waiting.get(id) ?? new Set()
     this.#waiting.set(id, waiting)
@@ -74,6 +80,12 @@ export class ReadYourWrites {
     clearTimeout(timer)
     waiting.delete(resolve)
     if (waiting.size === 0) this.#waiting.delete(id)
+  }
+
+  // Notifications sent while there was no connection are lost, so the writers of that time are not known.
+  #begin(): void {
+    if (this.#hasListened) this.#missedUntil = performance.now()
+    this.#hasListened = true
   }
 
   #hear(text: string): void {

@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { drizzle as Drizzle } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
 import { Limiter } from '#src/concurrency/limiter.ts'
+import { runDetached } from '#src/concurrency/request-scope.ts'
 import type { Database } from '../database.ts'
 import { isLostConnection } from '../errors.ts'
 import { openPool, WAITING } from '../open.ts'
@@ -19,8 +20,11 @@ export interface ReplicaTimes {
   toleratedMs: number
   /** Between two log lines about one replica. */
   logEveryMs: number
+  /** How long they are looked at after a read last could have gone there. */
+  idleMs?: number
 }
 
+const IDLE_MS = 10_000
 const TIMES: ReplicaTimes = { everyMs: 200, toleratedMs: TOLERATED_LAG_MS, logEveryMs: 5000 }
 
 interface ReplicaOptions {
@@ -54,6 +58,9 @@ export class Replicas {
   readonly #times: ReplicaTimes
   readonly #positions: Position[] = []
   #stops: (() => void)[] = []
+  #neededAt = performance.now()
+  #isAsleep = false
+  #isClosed = false
   #turn = 0
 
   private constructor(options: ReplicaOptions, times: ReplicaTimes, drizzle: typeof Drizzle) {
@@ -74,21 +81,44 @@ export class Replicas {
 
   /** Whether one of them can be read from. */
   get areUsable(): boolean {
+    this.#need()
     return this.#replicas.some((one) => one.isUsable)
   }
 
   /** Ends every connection. */
   async close(): Promise<void> {
-    for (const stop of this.#stops) stop()
+    this.#isClosed = true
+    this.#stopLooking()
     await Promise.all([this.#primary.end(), ...this.#replicas.map((one) => one.end())])
   }
 
   async #start(): Promise<void> {
-    const lookAll = [() => this.#lookAtPrimary(), ...this.#replicas.map((one) => () => one.look(this.#positions))]
     // The first position before what is compared with it.
-    for (const look of lookAll) await look()
-    // The replicas are checked independently: a silent one must not keep the others from being proven.
-    this.#stops = lookAll.map((look) => repeat(look, this.#times.everyMs))
+    for (const look of this.#looks) await look()
+    this.#look()
+  }
+
+  get #looks(): (() => Promise<void>)[] {
+    return [() => this.#lookAtPrimary(), ...this.#replicas.map((one) => () => one.look(this.#positions))]
+  }
+
+  // Each in its own time: one that is silent must not keep the others from being proven. Without reads nothing is asked,
+  // so that hosted databases can sleep, and nothing is proven.
+  #look(): void {
+    const { everyMs, idleMs = IDLE_MS } = this.#times
+    /* c8 ignore next -- closed while it woke: timers would keep the process alive for ever */
+    if (this.#isClosed) return
+    const isNeeded = () => performance.now() - this.#neededAt <= idleMs
+    this.#stops = this.#looks.map((look) => repeat(async () => (isNeeded() ? look() : this.#sleep()), everyMs))
+  }
+
+  async #sleep(): Promise<void> {
+    this.#isAsleep = true
+    this.#stopLooking()
+  }
+
+  #stopLooking(): void {
+    for (const stop of this.#stops) stop()
   }
 
   async #lookAtPrimary(): Promise<void> {
@@ -100,7 +130,16 @@ export class Replicas {
     while ((this.#positions[0] as Position).at < at - this.#times.toleratedMs) this.#positions.shift()
   }
 
+  #need(): void {
+    this.#neededAt = performance.now()
+    if (!this.#isAsleep) return
+    this.#isAsleep = false
+    // Of no request: the end of the one that wakes them must not end what is asked for all.
+    void runDetached(() => this.#start())
+  }
+
   #next(): Replica | undefined {
+    this.#need()
     const usable = this.#replicas.filter((one) => one.isUsable)
     this.#turn += 1
     return usable[this.#turn % usable.length]

@@ -32,6 +32,11 @@ export class PrincipalResolver {
     }
   }
 
+  /** Whether no request needed to know who is asking for a while. */
+  get isAsleep(): boolean {
+    return this.#watch.isAsleep
+  }
+
   /** Starts to follow what other instances change. */
   start(): Promise<void> {
     return this.#watch.start()

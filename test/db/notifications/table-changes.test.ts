@@ -65,6 +65,29 @@ t.test(
   }
 )
 
+t.test('what was heard before a sleep proves nothing, and after it anything may have changed', async (t) => {
+  const heard: (string | undefined)[] = []
+  const times = { pingMs: 1, deafMs: 60_000, idleMs: 20 }
+  const listenOnce: Listen = async (...args) => {
+    const { close } = await listen(...args)
+    return {
+      close: async () => {
+        await close()
+        throw new Error('lost already')
+      }
+    }
+  }
+  const watch = new TableWatch(db, listenOnce, (table) => void heard.push(table), times)
+  await watch.start()
+  while (watch.heardUntil === -Infinity) await turn()
+  while (!watch.isAsleep) await turn()
+  heard.length = 0
+  t.equal(watch.heardUntil, -Infinity)
+  while (watch.heardUntil === -Infinity) await turn()
+  t.same(heard, [undefined])
+  await watch.close().catch(() => {})
+})
+
 t.test('a ping that cannot be sent is tried again', async () => {
   let failures = 0
   const broken = new Proxy(db, {

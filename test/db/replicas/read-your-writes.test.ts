@@ -60,7 +60,24 @@ t.test('a writer that writes again stays known', async (t) => {
   await writers.close()
 })
 
-t.test('a change without a received notification is answered when no replica is behind it', async (t) => {
+t.test(
+  'writers are not known while no notification arrives, so every read goes to the primary for a while',
+  async (t) => {
+    let begin = () => {}
+    const listenAgain: Listen = (channel, onMessage, onListening) => {
+      begin = onListening
+      return listen(channel, onMessage, onListening)
+    }
+    const writers = new ReadYourWrites(db, listenAgain, { knownMs: 60_000, toldMs: 0, lagMs: 5000 })
+    await writers.start()
+    await until(() => !writers.mustReadPrimary('a'))
+    begin()
+    t.ok(writers.mustReadPrimary('a'), 'the connection was cut and is back')
+    await writers.close()
+  }
+)
+
+t.test('a write that cannot be announced is answered once no replica is behind it', async (t) => {
   const deaf: Listen = async () => ({ close: async () => {} })
   const times = { knownMs: 60_000, toldMs: 0, lagMs: 20 }
   for (const { counting } of [counted(false), counted(true)]) {
