@@ -1,5 +1,6 @@
-// Whether the time of a login tells if a user exists: 500 tries each for an unknown user and a wrong password, in
-// turns. node bench/login-timing.ts [tries]; exits with 1 when the medians differ by more than 5 %.
+// Whether the time of a login tells if a user exists: 500 interleaved tries each, with an unknown user and a wrong
+// password.
+// node bench/login-timing.ts [tries]; exits with 1 when the medians differ by more than 5 %.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -50,12 +50,12 @@ t.test('a violated constraint names the field behind it, as either driver tells 
   t.same(toApiError(pgError('23505', { constraint: 'other' }), fieldOf)?.faults, [])
 })
 
-t.test('what the gate refused is the answer, though drizzle wraps it', async (t) => {
+t.test('a refusal of the limiter is the answer, though drizzle wraps it', async (t) => {
   const refused = new ApiError('OVERLOADED', 'Too many wait.')
   t.equal(toApiError(failed(refused), fieldOf), refused)
 })
 
-t.test('what is not the database’s failure is left to others', async (t) => {
+t.test('an error that is no failure of the database is left to others', async (t) => {
   for (const error of [
     undefined,
     'text',

@@ -113,7 +113,7 @@ t.test('each is answered for itself, and what is wrong with one does no harm to 
   t.match([await read(patched), await read(removed)], [{ stock: 9 }, { status: 404 }])
 })
 
-t.test('what is still in use stays, and its neighbours go', async (t) => {
+t.test('a row in use stays, and the other rows of its batch are deleted', async (t) => {
   const places = (await make(3)) as [string, string, string]
   const [order] = await app.db
     .insert(orders)
@@ -126,7 +126,7 @@ t.test('what is still in use stays, and its neighbours go', async (t) => {
   t.match(await read(places[1]), { name: 'Made' })
 })
 
-t.test('what a trigger raises is told to no neighbour', async (t) => {
+t.test('an error that a trigger raises fails no other change of the batch', async (t) => {
   await app.db.execute(sql`
     create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$`)
   await app.db.execute(sql`
@@ -241,7 +241,7 @@ t.test('a new key for a row that is being referenced delays no other change', { 
   t.equal(told(await waiting), '200 "3"')
 })
 
-t.test('what needs a transaction or an end of its own has a statement of its own', async (t) => {
+t.test('a change that needs its own transaction or deadline is not batched', async (t) => {
   const [once, rehearsed, plain, gone] = (await make(4)) as [string, string, string, string]
   const headers = { 'idempotency-key': 'one-change' }
   const { answers } = await together([

@@ -102,7 +102,7 @@ t.test('a thousand good items are one statement', async (t) => {
   t.equal(await total('sku[like]=DESK-5%25'), 1000)
 })
 
-t.test('what is taken is skipped or updated where that is asked for', async (t) => {
+t.test('an item with a taken key is skipped or updated on request', async (t) => {
   const first = await bulk('POST', { items: [desk('a', { stock: 5, tags: ['x'] })] })
   const id = first.body.results[0].id
   const skipped = await bulk('POST', {
@@ -305,7 +305,7 @@ t.test('patches by id, each what it names, in one statement', async (t) => {
   t.match(await read(p3), { sku: 'DESK-new' })
 })
 
-t.test('what only the database can refuse is found item by item, and spares the others', async (t) => {
+t.test('a row that only the database can refuse is found item by item, and spares the others', async (t) => {
   const { body } = await bulk('POST', { items: ['q1', 'q2', 'q3', 'q4', 'q5'].map((n) => desk(n)) })
   const ids = body.results.map((one: { id: string }) => one.id)
   const items = ids.map((id: string, n: number) => ({ id, sku: n === 1 || n === 3 ? 'DESK-same' : `DESK-r${n}` }))

@@ -44,7 +44,7 @@ t.test('a change of a version that is no longer current is 412 and changes nothi
   }
 })
 
-t.test('of a hundred replacements of one version, one wins', async (t) => {
+t.test('one of a hundred replacements of the same version wins', async (t) => {
   const path = await category('race')
   const body = (index: number) => ({ name: `winner ${index}` })
   const answers = await Promise.all(
@@ -179,7 +179,7 @@ t.test('a new row replaces none, so nothing is asked of it', async (t) => {
   t.equal((await send('POST', '/api/v1/categories', { as: admin.token, body: { name: 'New' }, headers })).status, 201)
 })
 
-t.test('where If-Match is required a change without it is 428 and changes nothing', async (t) => {
+t.test('a change without a required If-Match is 428 and changes nothing', async (t) => {
   const { send, someone, app } = await startApp(t, {}, fixtures)
   const careful = await someone('admin')
   const created = await send('POST', '/api/v1/careful', { as: careful.token, body: { name: 'careful' } })

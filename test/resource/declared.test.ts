@@ -124,7 +124,7 @@ t.test('a number that is too large for its column is refused by its name, one or
   )
 })
 
-t.test('what a transform refuses is the fault of its item; what fails in it fails the request', async (t) => {
+t.test('a refusal of a transform is the fault of its item; an error in it fails the request', async (t) => {
   const reserved = { label: 'reserved' }
   const made = await bulk('POST', { items: [slot('t1', 0, 1, reserved), slot('t2')] })
   t.same(statuses(made), ['failed VALIDATION_FAILED /items/0/label reserved', 'created'])
@@ -157,7 +157,7 @@ t.test('a value that is too long for its index is refused, by itself and among o
   ])
 })
 
-t.test('with several unique fields each is told by its name, and the declared one is the key', async (t) => {
+t.test('each of several unique fields is reported by its name, and the declared one is the key', async (t) => {
   await bulk('POST', { items: [slot('u1', 0, 1, { label: 'one' }), slot('u2', 0, 1, { label: 'two' })] })
   const items = [
     slot('u3', 0, 1, { label: 'one' }),
@@ -230,7 +230,7 @@ t.test('changes and deletes over a filter: never without one, never more than ma
   )
 })
 
-t.test('what is switched off is not there, and what it would be is nothing', async (t) => {
+t.test('a verb that is switched off does not exist, and its path is read as an id', async (t) => {
   t.equal((await send('GET', '/api/v1/cells/aggregate', { as: ada })).status, 422)
   t.equal((await send('GET', '/api/v1/cells/export', { as: ada })).status, 422)
 })

@@ -25,7 +25,7 @@ t.test('every answer of a deprecated resource says since when, until when, and w
   t.match(list.headers.link, /^<.*>; rel="next", <\/api\/v2\/old>; rel="successor-version"$/, 'beside its own links')
 })
 
-t.test('of a single operation only that one says so', async (t) => {
+t.test('a deprecated operation announces only itself', async (t) => {
   const created = await send('POST', '/api/v1/partly', { as: admin.token, body: { name: 'part' } })
   t.notOk(created.headers.deprecation)
   const removed = await send('DELETE', created.headers.location as string, { as: admin.token })
@@ -47,6 +47,6 @@ t.test('the document says what is deprecated', async (t) => {
   t.equal(marked.length, old.flatMap(([, methods]) => Object.keys(methods)).length + 1, 'all of it, and that one')
 })
 
-t.test('what is no date stops the start', async (t) => {
+t.test('an invalid date stops the start', async (t) => {
   t.throws(() => announce({ since: 'soon' }), /'soon' is not a date/)
 })

@@ -44,7 +44,7 @@ t.test('a guard is asked before every change of one row, in whatever spelling it
   t.same(await codes(), ['o', 's'])
 })
 
-t.test('in bulk the refused item fails by itself, or all of them together', async (t) => {
+t.test('a refused item of a bulk request fails by itself, or all items fail together', async (t) => {
   const items = [vault('b1'), vault('b2', { label: 'forbidden' })]
   t.match(await call('POST', '/bulk', { items }), {
     ...FORBIDDEN,
@@ -117,7 +117,7 @@ t.test('over a filter one refused row refuses all', async (t) => {
   t.match((await call('GET', '?code[in]=o,s&sort=code')).body.data, [{ startsAt: 8 }, { startsAt: 0 }])
 })
 
-t.test('what a resource wants done after a change is done after each, and after nothing else', async (t) => {
+t.test('the hook after changes is called after each change, and after nothing else', async (t) => {
   changes.length = 0
   await call('GET', `/${open}`)
   t.equal(changes.length, 0)

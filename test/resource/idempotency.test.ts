@@ -152,7 +152,7 @@ t.test('one can change oneself once, too', async (t) => {
   t.same(essence(again), essence(first))
 })
 
-t.test('what is refused before the operation does not use the key up', async (t) => {
+t.test('a refusal before the operation does not use the key up', async (t) => {
   const headers = { 'idempotency-key': 'tried' }
   const post = (as: string | undefined, body: object) => send('POST', '/api/v1/items', { as, body, headers })
   t.equal((await post(ada.token, { title: 7 })).status, 422)
@@ -214,7 +214,7 @@ t.test('on a public route the body is part of the identity of a key', async (t) 
   t.match(other, { status: 201, body: { name: 'two' } }, 'another body is another key')
 })
 
-t.test('nothing that is kept can be read from the database', async (t) => {
+t.test('the stored keys and answers cannot be read from the database', async (t) => {
   const title = 'a canary that sings'
   const headers = { 'idempotency-key': 'canary-key-1' }
   const post = () => send('POST', '/api/v1/items', { as: ada.token, body: { title }, headers })

@@ -21,7 +21,7 @@ const lines = [
 ]
 for (const as of [ada.token, ada.token, admin.token]) await make('/api/v1/orders', { lines }, as)
 
-t.test('what is in an include is included with it, by one statement more', async (t) => {
+t.test('an include inside an include takes one statement more', async (t) => {
   let answer = await send('GET', '/livez')
   const sent = await statements.of(async () => {
     answer = await send('GET', '/api/v1/orders?include=lines.product', { as: ada.token })

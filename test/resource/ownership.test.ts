@@ -6,7 +6,7 @@ const [admin, ada, bob] = [await someone('admin'), await someone(), await someon
 const created = await send('POST', '/api/v1/items', { as: ada.token, body: { title: 'Mine', description: 'Private' } })
 const path = `/api/v1/items/${created.body.id}`
 
-t.test('what a user makes is theirs', async (t) => {
+t.test('a row belongs to the user that creates it', async (t) => {
   t.match(created, { status: 201, body: { ownerId: ada.id } })
   t.equal((await send('GET', path, { as: ada.token })).status, 200)
   const refused = await send('POST', '/api/v1/items', { as: bob.token, body: { title: 'x', ownerId: ada.id } })

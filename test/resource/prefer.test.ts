@@ -146,7 +146,7 @@ t.test('a repeated answer is the one that was preferred first', async (t) => {
   })
 })
 
-t.test('what is not known is passed over, unless the caller is strict', async (t) => {
+t.test('unknown preferences are ignored, unless the caller is strict', async (t) => {
   const post = (prefer: string) =>
     send('POST', '/api/v1/categories', { as: admin.token, body: { name: `Prefer ${prefer}` }, headers: { prefer } })
   const lenient = await post('respond-async, wait=10, return=headers-only')

@@ -26,7 +26,7 @@ await testKinds(
   false
 )
 
-t.test('what a type cannot do stops the start, and is named', async (t) => {
+t.test('an operation that a type does not support stops the start, and is named', async (t) => {
   for (const kind of kinds) {
     const { type } = compileResource('kinds', declare(kind)).fields.get('value') as Field
     if (!type.isOrdered)
@@ -137,7 +137,7 @@ t.test('each type reads its text, as an element of an array is read', async (t) 
     t.strictSame(read(key, text), value, key)
 })
 
-t.test('what a column does not keep is cut, also in arrays', async (t) => {
+t.test('digits that a column does not store are cut, also in arrays', async (t) => {
   const { whole, list, documents } = pg.pgTable('cut', {
     whole: pg.timestamp({ precision: 0, withTimezone: true }),
     list: pg.time({ precision: 2 }).array(),

@@ -33,7 +33,7 @@ t.test('a holder that left no name is another process', async (t) => {
   unlock()
 })
 
-t.test('what is broken is not taken for a holder', async (t) => {
+t.test('a broken lock file does not count as a holder', async (t) => {
   const data = directory(t)
   mkdirSync(data)
   writeFileSync(join(data, 'lock'), 'this is no lock file, and long enough to be told from an empty one')

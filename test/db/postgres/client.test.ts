@@ -209,7 +209,7 @@ t.test('a connection cut in a statement is a 503, and the next caller has a new 
   t.same(gate.load, idle)
 })
 
-t.test('of an answer that was cut after its first row nothing is left in the next one', async (t) => {
+t.test('an answer that was cut after its first row leaves nothing in the next one', async (t) => {
   const { db, gate, all } = await startNumbers(t, 60_000)
   await db.insert(numbers).values([{ n: 1 }, { n: 2 }])
   const select = async () => [...(await db.execute(sql`select n from numbers order by n`))]
@@ -298,7 +298,7 @@ t.test('a statement is cancelled in the server when its caller leaves, and its p
   await wire.speak()
 })
 
-t.test('where the server ends no statement by itself, it is cancelled', async (t) => {
+t.test('a statement is cancelled when the server does not end it by itself', async (t) => {
   const { gate, all } = await startNumbers(t, 60_000, 1000)
   t.same(await runInScope(someone(), all), [])
   wire.silenceAt('numbers')

@@ -28,7 +28,7 @@ async function switchTo(primary: { url: string }): Promise<void> {
   for (const server of [one, other]) await setReadOnly(server, server !== primary)
 }
 
-t.test('of several servers the one that takes writes is found, and followed', async (t) => {
+t.test('the server that takes writes is found among several, and followed', async (t) => {
   await switchTo(other)
   const primary = new Primary(readDatabaseUrl(urlOf(gone, one, other)))
   await primary.find()
@@ -39,7 +39,7 @@ t.test('of several servers the one that takes writes is found, and followed', as
   t.match(primary.options, { port: [portOf(one)] })
 })
 
-t.test('nothing is asked where there is one server', async (t) => {
+t.test('a single server is not queried', async (t) => {
   const primary = new Primary(readDatabaseUrl(gone.url))
   await primary.find()
   t.equal(await primary.follow(), false)

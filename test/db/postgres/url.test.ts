@@ -144,7 +144,7 @@ t.test('every sslmode means what libpq says', async (t) => {
   t.match(read('postgres://a@c/d?sslnegotiation=direct').options[0], { sslnegotiation: 'direct' })
 })
 
-t.test('what cannot be used is refused in words, without a piece of the password', async (t) => {
+t.test('an unusable URL is refused in words, without a piece of the password', async (t) => {
   const encode = /^cannot be read\. In a user name or password, write \/ as %2F/
   const refused: [text: string, reason: RegExp][] = [
     ['mysql://u:canary@h/d', /^must begin with postgres:\/\/$/],

@@ -5,7 +5,7 @@ import { whenReachable } from '#src/db/postgres/wait-until-reachable.ts'
 import { ApiError } from '#src/errors.ts'
 import { startServer, startWire } from '#test/support/wire.ts'
 
-t.test('what needs the database is done when it comes, and the wait is told once', async (t) => {
+t.test('work runs when the database becomes reachable, and the wait is reported once', async (t) => {
   const away = await startServer(t, () => {})
   await away.stop()
   const { url } = await startWire(t)
@@ -41,7 +41,7 @@ t.test('a server that does not answer in time is waited for as well', async (t) 
   t.same(said, ['No answer in time.'])
 })
 
-t.test('what no waiting mends is thrown at once', async (t) => {
+t.test('an error that waiting does not solve is thrown at once', async (t) => {
   const failures = [
     new RangeError('ours'),
     new ApiError('OVERLOADED'),

@@ -31,7 +31,7 @@ async function fromMemory(ask: () => Promise<Answered>): Promise<Answered> {
   }
 }
 
-t.test('what is kept is given again without a statement, with headers of its own request', async (t) => {
+t.test('a cached answer is given again without a statement, with headers of its own request', async (t) => {
   const one = `${path}/${await makeProduct()}`
   await makeProduct()
   await send('GET', `${path}?limit=2`, { as: ada.token })
@@ -86,7 +86,7 @@ t.test('304 from memory as from the database, for what includes something and li
   }
 })
 
-t.test('what is not there, or not right, is not kept', async (t) => {
+t.test('answers to missing rows and invalid requests are not cached', async (t) => {
   const id = '01890000-0000-7000-8000-000000000000'
   for (const [url, status] of [
     [`${path}/${id}`, 404],

@@ -49,7 +49,7 @@ t.test('a write of a table forgets what was read from it, and nothing else', asy
   t.equal(has('products'), false, 'any may have been written')
 })
 
-t.test('what is being read when a write comes is not kept', async (t) => {
+t.test('an answer that is being read during a write is not cached', async (t) => {
   const { kept, has } = answers()
   const [readAt, stamp] = [kept.now(), kept.stamp(['products'])]
   kept.written('products')
