@@ -32,7 +32,7 @@ export class PrincipalResolver {
     }
   }
 
-  /** Whether no request needed to know who is asking for a while. */
+  /** Whether no request has needed its principal for a while. */
   get isAsleep(): boolean {
     return this.#watch.isAsleep
   }

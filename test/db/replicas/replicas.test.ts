@@ -83,13 +83,13 @@ t.test('statements go to a standby that is proven to be near, and to the primary
   t.notOk(unproven.areUsable)
   await unproven.close()
 
-  // Without reads they are not looked at, so nothing is proven; the first read that could go there wakes them.
+  // Without reads the replicas are not checked, so none is proven; the first read that could use one starts the checks.
   const lazy = await Replicas.open({ ...options, urls: [fake.url] }, { ...times, toleratedMs: 30, idleMs: 20 })
   while (lazy.areUsable) await sleep(100)
   await until(() => lazy.areUsable)
   await lazy.close()
 
-  // Who waits for one that falls silent is answered as well.
+  // A read that waits for a standby is answered also when the standby falls silent.
   fake.silence()
   await isRead('primary')
   await until(() => !replicas.areUsable)
