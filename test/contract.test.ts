@@ -112,7 +112,7 @@ t.test('components have the names of the schemas', async (t) => {
   }
 })
 
-t.test('Redocly finds no error and no warning in the document', async (t) => {
+t.test('Redocly finds nothing to complain about in the document', async (t) => {
   const file = join(t.testdir(), 'openapi.json')
   writeFileSync(file, JSON.stringify(document, null, 1))
   const redocly = fileURLToPath(new URL('../node_modules/.bin/redocly', import.meta.url))
@@ -221,7 +221,8 @@ function fits({ type, format, pattern, enum: values, minLength = 0, properties }
   if (value === null) return types.includes('null')
   if (typeof value === 'boolean') return types.includes('boolean')
   if (typeof value === 'string') {
-    return types.includes('string') && !format && !pattern && !values && minLength <= value.length
+    const matches = pattern === undefined || new RegExp(pattern, 'u').test(value)
+    return types.includes('string') && !format && matches && !values && minLength <= value.length
   }
   // An empty patch of an object changes nothing.
   return json === '{}' && (properties !== undefined || types.includes('object'))
@@ -299,7 +300,7 @@ t.test('Server-Timing lists the parts that a request reached', async (t) => {
   t.equal(await parts('/api/v1/items', admin.token), 'auth, parse, db, total')
   t.equal(await parts('/api/v1/items?limit=x', admin.token), 'auth, total', 'it was refused before its statement')
   t.equal(await parts('/livez'), 'auth, parse, total')
-  t.equal(await parts('/api/v1/items'), 'total')
+  t.equal(await parts('/api/v1/items'), 'auth, total', 'it was refused without a credential')
 })
 
 t.test('HEAD mirrors GET', async (t) => {
