@@ -9,8 +9,8 @@ const complain = (line: string) => process.stderr.write(`tenon: ${line}\n`)
 interface Command {
   /** The arguments after the name. */
   takes: string[]
-  /** @returns the exit code. */
-  run(...given: string[]): Promise<number>
+  /** @returns whether it found nothing wrong. */
+  run(...given: string[]): Promise<boolean>
 }
 
 // A command loads only what it needs: the whole application for a document, the database alone for a migration.
@@ -20,7 +20,7 @@ const commands: Record<string, Command> = {
     async run() {
       const { migrate } = await import('./cli/migrate.ts')
       say(await migrate(process.env, say))
-      return 0
+      return true
     }
   },
   'users password': {
@@ -30,7 +30,7 @@ const commands: Record<string, Command> = {
       const password = await replacePassword(process.env, email as string)
       if (password === undefined) complain('there is no user with this e-mail')
       else say(`password: ${password}  (shown once; every login of the user has ended)`)
-      return password === undefined ? FINDING : 0
+      return password !== undefined
     }
   },
   'openapi:write': {
@@ -39,7 +39,7 @@ const commands: Record<string, Command> = {
       const { currentDocument } = await import('./cli/document.ts')
       const { writeReleased } = await import('./cli/openapi-write.ts')
       say(writeReleased(RELEASED, await currentDocument()))
-      return 0
+      return true
     }
   },
   'openapi:diff': {
@@ -49,7 +49,7 @@ const commands: Record<string, Command> = {
       const { diffReleased } = await import('./cli/openapi-diff.ts')
       const { isHonest, text } = diffReleased(RELEASED, await currentDocument())
       say(text)
-      return isHonest ? 0 : FINDING
+      return isHonest
     }
   }
 }
@@ -67,7 +67,7 @@ async function main(args: string[]): Promise<number> {
     return MISUSE
   }
   try {
-    return await command.run(...given)
+    return (await command.run(...given)) ? 0 : FINDING
   } catch (error) {
     complain(explainFailure(error as Error))
     return FINDING

@@ -23,17 +23,17 @@ const LOCK_NOT_AVAILABLE = '55P03'
  * Changes tables in one transaction. Instances that do so at the same time take turns. When a lock is not granted in
  * time, the transaction is rolled back and tried again: PostgreSQL queues every query of a table behind a change that
  * waits for a slow reader.
- * @param onWait told what it waits for, from the second attempt on and whenever that is something else.
+ * @param onWait told what it waits for, from the second attempt on and whenever that is something else; may be left out.
  */
 export async function alterTables<T>(
   db: Database,
   work: (tx: Transaction) => Promise<T>,
-  onWait: OnWait,
+  onWait: OnWait | undefined,
   { lockMs, pauseMs }: AlterTimes = TIMES
 ): Promise<T> {
   let said: string | undefined
   const say = (reason: string | undefined) => {
-    if (reason !== undefined && reason !== said) onWait(reason)
+    if (reason !== undefined && reason !== said) onWait?.(reason)
     said = reason ?? said
   }
   for (let isRepeated = false; ; isRepeated = true) {

@@ -10,6 +10,7 @@ import type { Database, Transaction } from './database.ts'
 import { createResilientClient } from './postgres/client.ts'
 import type { Primary } from './postgres/primary.ts'
 import { withDeadline } from './postgres/timeout.ts'
+import { ignoreNotice } from './postgres/url.ts'
 import { selectRaw } from './rows.ts'
 
 /** A file of `migrations/`. */
@@ -57,7 +58,7 @@ export async function migratePostgres(
   const prepare = !primary.url.isPooled
   // One to migrate, and one to find out what that waits for.
   const connect = () =>
-    postgres({ ...primary.options, max: 2, connect_timeout: 5, fetch_types: false, prepare, onnotice: () => {} })
+    postgres({ ...primary.options, max: 2, connect_timeout: 5, fetch_types: false, prepare, onnotice: ignoreNotice })
   const gate = new Limiter({ inFlight: 2, waiting: 2, waitMs: NO_LIMIT_MS })
   const { client, end } = createResilientClient(connect, gate, { timeoutMs: NO_LIMIT_MS })
   const db = drizzle({ client }) as unknown as Database
@@ -65,7 +66,7 @@ export async function migratePostgres(
     await withDeadline(db.execute(sql`select 1`), connectMs)
     const isNeeded = (await readPending(db)).length > 0
     if (!isNeeded) return []
-    return await alterTables(db, (tx) => applyPending(tx, report), report.onWait ?? (() => {}), times)
+    return await alterTables(db, (tx) => applyPending(tx, report), report.onWait, times)
   } finally {
     await end()
   }

@@ -13,7 +13,7 @@ import { WriteTracker } from './notifications/write-tracker.ts'
 import { createResilientClient, type GuardedPostgres, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
 import { Primary } from './postgres/primary.ts'
 import { textArray } from './postgres/text-array.ts'
-import { readDatabaseUrl } from './postgres/url.ts'
+import { ignoreNotice, readDatabaseUrl } from './postgres/url.ts'
 
 export interface OpenDatabase {
   db: Database
@@ -41,8 +41,6 @@ export interface DatabaseOptions {
 
 const LOOK_MS = 100
 const LISTEN_PATIENCE_MS = 3000
-// Without it postgres.js prints them.
-const ignoreNotice = () => {}
 /**
  * How many wait for a connection, and for how long. Measured at 64 connections: a queue this long is worked off in less;
  * and waiting and an answer take less than two seconds together.

@@ -1,6 +1,7 @@
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { migrate } from '#src/cli/migrate.ts'
 import { openDatabase } from '#src/db/open.ts'
 import { findLive, startSession } from '#src/identity/sessions/sessions.ts'
 import { RefreshTokens } from '#src/identity/tokens/refresh-tokens.ts'
@@ -46,6 +47,10 @@ t.test('migrate succeeds with nothing pending; an obstacle is one line, and misu
     said: 'tenon: PORT must be a whole number from 0 to 65535\n'
   })
   t.same(await tenon(['users', 'password']), { code: 2, said: 'tenon: usage: users password <email>\n' })
+})
+
+t.test('a database that is up to date is left as it is', async (t) => {
+  t.equal(await migrate(env, t.fail), 'The database is up to date.')
 })
 
 t.test('a failure that an operator can fix is one line, and any other comes with its stack', async (t) => {

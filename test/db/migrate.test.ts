@@ -2,6 +2,8 @@ import { sql } from 'drizzle-orm'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import t from 'tap'
+import { alterTables } from '#src/db/alter-tables.ts'
+import type { Database } from '#src/db/database.ts'
 import { assertTablesExist, missingFrom } from '#src/db/declared-tables.ts'
 import { toApiError } from '#src/db/errors.ts'
 import { migratePostgres, readPending, reportTo } from '#src/db/migrate.ts'
@@ -77,6 +79,52 @@ t.test('a table is missing whole, or by its columns', async (t) => {
   t.same(missingFrom([shelves], new Map([['shelves', new Set(['id', 'shelf_label', 'more'])]])), [])
 })
 
+t.test('a lock that is not given in time is let go, and the next attempt says what it waits for', async (t) => {
+  const timeout = Object.assign(new Error('canceling statement due to lock timeout'), {
+    code: '55P03',
+    severity: 'ERROR'
+  })
+  const reader = { pid: 7, name: 'a reader', query: "select *\nfrom items where title = 'x'", seconds: null }
+  const other = { pid: 8, name: '', query: '', seconds: 3 }
+  // What each look finds: nothing, a failure, twice the same process, and another one.
+  const found = [[], timeout, [reader], [reader], [other]]
+  let attempts = 0
+  // The embedded database has one connection, so no statement of it waits for another.
+  const db = {
+    async execute() {
+      const rows = found.shift() ?? []
+      if (rows instanceof Error) throw rows
+      return rows
+    },
+    async transaction(work: (tx: unknown) => Promise<unknown>) {
+      attempts += 1
+      if (attempts === 1) throw timeout
+      return work({ execute: async () => [{ pid: 1 }] })
+    }
+  } as unknown as Database
+  const lines: string[] = []
+  const isTold = Promise.withResolvers<void>()
+  const warn = (line: string) => {
+    lines.push(line)
+    if (lines.length === 2) isTold.resolve()
+  }
+  const { onWait } = reportTo({ info: t.fail, warn })
+  const work = () => isTold.promise.then(() => 'done')
+  t.equal(await alterTables(db, work, onWait, { lockMs: 4, pauseMs: 1 }), 'done')
+  t.equal(attempts, 2)
+  t.same(lines, [
+    'the migrations wait for process 7 (a reader), in a transaction for 0 s: select *\nfrom items where title =',
+    'the migrations wait for process 8, in a transaction for 3 s'
+  ])
+  const fault = Object.assign(new Error('no such table'), { code: '42P01', severity: 'ERROR' })
+  await t.rejects(
+    alterTables(db, () => Promise.reject(fault), undefined, { lockMs: 4, pauseMs: 1 }),
+    fault,
+    'any other error is not tried again'
+  )
+  t.equal(attempts, 3)
+})
+
 t.test(
   'a migration that waits for a reader lets others pass, says what it waits for, and is done at last',
   { skip },
@@ -89,7 +137,6 @@ t.test(
     // The last migration that alters a table is made pending again by a table of its own.
     const { db, close } = await openDatabase({ url, dataDir: '', poolMax: 3 })
     t.teardown(close)
-    const { alterTables } = await import('#src/db/alter-tables.ts')
     const reading = reader.reserve()
     const held = await reading
     await held`begin`

@@ -3,7 +3,7 @@ import postgres from 'postgres'
 import { ApiError } from '#src/errors.ts'
 import { findPgError, isLostConnection } from '../errors.ts'
 import { withDeadline } from './timeout.ts'
-import type { Address, ConnectOptions, DatabaseUrl } from './url.ts'
+import { type Address, type ConnectOptions, type DatabaseUrl, ignoreNotice } from './url.ts'
 
 const TRY_EVERY_MS = 100
 const ANSWER_MS = 1500
@@ -78,7 +78,7 @@ export class Primary {
 }
 
 async function assertTakesWrites(options: ConnectOptions): Promise<void> {
-  const client = postgres({ ...options, max: 1, fetch_types: false, prepare: false, onnotice: () => {} })
+  const client = postgres({ ...options, max: 1, fetch_types: false, prepare: false, onnotice: ignoreNotice })
   try {
     const answer = client`select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as refuses`
     const [row] = await withDeadline(answer, ANSWER_MS)

@@ -24,6 +24,9 @@ export interface DatabaseUrl {
 
 export type ConnectOptions = postgres.Options<Record<string, never>> & { connection: { application_name: string } }
 
+/** For `onnotice`: without it postgres.js prints the notices of a server. */
+export const ignoreNotice = () => {}
+
 /** A database URL that cannot be used. The message says why, without the URL or a piece of it. */
 export class DatabaseUrlError extends Error {
   override name = 'DatabaseUrlError'
