@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, catalogue } from '../errors.ts'
-import { BY_STATUS } from './send-error.ts'
 
 // No route is there, so what is sent to it is answered as what was not found: with every hook.
 const NOWHERE = '/.refused'
@@ -14,7 +13,7 @@ const refused = new WeakMap<IncomingMessage, ApiError>()
  * the application once more, to a path without a route, and the first hook that can refuses it.
  */
 export function refuseUrl(error: FastifyError, { raw, server }: FastifyRequest, reply: FastifyReply): void {
-  const code = BY_STATUS[error.statusCode as number] ?? 'BAD_REQUEST'
+  const code = error.statusCode === 414 ? 'URI_TOO_LONG' : 'BAD_REQUEST'
   refused.set(raw, new ApiError(code, catalogue[code][2], { cause: error }))
   Object.assign(raw, { originalUrl: raw.url, url: NOWHERE })
   server.routing(raw, reply.raw)

@@ -26,7 +26,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 const isPlanned = ({ server, route }: FastifyRequest) => server.stopping?.isStopping && route.config.isProbe
 
 // What Fastify refuses by itself, by status. Its messages are for developers of the server, so ours replace them.
-export const BY_STATUS: Record<number, ErrorCode> = {
+const BY_STATUS: Record<number, ErrorCode> = {
   400: 'BAD_REQUEST',
   404: 'NOT_FOUND',
   408: 'REQUEST_TIMEOUT',

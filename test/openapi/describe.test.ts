@@ -1,6 +1,7 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
 import t from 'tap'
 import { describeErrors, describeSecurity } from '#src/openapi/describe.ts'
+import { finishOperations } from '#src/openapi/finish.ts'
 
 const route = (method: string, access?: string) => ({ method, config: { access } }) as unknown as RouteOptions
 
@@ -44,5 +45,12 @@ t.test('every error names its codes and is a Problem', async (t) => {
   t.match(response[503], {
     description: 'Unavailable (`UNAVAILABLE`), Deadline exceeded (`DEADLINE_EXCEEDED`), Overloaded (`OVERLOADED`)',
     content: { 'application/problem+json': { schema: { $id: 'Problem' } } }
+  })
+})
+
+t.test('an operation without parameters and body still says what its answers mean', async (t) => {
+  const paths = { '/ping': { get: { responses: { 200: { description: 'Default Response' } } } } }
+  t.match(finishOperations({ paths, components: {} }), {
+    paths: { '/ping': { get: { responses: { 200: { description: 'It was done; the answer is the result.' } } } } }
   })
 })

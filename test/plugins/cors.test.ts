@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
-import { parseOrigins } from '#src/http/cors.ts'
+import { corsHeaders, parseOrigins } from '#src/http/cors.ts'
 import { startApp } from '#test/support/app.ts'
 
 const origin = 'https://shop.example'
@@ -78,6 +78,7 @@ t.test('a page can read the refusal of a malformed request, too', async (t) => {
   t.match(await refusedBy('nonsense\r\n\r\n'), /^HTTP\/1.1 400/)
   const nobody = await refusedBy(`GET / HTTP/1.1\r\nConnection: close\r\nOrigin: ${origin}\r\n\r\n`)
   t.match(nobody, /^HTTP\/1.1 400[\s\S]*access-control-allow-origin: https:\/\/shop.example\r\n/, 'a missing Host')
+  t.match(corsHeaders(parseOrigins('*'), origin), { 'access-control-allow-origin': '*' })
 })
 
 t.test('a preflight names what is allowed; other OPTIONS requests get the methods of the path', async (t) => {

@@ -6,8 +6,10 @@ import { ApiError } from '#src/errors.ts'
 import { roles } from '#src/identity/tables/roles.ts'
 import { keysOf } from '#src/resource/bulk/constraints.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
+import { conflictSchemas, makeWriteOf } from '#src/resource/operations/bulk-create.ts'
 import { integer } from '#src/resource/types/numbers.ts'
 import { ReadOnly } from '#src/schema/fields.ts'
+import { createBadges } from '#test/fixtures/routes/api/v1/badges/index.ts'
 import { createSlots, Slot, slots, slotsResource } from '#test/fixtures/routes/api/v1/slots/index.ts'
 import { type Answered, startApp } from '#test/support/app.ts'
 import { fixtures } from '#test/support/fixtures.ts'
@@ -16,6 +18,8 @@ const { app, send, someone } = await startApp(t, {}, fixtures)
 await app.db.execute(createSlots)
 await app.db.insert(roles).values({ name: 'slotter', scopes: ['slots:read', 'slots:write', 'slots:delete'] })
 const [ada, bob] = [(await someone('slotter')).token, (await someone('slotter')).token]
+await app.db.insert(roles).values({ name: 'badger', scopes: ['badges:read', 'badges:write'] })
+const badger = (await someone('badger')).token
 const admin = (await someone('admin')).token
 const path = '/api/v1/slots'
 const slot = (code: string, startsAt = 0, endsAt = 10, more: object = {}) => ({ code, startsAt, endsAt, ...more })
@@ -92,6 +96,8 @@ t.test('rules between fields hold for create, replace, patch, bulk and import', 
     'failed VALIDATION_FAILED /items/0/endsAt order'
   ])
   t.same(statuses(await bulk('PATCH', { items: [{ id: body.id, startsAt: 1 }] })), ['updated'])
+  const upserts = { items: [{ code: 'r2', startsAt: 99 }], onConflict: 'update' }
+  t.match((await bulk('POST', upserts)).body.results, [{ status: 'failed' }])
   const imported = await send('POST', `${path}/import`, {
     as: ada,
     body: `${JSON.stringify(slot('r5', 5, 4))}\n`,
@@ -132,6 +138,8 @@ t.test('a refusal of a transform is the fault of its item; an error in it fails 
   t.same(statuses(await bulk('PATCH', { items: [{ id, ...reserved }] })), [
     'failed VALIDATION_FAILED /items/0/label reserved'
   ])
+  const change = { items: [{ code: 't2', ...reserved }], onConflict: 'update' }
+  t.same(statuses(await bulk('POST', change)), ['failed VALIDATION_FAILED /items/0/label reserved'])
   t.equal((await bulk('POST', { items: [slot('t3', 0, 1, { label: 'broken' })] })).status, 500)
 })
 
@@ -185,6 +193,7 @@ t.test('an upsert never touches a row of another owner, nor names it', async (t)
     'failed CONFLICT /items/0/code unique',
     'created'
   ])
+  t.same(statuses(await bulk('POST', { items: [slot('adas', 0, 1)] }, bob)), ['failed CONFLICT /items/0/code unique'])
   const skipped = await bulk('POST', { items: [slot('adas', 0, 1)], onConflict: 'skip' }, bob)
   t.match(skipped.body.results, [{ status: 'skipped', id: null }])
   t.match((await send('GET', `${path}?code=adas`, { as: ada })).body.data, [{ length: 10 }])
@@ -248,4 +257,34 @@ t.test('a declaration that cannot work stops the start, and says why', async (t)
   const readOnly = Type.Object({ ...Slot.properties, code: ReadOnly(Type.String()) }, { $id: 'Slot' })
   const { upsert: _upsert, ...without } = slotsResource
   t.equal(keysOf(compileResource('slots', { ...without, schema: readOnly } as never)).upsert, undefined)
+})
+
+t.test('with two unique keys and none declared, an upsert has to name its key', async (t) => {
+  const resource = compileResource('slots', slotsResource as never)
+  const keys = keysOf(resource)
+  t.notOk('default' in (conflictSchemas({ ...keys, upsert: undefined }).conflictKey as object))
+  const { body } = await send('POST', path, { as: ada, body: slot('named') })
+  const writeOf = makeWriteOf(resource, keys)
+  const request = { principal: { userId: body.id, scopes: new Set() } } as never
+  const refused = () => writeOf(request, { onConflict: 'update' })
+  t.throws(refused, { faults: [{ path: '/conflictKey', code: 'required' }] } as never)
+})
+
+t.test('a name that is unique for each owner is a key; JSON fields are patched inside, and by no filter', async (t) => {
+  await app.db.execute(createBadges)
+  const badges = '/api/v1/badges'
+  const upsert = async (name: string, notes: object, as: string) =>
+    send('POST', `${badges}/bulk`, { as, body: { items: [{ name, notes }], onConflict: 'update' } })
+  t.match((await upsert('first', { a: '1' }, badger)).body, { created: 1 })
+  t.match((await upsert('first', { b: '2' }, admin)).body, { created: 1 }, 'the same name of another owner')
+  const again = await upsert('first', { a: '2' }, badger)
+  t.match(again.body, { updated: 1 })
+  const one = `${badges}/${again.body.results[0].id}`
+  t.match((await send('PATCH', one, { as: badger, body: { notes: { b: '3' }, name: 'second' } })).body, {
+    name: 'second',
+    notes: { a: '2', b: '3' }
+  })
+  const changed = (body: object) => send('PATCH', `${badges}?max-affected=1&name=second`, { as: badger, body })
+  t.match(await changed({ notes: {} }), { status: 422, body: { details: [{ path: '/notes', code: 'unknown' }] } })
+  t.same((await changed({ name: 'third' })).body, { affected: 1 })
 })

@@ -60,6 +60,8 @@ t.test('a bare schema has no null and no marks', async (t) => {
   t.equal(takes(bare(Nullable(Letters)), null), false)
   t.equal(takes(bare(Nullable(Letters)), 'a'), true)
   t.same(bare(Letters), Letters)
+  const either = Type.Union([...Letters.anyOf, Type.Null()])
+  t.same(bare(either).anyOf, Letters.anyOf)
 })
 
 t.test('a currency is an ISO 4217 code in use with minor units', (t) => {

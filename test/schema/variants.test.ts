@@ -2,7 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import t from 'tap'
 import { Default, Id, Nullable, ReadOnly, WriteOnly } from '#src/schema/fields.ts'
 import { compileValidator } from '#src/schema/validate.ts'
-import { variants, variantsOf } from '#src/schema/variants.ts'
+import { jsonPatch, variants, variantsOf } from '#src/schema/variants.ts'
 
 const Price = Type.Object(
   { amount: Type.Integer(), currency: Default(Type.String(), 'USD') },
@@ -85,4 +85,16 @@ t.test('a field that only the server writes is refused and not required inside a
   const { Create } = variantsOf(Order)
   t.same(refusedFields(Create, { lines: [{ quantity: 1 }] }), [])
   t.same(refusedFields(Create, { lines: [{ quantity: 1, price: 2 }] }), ['/lines/0/price unknown'])
+})
+
+t.test('a patch of a JSON value takes any of its members, and null for each', async (t) => {
+  const Note = Type.Object({
+    text: Type.String(),
+    by: Nullable(Type.String()),
+    seen: Type.Object({ at: Type.String() })
+  })
+  const patch = jsonPatch(Note)
+  for (const body of [{}, { text: null }, { by: null }, { seen: null }, { seen: { at: null } }])
+    t.same(refusedFields(patch, body), [], JSON.stringify(body))
+  t.same(refusedFields(patch, { text: 1, by: 2 }), ['/text type', '/by type'])
 })

@@ -59,10 +59,10 @@ export function prepareUpsert(
     return async function prepare(body) {
       // Validation fills in the defaults of a create.
       const sent = structuredClone(body) as Record<string, unknown>
-      const asUpdate = isReplace ? true : validate(sent)
+      const isChange = !isReplace && validate(sent) === true
       const made = await asNew(body)
-      if (asUpdate !== true) return 'error' in made ? made : asUpdate
-      if ('error' in made) return isReplace ? made : changeOnly(sent, made.error, ownerId)
+      // What is valid as a new row is valid as a change of a stored one, too.
+      if ('error' in made) return isChange ? changeOnly(sent, made.error, ownerId) : made
       const patch: Columns = {}
       for (const { key: column, path } of fields)
         if (isReplace ? column in made.value.columns : valueAt(sent, path) !== undefined)

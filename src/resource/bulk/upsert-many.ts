@@ -74,7 +74,12 @@ async function writeOnce(upsert: Upsert, db: Database, items: Sent[]): Promise<[
   })
 }
 
-function outcomeOf({ keys }: Upsert, answer: Written, item: Sent, taken: Map<string, string>): Outcome | undefined {
+function outcomeOf(
+  { keys, key }: Upsert,
+  answer: Written,
+  item: Sent,
+  taken: Map<string, string>
+): Outcome | undefined {
   const { done } = answer
   if (done) return { status: done === answer.id ? 'created' : 'updated', id: done }
   const stored = (answer['@stored'] ?? null) as string | null
@@ -84,7 +89,7 @@ function outcomeOf({ keys }: Upsert, answer: Written, item: Sent, taken: Map<str
   const { index } = holderOf(keys, answer, item.columns, taken)
   // A row of another owner has the key, or another row has one of the other unique values.
   const isTaken = index >= 0 || answer['@foreign']
-  return isTaken ? failed(conflict((keys.uniques[index] ?? keys.upsert ?? keys.uniques[0])?.fault)) : undefined
+  return isTaken ? failed(conflict((keys.uniques[index] ?? key).fault)) : undefined
 }
 
 function upsertSql(

@@ -51,7 +51,8 @@ export function makeWriteOf(resource: Resource, keys: Keys) {
     const common = { resource, keys, onConflict, ownerId: ownerOf(request, resource) }
     if (onConflict === 'fail' || onConflict === 'skip')
       return { key: undefined, prepare: create(principal?.userId), write: insertGuarded(common, principal) }
-    const key = conflictKey ? keys.upserts.find(({ name }) => name === conflictKey) : keys.upsert
+    // The schema fills in the key of a resource that has one or declares one.
+    const key = keys.upserts.find(({ name }) => name === conflictKey)
     if (!key) throw validationFailed([{ in: part, path: '/conflictKey', code: 'required', message: 'is required' }])
     const prepare = upserts[onConflict](principal?.userId, key)
     return { key, prepare, write: upsertGuarded({ ...common, key }, principal) }
