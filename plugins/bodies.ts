@@ -18,7 +18,8 @@ export default fp(
 
     app.addHook('onRoute', (route) => {
       if (![route.method].flat().some((method) => CHANGES.has(method))) return
-      const { body, querystring } = route.schema ?? {}
+      const body = route.schema?.body
+      const querystring = route.schema?.querystring
       route.config = { ...route.config, maxValues: maxValuesOf(body ?? {}) }
       // OAuth ignores unknown parameters (RFC 6749, section 3.2).
       if (querystring === undefined && route.config.access !== 'client')

@@ -37,7 +37,11 @@ export default fp(
     await app.register(jwt, {
       decoratorName: 'tokenClaims',
       decode: { complete: true },
-      secret: { public: publicKeyOf, private: async () => keys.current.privatePem },
+      secret: {
+        public: publicKeyOf,
+        /* c8 ignore next -- AccessTokens passes the key for each token; without one here @fastify/jwt does not sign */
+        private: async () => keys.current.privatePem
+      },
       sign: { algorithm: 'EdDSA', header: { alg: 'EdDSA', typ: JWT_TYPE } },
       verify: {
         extractToken: ({ tokenToVerify }) => tokenToVerify,

@@ -2,6 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import { generate } from 'otplib'
 import t from 'tap'
 import { orders } from '#routes/api/v1/orders/table.ts'
+import { confirm } from '#src/identity/second-factor/factors.ts'
 import { MAX_SESSIONS } from '#src/identity/sessions/sessions.ts'
 import { recoveryCodes, secondFactors } from '#src/identity/tables/second-factors.ts'
 import { sessions } from '#src/identity/tables/sessions.ts'
@@ -98,6 +99,29 @@ t.test('a challenge ends after five minutes', async (t) => {
   t.teardown(() => Object.assign(Date, { now }))
   Date.now = () => now() + 301_000
   t.equal(factorSecrets.readChallenge(challenge), undefined)
+})
+
+t.test('a code that another request used up since its check is wrong', async (t) => {
+  const { id, email, recovery } = await withFactor()
+  const { challenge } = (await login(email)).body.error.details
+  const { codes } = app.identity
+  const throttle = codes.attempt
+  t.teardown(() => Object.assign(codes, { attempt: throttle }))
+  codes.attempt = async (account, address, check) => {
+    const right = await throttle.call(codes, account, address, check)
+    await app.db.delete(recoveryCodes).where(eq(recoveryCodes.userId, id))
+    return right as never
+  }
+  const late = await post('login/second-factor', { challenge, code: recovery[0] })
+  t.match(late, { status: 401, body: { error: { message: /^The code is wrong or was used/ } } })
+})
+
+t.test('an enrolment that was replaced since the check of its code is not confirmed', async (t) => {
+  const { id, token } = await someone()
+  await post('second-factor', proof, token)
+  const replaced = { sealed: 'the secret of the enrolment before', step: 1 }
+  t.equal(await confirm(app.db, app.identity.factorSecrets, id, replaced), undefined)
+  t.equal(await app.db.$count(recoveryCodes, eq(recoveryCodes.userId, id)), 0)
 })
 
 t.test('wrong codes are bounded, even with the right password', async (t) => {

@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
+import { makeKeyGuard } from '#routes/api/v1/api-keys/guard.ts'
 import type { Database } from '#src/db/database.ts'
 import { fromBase62, toBase62 } from '#src/identity/api-keys/base62.ts'
 import { idOfKey, makeKey } from '#src/identity/api-keys/key-format.ts'
@@ -206,6 +207,12 @@ t.test('a key never has more rights than the key that makes or changes it', asyn
     404,
     'and revoked with it'
   )
+})
+
+t.test('a key that was revoked since its check makes no key', async (t) => {
+  const guard = makeKeyGuard({ scopes: new Set(), tiers: new Map() })
+  const principal = { userId: admin.id, role: 'admin', scopes: new Set(['*']), keyId: ID }
+  await t.rejects(async () => guard({ db: app.db, principal, items: [] }), { code: 'UNAUTHENTICATED' } as never)
 })
 
 t.test('an administrator of keys does not see the secrets of other users', async (t) => {

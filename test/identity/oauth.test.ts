@@ -255,6 +255,8 @@ t.test('errors are those of RFC 6749', async (t) => {
     ['the secret of another', ok, basic(id, (await makeClient()).key), 401, 'invalid_client'],
     ['an id that is none', ok, basic('nobody', 'secret'), 401, 'invalid_client'],
     ['a bearer token', ok, { authorization: `Bearer ${key}` }, 401, 'invalid_client'],
+    ['no Basic credential', ok, { authorization: 'Basic ?' }, 401, 'invalid_client'],
+    ['Basic without a colon', ok, { authorization: 'Basic eA==' }, 401, 'invalid_client'],
     ['two ways', { ...ok, client_secret: key }, basic(id, key), 400, 'invalid_request'],
     ['two ids', { ...ok, client_id: admin.id }, basic(id, key), 400, 'invalid_request'],
     ['a scope that is not had', { ...ok, scope: 'users:read' }, basic(id, key), 400, 'invalid_scope'],
@@ -332,6 +334,9 @@ t.test('an outage of the database is reported as such', async (t) => {
   t.match(failed.json(), { error: 'temporarily_unavailable' })
   t.equal(failed.statusCode, 503)
   t.equal(failed.headers['retry-after'], '1')
+  // Its credential is optional: one that is not valid is passed over, and one that could not be checked is not.
+  const logout = await app.inject({ method: 'POST', url: '/api/v1/auth/logout', headers: { 'x-api-key': key } })
+  t.equal(logout.statusCode, 503)
 })
 
 t.test('an internal error reveals no details', async (t) => {

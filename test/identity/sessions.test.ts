@@ -5,7 +5,7 @@ import { idempotencyKeys } from '#src/http/idempotency/table.ts'
 import { LOGIN_LIMITS } from '#src/identity/passwords/login-throttle.ts'
 import type { Principal } from '#src/identity/principal.ts'
 import { currentPrincipal } from '#src/identity/requests/current-principal.ts'
-import { rotateSession } from '#src/identity/sessions/sessions.ts'
+import { loginNetworks, rotateSession } from '#src/identity/sessions/sessions.ts'
 import { startVerifiedLogin } from '#src/identity/sessions/start-login.ts'
 import { apiKeys } from '#src/identity/tables/api-keys.ts'
 import { sessions } from '#src/identity/tables/sessions.ts'
@@ -271,6 +271,36 @@ t.test('an administrator that lost the rights while a password was hashed change
   await app.db.delete(apiKeys).where(eq(apiKeys.id, key.body.id))
   await app.db.delete(sessions).where(eq(sessions.id, sidOf(admin.token)))
   for (const principal of principals) await t.rejects(judged(principal), { code: 'UNAUTHENTICATED' } as never)
+})
+
+t.test('a user that was disabled in the database alone gets no tokens, by password or by refresh token', async (t) => {
+  const { id, email } = await someone()
+  const { refreshToken } = (await startLogin(email)).body
+  const { guesses } = app.identity
+  const throttle = guesses.attempt
+  t.teardown(() => Object.assign(guesses, { attempt: throttle }))
+  guesses.attempt = async (account, address, check) => {
+    const user = await throttle.call(guesses, account, address, check)
+    await app.db.update(users).set({ active: false }).where(eq(users.id, id))
+    return user as never
+  }
+  t.match(await startLogin(email), { status: 401, body: { error: { message: 'E-mail or password is wrong.' } } })
+  t.equal((await refresh(refreshToken)).status, 401)
+})
+
+t.test('a flood from other networks does not lock a user out of those it logged in from', async (t) => {
+  const { id, email } = await someone()
+  const [theirs, foreign] = ['198.51.100.77', '198.51.100.78']
+  await app.db.update(sessions).set({ ip: theirs }).where(eq(sessions.userId, id))
+  for (const account of [id, email]) t.same(await loginNetworks(app.db, account), new Set([theirs]))
+  const { network } = LOGIN_LIMITS
+  const loginFrom = async (remoteAddress: string) => {
+    await app.identity.attempts?.add(`login:${remoteAddress}`, network.seconds * 1000, network.tries)
+    const payload = { email, password: PASSWORD }
+    return (await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload, remoteAddress })).statusCode
+  }
+  t.equal(await loginFrom(foreign), 429)
+  t.equal(await loginFrom(theirs), 200)
 })
 
 t.test('a stale credential does not break routes that judge their body', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { runInScope } from '#src/concurrency/request-scope.ts'
 import type { Database, Listen } from '#src/db/database.ts'
+import { sessionOf } from '#src/identity/access.ts'
 import { startHousekeeping } from '#src/identity/housekeeping.ts'
 import { LoginThrottle } from '#src/identity/passwords/login-throttle.ts'
 import { admitRegistration, MAX_REGISTRATIONS } from '#src/identity/passwords/registration-throttle.ts'
@@ -8,6 +9,7 @@ import { ChangeWatch } from '#src/identity/requests/change-watch.ts'
 import { FailureThrottle } from '#src/identity/requests/failure-throttle.ts'
 import { InvalidatedCache } from '#src/identity/requests/invalidated-cache.ts'
 import { addressOf, networkOf } from '#src/identity/requests/network.ts'
+import { originOf } from '#src/identity/sessions/origin.ts'
 import { configuredKeys, KeyRing, rotateKeys, sharedKeys } from '#src/identity/tokens/signing-keys.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
 import { startApp } from '#test/support/app.ts'
@@ -239,6 +241,12 @@ t.test('an address has one spelling, and a /64 of IPv6 counts as one client', as
   for (const [text, address, network] of networks) t.same([addressOf(text), networkOf(text)], [address, network], text)
 })
 
+t.test('what is no address is no origin of a login, and a principal without a login has none', async (t) => {
+  const unknown = { ip: 'unknown', headers: { 'user-agent': 'a\u0000b' } }
+  t.same(originOf(unknown), { clientId: null, ip: null, userAgent: null })
+  t.throws(() => sessionOf(null), { code: 'FORBIDDEN' })
+})
+
 t.test('beyond 600 refused credentials of a network signatures are checked at a bounded rate', async (t) => {
   let now = 0
   const failures = new FailureThrottle(() => now)
@@ -281,6 +289,22 @@ t.test('a signing key is replaced with an overlap, once for all instances', asyn
   t.equal(await rotateKeys(app.db, ahead), true)
   while (keys.jwks.keys.length < 3) await new Promise(setImmediate)
   t.equal(keys.current.kid, current, 'a new one is published before it signs')
+})
+
+t.test('signing keys that cannot be read after a change stay as they were', async (t) => {
+  const { identityChanges } = await import('#src/identity/tables/identity-changes.ts')
+  const { keys, principals } = app.identity
+  let reads = 0
+  t.teardown(() => Reflect.deleteProperty(keys, 'refresh'))
+  keys.refresh = () => {
+    reads += 1
+    return Promise.reject(new Error('down'))
+  }
+  await app.db.insert(identityChanges).values({ subject: 'signing-key:another' })
+  await principals.catchUp()
+  t.ok(reads > 0)
+  const { token } = await someone()
+  t.equal((await send('GET', '/api/v1/users/me', { as: token })).status, 200)
 })
 
 t.test('a configured key signs, and the ones after it only verify', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { RedisWindowStore } from '#src/limits/redis-store.ts'
-import { criticalTiers, parseTiers } from '#src/limits/tiers.ts'
+import { criticalTiers, isWithinTier, parseTiers } from '#src/limits/tiers.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
 
 t.test('a window counts, and starts anew when it has ended', async (t) => {
@@ -70,4 +70,10 @@ t.test('a tier may be marked critical', async (t) => {
   t.same(parseTiers(text).get('till'), [{ limit: 5, seconds: 1 }])
   t.same([...criticalTiers(text)], ['till'])
   t.same([...criticalTiers(undefined)], [])
+})
+
+t.test('a tier that is no longer configured counts as standard', async (t) => {
+  const tiers = parseTiers(undefined)
+  t.equal(isWithinTier(tiers, 'gone', 'standard'), true)
+  t.equal(isWithinTier(tiers, 'high', 'gone'), false)
 })

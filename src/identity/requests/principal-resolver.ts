@@ -94,7 +94,7 @@ export class PrincipalResolver {
       tokenId === undefined ? undefined : caches.token.load(tokenId)
     ])
     const isGone = (keyId !== undefined && !key) || (sessionId !== undefined && !session)
-    const user = isGone ? undefined : await caches.user.load((userId ?? key?.userId ?? session?.userId) as string)
+    const user = isGone ? undefined : await caches.user.load((userId ?? key?.userId) as string)
     const role = user && (await caches.role.load(user.role))
     return role && { user, role, session, key, token }
   }
