@@ -24,7 +24,9 @@ CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "categories" FOR EACH ROW 
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "items" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "orders" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "products" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
-CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "users" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
+-- A new password hash without a version is a user's own change, or a rehash: "users_logged_out" tells it from an
+-- administrator's by the version, and no answer shows it.
+CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "users" FOR EACH ROW WHEN (old.version = new.version AND old.password_hash = new.password_hash) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "roles" FOR EACH ROW WHEN (old.version = new.version) EXECUTE FUNCTION "tenon_raise_version"();--> statement-breakpoint
 -- The last use of a key is written every few seconds and is no change of the key: an If-Match must not fail for it.
 CREATE TRIGGER "tenon_raise_version" BEFORE UPDATE ON "api_keys" FOR EACH ROW WHEN (old.version = new.version AND old.last_used_at IS NOT DISTINCT FROM new.last_used_at) EXECUTE FUNCTION "tenon_raise_version"();

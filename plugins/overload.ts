@@ -64,7 +64,7 @@ export default fp(
           : { waiting, waitedMs: app.databaseWaitMs(config), predictedMs: app.databasePredictedMs(config) }
       const given = headers['request-timeout']
       // A value that is no number is refused later, with a message.
-      return shedder.admits(priority, queue, given === undefined ? undefined : Number(given) * 1000 || undefined)
+      return shedder.admits(priority, queue, Number(given) > 0 ? Number(given) * 1000 : undefined)
     }
 
     function refusal(): ApiError {

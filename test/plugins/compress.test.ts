@@ -63,7 +63,7 @@ for (const url of paths) {
       for (const name of ['content-encoding', 'content-length', 'etag'])
         t.equal(head.headers[name], answer.headers[name], `HEAD ${name}`)
       if (!etag) continue
-      for (const had of [etag, answer.headers.etag as string, `"x", W/${answer.headers.etag}`]) {
+      for (const had of [etag, answer.headers.etag as string, `"x", W/${answer.headers.etag?.replace(/^W\//, '')}`]) {
         const again = await ask(url, coding, { headers: { 'if-none-match': had } })
         t.match(again, { status: 304, text: '', headers: { 'content-encoding': undefined } }, had)
         t.equal(again.headers.etag, had === etag ? etag : answer.headers.etag)
