@@ -89,6 +89,9 @@ const hostile: [name: string, make: (size: number) => string][] = [
   ['an open quote', (size) => `title\n"${fill('a\n', size - 8)}`]
 ]
 
+// The resident memory of the server.
+const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024
+
 t.test('no body of any route delays other requests, keeps memory or ends the process', async (t) => {
   for (const route of routes) {
     const name = `${route.method} ${route.url}`
@@ -150,5 +153,3 @@ function startProbe() {
     }
   }
 }
-
-const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024

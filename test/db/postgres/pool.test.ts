@@ -174,7 +174,7 @@ if (serverUrl) {
     await Promise.all(opened.map((one) => one.migrate()))
     for (const { db } of opened) t.equal(await db.$count(roles), 2)
     const client = postgres(url, { max: 1 })
-    const applied = await client`select hash from drizzle.__drizzle_migrations`
+    const applied = await client`select hash from __drizzle_migrations`
     t.equal(applied.length, new Set(applied.map(({ hash }) => hash)).size)
     await client.end()
     await Promise.all(opened.map((one) => one.close()))
