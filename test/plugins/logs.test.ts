@@ -1,7 +1,10 @@
 import { connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { text as readAll } from 'node:stream/consumers'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
+import { ApiError } from '#src/errors.ts'
+import { describeRefusal } from '#src/http/describe-refusal.ts'
 import { PASSWORD, startApp } from '#test/support/app.ts'
 
 const CANARY = 'canary-5f2c-secret'
@@ -250,6 +253,9 @@ t.test('a refusal names the client, the fault and its place, and the header or s
       .find(({ path }) => path)
     t.match(line, { code, refusal }, `${method} ${url} ${lines}`)
   }
+  const chunked = { headers: {} } as FastifyRequest
+  const unsent = describeRefusal(new ApiError('PAYLOAD_TOO_LARGE'), chunked, {} as FastifyReply)
+  t.same(unsent, { header: 'content-length' }, 'the name of a header that was not sent')
   const { text } = await one.send('GET', '/metrics')
   t.match(text, /http_refusals_total\{code="TOO_MANY_REQUESTS",method="GET",route="\/api\/v1\/items"\} 1/)
   t.match(text, /http_refusals_total\{code="NOT_FOUND",method="any",route="none"\} 1/)

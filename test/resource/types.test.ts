@@ -6,14 +6,16 @@ import * as pg from 'drizzle-orm/pg-core'
 import t from 'tap'
 import { parseArray } from '#src/db/array-text.ts'
 import { toRfc3339 } from '#src/db/moments.ts'
+import type { ApiError } from '#src/errors.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
 import { compileRowReader } from '#src/resource/compile/row-reader.ts'
+import { mergeJsonFields } from '#src/resource/json-fields.ts'
 import type { Field } from '#src/resource/model.ts'
 import { decodeCursor, encodeCursor } from '#src/resource/query/cursor.ts'
 import { toIsoDuration } from '#src/resource/types/iso-duration.ts'
 import { exactDecimal } from '#src/resource/types/numbers.ts'
 import { typeOf } from '#src/resource/types/types.ts'
-import { ReadOnly } from '#src/schema/fields.ts'
+import { Nullable, ReadOnly } from '#src/schema/fields.ts'
 import { declare, kinds } from '#test/support/kinds.ts'
 import { testKinds } from '#test/support/type-matrix.ts'
 import { typesPage } from '#test/support/types-page.ts'
@@ -162,4 +164,29 @@ t.test('a place among numbers that JSON does not have is one, too', async (t) =>
 
 t.test('docs/types.md says what the types do: `npm run docs:types` writes it', async (t) => {
   t.equal(readFileSync(new URL('../../docs/types.md', import.meta.url), 'utf8'), typesPage())
+})
+
+t.test('a patch of a JSON field keeps what it does not name, deletes what is null, and checks the whole', async (t) => {
+  const [object] = kinds.filter(({ key }) => key === 'object') as [(typeof kinds)[number]]
+  const schema = Type.Object(
+    {
+      zip: Type.String(),
+      by: Type.Optional(Nullable(Type.String())),
+      seat: Type.Optional(Type.Object({ row: Type.Integer() })),
+      more: Type.Optional(Type.Unknown())
+    },
+    { additionalProperties: false, 'x-any-shape': 'One member may be anything.' }
+  )
+  const resource = compileResource('kinds', declare({ ...object, schema } as never))
+  const merge = (stored: unknown, value: unknown) =>
+    mergeJsonFields(resource, { value: stored }, { value, maybe: null }, {}) as { body: object; error: ApiError }
+  for (const [stored, value, whole] of [
+    [{ zip: '1', more: 5 }, { more: null }, { zip: '1' }],
+    [{ zip: '1' }, { by: null }, { zip: '1', by: null }],
+    [{ zip: '1' }, { seat: { row: 1 } }, { zip: '1', seat: { row: 1 } }],
+    [{ zip: '1', more: { a: 1, b: [1] } }, { more: { b: [2] } }, { zip: '1', more: { a: 1, b: [2] } }],
+    [null, { zip: '2' }, { zip: '2' }]
+  ])
+    t.same(merge(stored, value).body, { value: whole, maybe: null }, JSON.stringify(value))
+  t.match(merge({ zip: '1' }, { zip: null }).error, { faults: [{ path: '/value/zip', code: 'required' }] })
 })
