@@ -12,4 +12,10 @@ t.test('expired keys are swept while the server runs', async (t) => {
   tick()
   while ((await app.db.$count(idempotencyKeys)) > 0);
   t.pass('it is gone')
+
+  await app.db.insert(idempotencyKeys).values(old)
+  Object.defineProperty(app.identity.principals, 'isAsleep', { value: true })
+  tick()
+  await new Promise(setImmediate)
+  t.equal(await app.db.$count(idempotencyKeys), 1, 'a database that sleeps is not woken for it')
 })

@@ -225,7 +225,7 @@ t.test('answers with the fields that were asked for, and no other', async (t) =>
   t.same(Object.keys(body.data[0]), ['id', 'sku'])
   const one = await send('GET', `/api/v1/products/${body.data[0].id}?fields=sku`)
   t.same(one.body, { sku: 'A' })
-  t.equal(one.headers.etag, '"1"')
+  t.match(one.headers.etag, /^"1-[0-9a-f]{16}"$/, 'another representation has another tag')
 })
 
 t.test('includes what rows point to', async (t) => {

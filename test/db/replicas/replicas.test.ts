@@ -85,7 +85,8 @@ t.test('statements go to a standby that is proven to be near, and to the primary
 
   // Without reads the replicas are not checked, so none is proven; the first read that could use one starts the checks.
   const lazy = await Replicas.open({ ...options, urls: [fake.url] }, { ...times, toleratedMs: 30, idleMs: 20 })
-  while (lazy.areUsable) await sleep(100)
+  do await sleep(100)
+  while (lazy.areUsable)
   await until(() => lazy.areUsable)
   await lazy.close()
 
