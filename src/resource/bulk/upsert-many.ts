@@ -89,7 +89,9 @@ function outcomeOf(
   const { index } = holderOf(keys, answer, item.columns, taken)
   // A row of another owner has the key, or another row has one of the other unique values.
   const isTaken = index >= 0 || answer['@foreign']
-  return isTaken ? failed(conflict((keys.uniques[index] ?? key).fault)) : undefined
+  /* c8 ignore next -- the row was inserted while the statement ran: the item is tried again */
+  if (!isTaken) return undefined
+  return failed(conflict((keys.uniques[index] ?? key).fault))
 }
 
 function upsertSql(

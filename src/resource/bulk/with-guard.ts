@@ -73,8 +73,9 @@ export function upsertGuarded(upsert: Upsert, principal: Principal | null): Writ
       const stored = await lockByKey(tx, upsert, items)
       const located = items.map((item) => ({ ...item, row: stored.get(keyText(key, item.columns)) }))
       const refusals = located.map(({ row, body }) => {
-        const faults = row ? ruleFaults(resource, mergePatch(row, body)) : []
-        return faults.length > 0 ? failed(validationFailed(faults), row?.id) : undefined
+        if (!row) return undefined
+        const faults = ruleFaults(resource, mergePatch(row, body))
+        return faults.length > 0 ? failed(validationFailed(faults), row.id) : undefined
       })
       return writeOthers(tx, located, refusals, writeLocated)
     })
