@@ -98,6 +98,10 @@ t.test('rules between fields hold for create, replace, patch, bulk and import', 
   t.same(statuses(await bulk('PATCH', { items: [{ id: body.id, startsAt: 1 }] })), ['updated'])
   const upserts = { items: [{ code: 'r2', startsAt: 99 }], onConflict: 'update' }
   t.match((await bulk('POST', upserts)).body.results, [{ status: 'failed' }])
+  const stored = await send('POST', path, { as: ada, body: slot('r6', 5, 9) })
+  const late = await bulk('POST', { items: [{ code: 'r6', startsAt: 99 }], onConflict: 'update' })
+  t.same(statuses(late), ['failed VALIDATION_FAILED /items/0/endsAt order'], 'checked on the stored row and the patch')
+  t.equal(late.body.results[0].id, stored.body.id)
   const imported = await send('POST', `${path}/import`, {
     as: ada,
     body: `${JSON.stringify(slot('r5', 5, 4))}\n`,
