@@ -2,6 +2,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import t from 'tap'
+import { refreshLogin } from '#src/identity/sessions/start-login.ts'
+import type { RefreshToken } from '#src/identity/tokens/refresh-tokens.ts'
 import { PASSWORD } from '#test/support/app.ts'
 import { serveApp } from '#test/support/serve.ts'
 
@@ -359,4 +361,14 @@ t.test('an internal error reveals no details', async (t) => {
   t.equal(broken.statusCode, 500)
   t.match(broken.json(), { error: 'server_error' })
   t.notMatch(broken.payload, 'a secret of ours')
+})
+
+t.test('a refresh that began before its client was switched off gives no tokens', async (t) => {
+  const client = await makeClient()
+  const user = await someone()
+  const password = { grant_type: 'password', username: user.email, password: PASSWORD }
+  const { body } = await post('token', password, basic(client.id, client.key))
+  const token = app.identity.refreshTokens.read(body.refresh_token) as RefreshToken
+  await send('PATCH', `/api/v1/api-keys/${client.id}`, { as: admin.token, body: { enabled: false } })
+  t.equal(await refreshLogin(app.identity, app.db, token, (clientId) => clientId === client.id), undefined)
 })

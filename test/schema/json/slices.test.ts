@@ -27,6 +27,11 @@ t.test('a body read in slices gives the same value as when it is read as a whole
   await fc.assert(same, { numRuns: 50 })
 })
 
+t.test('empty lists and objects are read at every level', async (t) => {
+  for (const text of ['{}', '[]', ' [ ] ', '{"items":[]}', '{"items":{}}', '[[],{}]', '{"items":[[],{}],"a":{}}'])
+    t.strictSame(await sliced(text), await whole(text), text)
+})
+
 t.test('slices refuse the same bodies, at the same place', async (t) => {
   for (const text of [
     '{"items":[{"a":1},{"a":"\\u0000"}],"b":9007199254740993}',
