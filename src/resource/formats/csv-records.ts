@@ -72,14 +72,15 @@ class RecordSplitter {
   // Where the last line ends that is not inside a quoted cell, if every quote before it is in its place.
   #lastBoundary(block: Buffer): number {
     let [boundary, from, isQuoted] = [0, 0, false]
-    for (let quote = block.indexOf(QUOTE); ; quote = block.indexOf(QUOTE, from)) {
+    while (from <= block.length) {
+      const quote = block.indexOf(QUOTE, from)
       const to = quote === -1 ? block.length : quote
       const newline = isQuoted ? -1 : block.lastIndexOf(this.#newline ?? NEWLINE, to - 1)
       if (newline >= from && to > 0) boundary = newline + 1
-      if (quote === -1) return boundary
-      from = quote + 1
+      from = to + 1
       isQuoted = !isQuoted
     }
+    return boundary
   }
 
   // A block with something wrong in it: record by record, each as far as the quotes say, and where that is no record its
