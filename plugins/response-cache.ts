@@ -15,7 +15,7 @@ export default fp(
   async (app) => {
     const answers = new ResponseCache()
     const watch = new TableWatch(app.db, app.listenToDatabase, (table) => answers.written(table))
-    answers.trustUntil(() => watch.heardUntil)
+    answers.trustUntil(() => watch.receivedUntil)
     app.databaseWrites.onWrite((tables) => {
       for (const table of tables) answers.written(table)
     })

@@ -60,7 +60,7 @@ export const Introspection = Type.Object(
 )
 
 /** RFC 6749, section 5.2: the one error body that is not a Problem, because OAuth 2 clients read this one. */
-export const OAuthError = Type.Object(
+const OAuthError = Type.Object(
   {
     error: Type.String({ examples: ['invalid_grant'] }),
     error_description: Type.String({ examples: ['The refresh token is not valid.'] }),

@@ -3,7 +3,7 @@ import { compareDocuments, type Document } from '../openapi/diff/document.ts'
 import { isAtLeast, neededVersion } from '../openapi/diff/version.ts'
 
 /** The result of a comparison, for a person, and whether the version reflects it. */
-export interface Verdict {
+interface Verdict {
   isHonest: boolean
   text: string
 }

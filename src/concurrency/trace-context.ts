@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { currentScope } from './request-scope.ts'
 
 /** The place of a request in a trace that its client began (W3C Trace Context, level 1). */
-export interface TraceContext {
+interface TraceContext {
   /** 32 hexadecimal digits. */
   traceId: string
   /** The client's span, 16 hexadecimal digits. */

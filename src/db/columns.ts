@@ -11,7 +11,7 @@ export const timestamp = customType<{ data: string; driverData: string }>({
 })
 
 /** Cuts a moment to the milliseconds that are stored: PostgreSQL would round it, into the next year if need be. */
-export function cutToMilliseconds(text: string): string {
+function cutToMilliseconds(text: string): string {
   return text.replace(MORE_THAN_MILLISECONDS, '$1')
 }
 

@@ -2,7 +2,7 @@ import { getTableColumns } from 'drizzle-orm'
 import { type AnyPgColumn, getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
 
 /** What a constraint of a table guards, in the names of its columns (the camelCase ones that the code uses). */
-export interface Constraint {
+interface Constraint {
   kind: 'unique' | 'reference' | 'check'
   columns: string[]
   /** What a reference points to. */

@@ -1,7 +1,7 @@
 import { ApiError, type ErrorCode, type Fault, validationFailed } from '../errors.ts'
 
 /** What both drivers tell of a failure of PostgreSQL. */
-export interface PgError extends Error {
+interface PgError extends Error {
   /** SQLSTATE, five characters; or a code of the socket, such as ECONNREFUSED. */
   code: string
   /** `ERROR` where the connection goes on after it; not there for a code of the socket. */

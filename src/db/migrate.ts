@@ -59,8 +59,8 @@ export async function migratePostgres(
   // One to migrate, and one to find out what that waits for.
   const connect = () =>
     postgres({ ...primary.options, max: 2, connect_timeout: 5, fetch_types: false, prepare, onnotice: ignoreNotice })
-  const gate = new Limiter({ inFlight: 2, waiting: 2, waitMs: NO_LIMIT_MS })
-  const { client, end } = createResilientClient(connect, gate, { timeoutMs: NO_LIMIT_MS })
+  const limiter = new Limiter({ inFlight: 2, waiting: 2, waitMs: NO_LIMIT_MS })
+  const { client, end } = createResilientClient(connect, limiter, { timeoutMs: NO_LIMIT_MS })
   const db = drizzle({ client }) as unknown as Database
   try {
     await withDeadline(db.execute(sql`select 1`), connectMs)

@@ -18,7 +18,7 @@ import { ignoreNotice, readDatabaseUrl } from './postgres/url.ts'
 export interface OpenDatabase {
   db: Database
   kind: 'postgres' | 'embedded'
-  gate: Limiter
+  limiter: Limiter
   /** Applies pending migrations. Instances that do so at once take turns. @returns their names. */
   migrate(report?: MigrationReport): Promise<string[]>
   /** Settles when a statement was answered. */
@@ -30,7 +30,7 @@ export interface OpenDatabase {
   close(): Promise<void>
 }
 
-export interface DatabaseOptions {
+interface DatabaseOptions {
   /** `postgres://…`, with `pgbouncer=true` behind one; without it the data lives in PGlite under `dataDir`. */
   url?: string | undefined
   poolMax: number
@@ -56,7 +56,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 }
 
 /** Opens a pool of connections, guarded. @param timeoutMs how long a statement may stay without an answer. */
-export function openPool(primary: Primary, poolMax: number, gate: Limiter, timeoutMs?: number): GuardedPostgres {
+export function openPool(primary: Primary, poolMax: number, limiter: Limiter, timeoutMs?: number): GuardedPostgres {
   const { isPooled } = primary.url
   const connect = () => {
     const { connection, ...options } = primary.options
@@ -80,7 +80,7 @@ export function openPool(primary: Primary, poolMax: number, gate: Limiter, timeo
       }
     })
   }
-  const { client, end } = createResilientClient(connect, gate, {
+  const { client, end } = createResilientClient(connect, limiter, {
     onLost: () => primary.follow(),
     ...(timeoutMs !== undefined && { timeoutMs }),
     // Behind a pooler a probe would wait for a connection like any statement, and tell nothing.
@@ -98,15 +98,15 @@ export function openPool(primary: Primary, poolMax: number, gate: Limiter, timeo
 async function openPostgres(text: string, poolMax: number): Promise<OpenDatabase> {
   const primary = new Primary(readDatabaseUrl(text))
   await primary.find()
-  const gate = new Limiter({ inFlight: poolMax, ...WAITING })
+  const limiter = new Limiter({ inFlight: poolMax, ...WAITING })
   const { drizzle } = await import('drizzle-orm/postgres-js')
-  const { client, end } = openPool(primary, poolMax, gate)
+  const { client, end } = openPool(primary, poolMax, limiter)
   const writes = new WriteTracker()
   const db = drizzle({ client: writes.wrap(client) }) as unknown as Database
   return {
     db,
     kind: 'postgres',
-    gate,
+    limiter,
     writes,
     migrate: (report) => migratePostgres(primary, report),
     ping: pingOnce(db),
@@ -123,13 +123,13 @@ async function openEmbedded({ dataDir, freeBytes }: DatabaseOptions): Promise<Op
     unlock()
     throw error
   })
-  const gate = new Limiter({ inFlight: 1, ...WAITING })
+  const limiter = new Limiter({ inFlight: 1, ...WAITING })
   const writes = new WriteTracker()
-  const db = drizzle({ client: writes.noteOnEmbedded(guardEmbedded(client, gate, disk)) }) as unknown as Database
+  const db = drizzle({ client: writes.noteOnEmbedded(guardEmbedded(client, limiter, disk)) }) as unknown as Database
   return {
     db,
     kind: 'embedded',
-    gate,
+    limiter,
     writes,
     migrate: (report) => migrateEmbedded(client, report),
     ping: pingOnce(db),

@@ -9,7 +9,7 @@ export async function selectRaw<T>(db: Database, statement: SQL): Promise<T[]> {
 }
 
 /** A prepared statement that gives its rows as arrays, as the driver reads them. */
-export interface ArrayStatement {
+interface ArrayStatement {
   execute(values?: Record<string, unknown>): Promise<unknown[][]>
 }
 

@@ -11,7 +11,7 @@ interface Schema {
 }
 
 /** What the check needs to know of a route. */
-export interface CheckedRoute {
+interface CheckedRoute {
   method: string | string[]
   url: string
   config?: { access?: unknown; timeoutSeconds?: unknown }

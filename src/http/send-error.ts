@@ -5,7 +5,7 @@ import { drainBody } from './body/drain.ts'
 import { PROBLEM_TYPE, toProblem } from './problem.ts'
 
 // A refusal for lack of time or room is no failure, and a log line for each would cost more than the refusal.
-export const FAILURES = new Set<ErrorCode>(['INTERNAL', 'UNAVAILABLE'])
+const FAILURES = new Set<ErrorCode>(['INTERNAL', 'UNAVAILABLE'])
 
 /** Answers with an error, and logs it when it is ours. Also for what fails before a route is known. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -19,7 +19,7 @@ import { RefreshTokens } from './tokens/refresh-tokens.ts'
 import { configuredKeys, KeyRing, sharedKeys } from './tokens/signing-keys.ts'
 
 /** The part of the configuration for identity. */
-export interface IdentityConfig {
+interface IdentityConfig {
   JWT_PRIVATE_KEY?: string | undefined
   JWT_ISSUER: string
   JWT_AUDIENCE: string
@@ -52,7 +52,7 @@ export async function openKeyRing(db: Database, { JWT_PRIVATE_KEY }: IdentityCon
 }
 
 /** The parts from outside: the signing keys, the signer, and the counters of wrong passwords (if limited). */
-export interface IdentityParts {
+interface IdentityParts {
   keys: KeyRing
   signer: TokenSigner
   attempts: AttemptWindows | undefined

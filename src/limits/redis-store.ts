@@ -1,7 +1,7 @@
 import { type Count, WindowStore } from './window-store.ts'
 
 /** The needed part of a Redis client. */
-export interface RedisClient {
+interface RedisClient {
   eval(script: string, keys: number, ...parameters: (string | number)[]): Promise<unknown>
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { SAME_SIGNAL_MS } from './shutdown.ts'
 
 /** The options of the primary. */
-export interface Lead {
+interface Lead {
   /** The number of workers. */
   count: number
   /** The longest time for a worker to stop, in milliseconds. */

@@ -29,7 +29,7 @@ export interface Batched {
   remove: (one: One) => Promise<boolean> | false
 }
 
-export type LoadRows = (keys: string[]) => Promise<Map<string, Row[]>>
+type LoadRows = (keys: string[]) => Promise<Map<string, Row[]>>
 
 /** One page, and the cursors to its neighbours. */
 export interface Page {

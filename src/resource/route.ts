@@ -19,7 +19,7 @@ interface AnyRoute {
 }
 
 /** A route that changes nothing. */
-export interface ReadRoute extends AnyRoute {
+interface ReadRoute extends AnyRoute {
   method: 'GET'
   handler: RouteHandlerMethod
 }
@@ -31,7 +31,7 @@ export interface ChangeRoute extends AnyRoute {
 }
 
 /** A route that reads its body itself, as it comes: too long to be kept, or to happen in one transaction; `streamHandler` makes its handler. */
-export interface StreamRoute extends AnyRoute {
+interface StreamRoute extends AnyRoute {
   method: 'POST'
   /** The media types that it takes. */
   streams: string[]

@@ -6,120 +6,120 @@ const forever = 60_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('runs up to the most at once, and the rest in the order of arrival', async (t) => {
-  const gate = new Limiter({ inFlight: 2, waiting: 10, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 2, waiting: 10, waitMs: forever })
   const started: number[] = []
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<void>())
   const runs = ends.map(({ promise }, index) =>
-    gate.run(() => {
+    limiter.run(() => {
       started.push(index)
       return promise.then(() => index)
     })
   )
   await turn()
   t.same(started, [0, 1])
-  t.same(gate.load, { running: 2, waiting: 3 })
+  t.same(limiter.load, { running: 2, waiting: 3 })
   ends[1]?.resolve()
   await turn()
   t.same(started, [0, 1, 2])
   for (const { resolve } of ends) resolve()
   t.same(await Promise.all(runs), [0, 1, 2, 3, 4])
   t.same(started, [0, 1, 2, 3, 4])
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('a place is handed over: a new task does not overtake the waiting ones', async (t) => {
-  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   const order: string[] = []
   const first = Promise.withResolvers<void>()
-  const runs = [gate.run(() => first.promise), gate.run(async () => void order.push('waited'))]
+  const runs = [limiter.run(() => first.promise), limiter.run(async () => void order.push('waited'))]
   first.resolve()
-  runs.push(first.promise.then(() => gate.run(async () => void order.push('newcomer'))))
+  runs.push(first.promise.then(() => limiter.run(async () => void order.push('newcomer'))))
   await Promise.all(runs)
   t.same(order, ['waited', 'newcomer'])
 })
 
 t.test('refuses at once when too many wait', async (t) => {
-  const gate = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
   const first = Promise.withResolvers<void>()
-  const runs = [gate.run(() => first.promise), gate.run(() => first.promise)]
+  const runs = [limiter.run(() => first.promise), limiter.run(() => first.promise)]
   await t.rejects(
-    gate.run(async () => t.fail('was run')),
+    limiter.run(async () => t.fail('was run')),
     { code: 'OVERLOADED', statusCode: 503, headers: { 'retry-after': '1' } }
   )
   first.resolve()
   await Promise.all(runs)
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('the read for the answer to a change goes first and is never refused', async (t) => {
-  const gate = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 1, waiting: 1, waitMs: forever })
   const first = Promise.withResolvers<void>()
   const order: string[] = []
-  const runs = [gate.run(() => first.promise), gate.run(async () => void order.push('waited'))]
-  runs.push(runUncancellable(() => gate.run(async () => void order.push('answered'))))
-  t.same(gate.load, { running: 1, waiting: 2 })
+  const runs = [limiter.run(() => first.promise), limiter.run(async () => void order.push('waited'))]
+  runs.push(runUncancellable(() => limiter.run(async () => void order.push('answered'))))
+  t.same(limiter.load, { running: 1, waiting: 2 })
   first.resolve()
   await Promise.all(runs)
   t.same(order, ['answered', 'waited'])
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('refuses a task that waits too long, and no other', async (t) => {
-  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 5 })
+  const limiter = new Limiter({ inFlight: 1, waiting: 10, waitMs: 5 })
   const first = Promise.withResolvers<string>()
-  const running = gate.run(() => first.promise)
+  const running = limiter.run(() => first.promise)
   await t.rejects(
-    gate.run(async () => t.fail('was run')),
+    limiter.run(async () => t.fail('was run')),
     { code: 'OVERLOADED' }
   )
-  t.same(gate.load, { running: 1, waiting: 0 })
+  t.same(limiter.load, { running: 1, waiting: 0 })
   first.resolve('done')
   t.equal(await running, 'done')
-  t.equal(await gate.run(async () => 'next'), 'next')
+  t.equal(await limiter.run(async () => 'next'), 'next')
 })
 
 t.test('a task that fails, or throws, frees its place', async (t) => {
-  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   await t.rejects(
-    gate.run(() => Promise.reject(new Error('failed'))),
+    limiter.run(() => Promise.reject(new Error('failed'))),
     { message: 'failed' }
   )
   await t.rejects(
-    gate.run(() => {
+    limiter.run(() => {
       throw new Error('threw')
     }),
     { message: 'threw' }
   )
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('a request that leaves while it waits frees its turn, and no other', async (t) => {
-  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 1, waiting: 10, waitMs: forever })
   const first = Promise.withResolvers<string>()
-  const running = gate.run(() => first.promise)
+  const running = limiter.run(() => first.promise)
   const gone = { socket: { destroyed: false }, endsAt: Number.POSITIVE_INFINITY }
   const late = { socket: { destroyed: false }, endsAt: performance.now() + 100 }
-  const refused = [gone, late].map((caller) => runInScope(caller, () => gate.run(async () => t.fail('was run'))))
+  const refused = [gone, late].map((caller) => runInScope(caller, () => limiter.run(async () => t.fail('was run'))))
   const others = [
-    runInScope({ ...gone, socket: { destroyed: false } }, () => gate.run(async () => 'patient')),
-    runInScope(late, () => runDetached(() => gate.run(async () => 'shared')))
+    runInScope({ ...gone, socket: { destroyed: false } }, () => limiter.run(async () => 'patient')),
+    runInScope(late, () => runDetached(() => limiter.run(async () => 'shared')))
   ]
-  t.equal(gate.load.waiting, 4)
+  t.equal(limiter.load.waiting, 4)
   gone.socket.destroyed = true
   for (const one of refused) await t.rejects(one, { code: 'DEADLINE_EXCEEDED', statusCode: 503 })
-  t.equal(gate.load.waiting, 2)
+  t.equal(limiter.load.waiting, 2)
   await t.rejects(
-    runInScope(late, () => gate.run(async () => t.fail('was run'))),
+    runInScope(late, () => limiter.run(async () => t.fail('was run'))),
     { code: 'DEADLINE_EXCEEDED' }
   )
   first.resolve('done')
   t.same(await Promise.all([running, ...others]), ['done', 'patient', 'shared'])
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 /** A limiter of ten places, and a route with statements that keep their places until they are ended. */
 function startShared(waiting: number) {
-  const gate = new Limiter({ inFlight: 10, waiting, waitMs: forever })
+  const limiter = new Limiter({ inFlight: 10, waiting, waitMs: forever })
   const order: string[] = []
   const ends: (() => void)[] = []
   const of = (route: object, socket = { destroyed: false }) => {
@@ -127,44 +127,44 @@ function startShared(waiting: number) {
   }
   const hold = (caller: ReturnType<typeof of>, name = 'slow') =>
     runInScope(caller, () =>
-      gate.run(() => {
+      limiter.run(() => {
         order.push(name)
         return new Promise<void>((resolve) => ends.push(resolve))
       })
     )
-  return { gate, order, ends, of, hold }
+  return { limiter, order, ends, of, hold }
 }
 
 t.test('the slow statements of one route leave places for other routes', async (t) => {
-  const { gate, order, ends, of, hold } = startShared(20)
+  const { limiter, order, ends, of, hold } = startShared(20)
   const [slow, quick] = [{}, {}]
   const runs = Array.from({ length: 8 }, () => hold(of(slow)))
-  t.same(gate.load, { running: 6, waiting: 2 })
+  t.same(limiter.load, { running: 6, waiting: 2 })
   await turn()
-  t.equal(gate.waitedMs(quick), 0)
-  t.ok(gate.waitedMs(slow) > 0)
-  for (const name of ['a', 'b']) await runInScope(of(quick), () => gate.run(async () => void order.push(name)))
+  t.equal(limiter.waitedMs(quick), 0)
+  t.ok(limiter.waitedMs(slow) > 0)
+  for (const name of ['a', 'b']) await runInScope(of(quick), () => limiter.run(async () => void order.push(name)))
   t.same(order, [...Array(6).fill('slow'), 'a', 'b'])
   while (ends.length > 0) {
     ends.shift()?.()
     await turn()
   }
   await Promise.all(runs)
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('the predicted wait of a statement follows from the rate of completion while others wait', async (t) => {
-  const { gate, ends, of, hold } = startShared(20)
+  const { limiter, ends, of, hold } = startShared(20)
   const [slow, quick] = [{}, {}]
   const runs = Array.from({ length: 8 }, () => hold(of(slow)))
-  gate.sample(10)
-  t.equal(gate.predictedMs(slow), 0, 'nothing is known yet')
+  limiter.sample(10)
+  t.equal(limiter.predictedMs(slow), 0, 'nothing is known yet')
   for (const end of ends.splice(0, 2)) end()
   await turn()
   runs.push(hold(of(slow)), hold(of(slow)))
-  gate.sample(10)
-  t.equal(gate.predictedMs(slow), 10, '2 end in 10 ms, and 2 wait')
-  t.equal(gate.predictedMs(quick), 0, 'nothing waits there')
+  limiter.sample(10)
+  t.equal(limiter.predictedMs(slow), 10, '2 end in 10 ms, and 2 wait')
+  t.equal(limiter.predictedMs(quick), 0, 'nothing waits there')
   while (ends.length > 0) {
     ends.shift()?.()
     await turn()
@@ -173,7 +173,7 @@ t.test('the predicted wait of a statement follows from the rate of completion wh
 })
 
 t.test('in a full limiter other routes overtake a route that has its share, and it continues after them', async (t) => {
-  const { gate, order, ends, of, hold } = startShared(20)
+  const { limiter, order, ends, of, hold } = startShared(20)
   const [slow, other] = [{}, {}]
   const runs = [
     ...Array.from({ length: 5 }, () => hold(of(slow))),
@@ -184,7 +184,7 @@ t.test('in a full limiter other routes overtake a route that has its share, and 
     hold(of(other), 'last')
   ]
   await turn()
-  t.same(gate.load, { running: 10, waiting: 3 })
+  t.same(limiter.load, { running: 10, waiting: 3 })
   ends[5]?.()
   ends[6]?.()
   await turn()
@@ -204,43 +204,43 @@ t.test('in a full limiter other routes overtake a route that has its share, and 
     await turn()
   }
   await Promise.all([...runs, early, earlier])
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('a route that has its share does not fill the queue, and a request that leaves it makes room', async (t) => {
-  const { gate, ends, of, hold } = startShared(10)
+  const { limiter, ends, of, hold } = startShared(10)
   const slow = {}
   const gone = { destroyed: false }
   const runs = Array.from({ length: 11 }, () => hold(of(slow)))
   const leaving = hold(of(slow, gone))
-  t.same(gate.load, { running: 6, waiting: 6 })
+  t.same(limiter.load, { running: 6, waiting: 6 })
   await t.rejects(hold(of(slow)), { code: 'OVERLOADED' })
   gone.destroyed = true
   await t.rejects(leaving, { code: 'DEADLINE_EXCEEDED' })
-  t.same(gate.load, { running: 6, waiting: 5 })
+  t.same(limiter.load, { running: 6, waiting: 5 })
   while (ends.length > 0) {
     ends.shift()?.()
     await turn()
   }
   await Promise.all(runs)
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('statements of a route that are held behind a request that leaves still get their turn', async (t) => {
-  const { gate, order, ends, of, hold } = startShared(20)
+  const { limiter, order, ends, of, hold } = startShared(20)
   const [slow, gone] = [{}, { destroyed: false }]
   const runs = [
     ...Array.from({ length: 6 }, () => hold(of(slow))),
     ...Array.from({ length: 4 }, () => hold(of({}))),
-    runUncancellable(() => gate.run(() => new Promise<void>((resolve) => ends.push(resolve))))
+    runUncancellable(() => limiter.run(() => new Promise<void>((resolve) => ends.push(resolve))))
   ]
   const leaving = hold(of(slow, gone), 'gone')
   runs.push(hold(of(slow), 'held'))
   await turn()
-  t.same(gate.load, { running: 10, waiting: 3 })
+  t.same(limiter.load, { running: 10, waiting: 3 })
   ends[0]?.()
   await turn()
-  t.same(gate.load, { running: 10, waiting: 2 })
+  t.same(limiter.load, { running: 10, waiting: 2 })
   gone.destroyed = true
   await t.rejects(leaving, { code: 'DEADLINE_EXCEEDED' })
   while (ends.length > 0) {
@@ -249,7 +249,7 @@ t.test('statements of a route that are held behind a request that leaves still g
   }
   await Promise.all(runs)
   t.same(order.slice(10), ['held'])
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('several requests count for their route when it is the same', async (t) => {

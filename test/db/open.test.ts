@@ -41,7 +41,7 @@ t.test('the embedded database keeps what it was given, and only one may have it 
   t.match(clerk, { name: 'clerk', scopes: ['products:read', 'a "quoted" scope'] })
   t.equal(await zone(second.db), 'UTC')
   await second.ping()
-  t.same(second.gate.load, idle)
+  t.same(second.limiter.load, idle)
   await second.close()
 })
 
@@ -116,7 +116,7 @@ t.test('a server that is given by its URL is used, migrated once', async (t) => 
   // What PostgreSQL remarks on is not printed.
   await opened.db.execute(sql`drop table if exists nothing`)
   t.match(await queryPlan(opened.db, sql`select * from ${products}`), { 'Plan Rows': Number })
-  t.same(opened.gate.load, idle)
+  t.same(opened.limiter.load, idle)
   await opened.close()
   await t.rejects(opened.ping())
 })

@@ -62,7 +62,7 @@ type Transaction = Parameters<Parameters<PGlite['transaction']>[0]>[0]
  * A PGlite client as drizzle uses it, behind the limiter, since its own queue has no bound. It writes only while there
  * is room on the disk.
  */
-export function guardEmbedded(client: PGlite, gate: Limiter, disk: Disk): PGlite {
+export function guardEmbedded(client: PGlite, limiter: Limiter, disk: Disk): PGlite {
   const guarded = <T extends Transaction | PGlite>(target: T): Query =>
     ((text: string, ...rest: []) => {
       if (!text.startsWith('select')) disk.assertRoom()
@@ -72,7 +72,7 @@ export function guardEmbedded(client: PGlite, gate: Limiter, disk: Disk): PGlite
   const transaction: PGlite['transaction'] = (work) =>
     client.transaction((tx) => work(Object.create(tx, { query: { value: guarded(tx) } })))
   return {
-    query: async (...args: Parameters<Query>) => gate.run(() => query(...args)),
-    transaction: (work: Parameters<PGlite['transaction']>[0]) => gate.run(() => transaction(work))
+    query: async (...args: Parameters<Query>) => limiter.run(() => query(...args)),
+    transaction: (work: Parameters<PGlite['transaction']>[0]) => limiter.run(() => transaction(work))
   } as unknown as PGlite
 }

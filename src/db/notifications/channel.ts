@@ -22,7 +22,7 @@ export class Channel {
   #listener: Promise<Listener> | undefined
   #openedAt = -Infinity
   #listeningSince = Infinity
-  #heardUntil = -Infinity
+  #receivedUntil = -Infinity
   #isClosed = false
 
   constructor(listen: Listen, name: string, hearer: Hearer) {
@@ -35,8 +35,8 @@ export class Channel {
    * The time (`performance.now()`) up to which every notification was received. Notifications arrive in the order of
    * their commits, so a received ping proves that everything before it was received too.
    */
-  get heardUntil(): number {
-    return this.#heardUntil
+  get receivedUntil(): number {
+    return this.#receivedUntil
   }
 
   /** Whether there is a listener, also one that stopped receiving. */
@@ -65,14 +65,14 @@ export class Channel {
 
   /** Replaces a listener that did not hear for so long. */
   replaceDeaf(deafMs: number): void {
-    const since = Math.max(this.#openedAt, this.#heardUntil)
+    const since = Math.max(this.#openedAt, this.#receivedUntil)
     // A failure needs no report: the next look tries again.
     if (performance.now() - since > deafMs) this.open().catch(() => {})
   }
 
   /** Stops listening, until it is opened again. What was heard before proves nothing any more. Never rejects. */
   async pause(): Promise<void> {
-    this.#heardUntil = -Infinity
+    this.#receivedUntil = -Infinity
     await this.#end()
   }
 
@@ -99,6 +99,6 @@ export class Channel {
     if (!text.startsWith(this.#own)) return
     const sentAt = Number(text.slice(this.#own.length))
     // One from before says nothing about what was missed between.
-    if (sentAt >= this.#listeningSince) this.#heardUntil = sentAt
+    if (sentAt >= this.#listeningSince) this.#receivedUntil = sentAt
   }
 }

@@ -45,9 +45,9 @@ export class Watch {
   }
 
   /** The time, as `performance.now()` tells it, until which everything was heard that was told. */
-  get heardUntil(): number {
+  get receivedUntil(): number {
     this.need()
-    return this.#channel.heardUntil
+    return this.#channel.receivedUntil
   }
 
   /** Whether it was not needed for a while. */

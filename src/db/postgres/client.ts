@@ -59,7 +59,7 @@ interface GuardTimes {
  */
 export function createResilientClient(
   connect: () => Sql,
-  gate: Limiter,
+  limiter: Limiter,
   { timeoutMs = STATEMENT_TIMEOUT_MS + 500, cancelMs, lookMs, onLost = async () => false }: GuardTimes = {}
 ): GuardedPostgres {
   let pool = connect()
@@ -146,13 +146,13 @@ export function createResilientClient(
   const unsafe = statements(
     // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
     (...args) => pool.unsafe(...args),
-    (start) => gate.run(() => repeated(() => run(start)))
+    (start) => limiter.run(() => repeated(() => run(start)))
   )
-  const begin = (work: Work) => gate.run(() => repeated(() => transact(work)))
+  const begin = (work: Work) => limiter.run(() => repeated(() => transact(work)))
   // postgres.js takes a connection that was cut in a statement for one that still runs it, and waits.
   const end = () => {
     watch.close()
-    return pool.end({ timeout: gate.load.running === 0 ? 0 : 5 })
+    return pool.end({ timeout: limiter.load.running === 0 ? 0 : 5 })
   }
   return { client: { options, unsafe, begin } as unknown as Sql, end }
 }

@@ -9,7 +9,7 @@ import { TOLERATED_LAG_MS } from './replicas.ts'
 const CHANNEL = 'tenon_writers'
 
 /** How long a writer is remembered, in milliseconds. */
-export interface WriterTimes {
+interface WriterTimes {
   /** How long a writer is remembered after its notification. */
   knownMs: number
   /** How long a writer need not be notified again. The rest of `knownMs` is longer than a replica may lag. */
@@ -62,7 +62,7 @@ export class ReadYourWrites {
   mustReadPrimary(id: string): boolean {
     const now = performance.now()
     const { lagMs } = this.#times
-    return this.#heard.has(id) || now - this.#watch.heardUntil > lagMs || now - this.#missedUntil <= lagMs
+    return this.#heard.has(id) || now - this.#watch.receivedUntil > lagMs || now - this.#missedUntil <= lagMs
   }
 
   /** Tells all instances that this caller changed something. Settles when the change may be answered. */

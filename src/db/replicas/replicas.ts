@@ -15,7 +15,7 @@ import { selectRaw } from '../rows.ts'
 export const TOLERATED_LAG_MS = 1000
 
 /** The times of the checks of replicas, in milliseconds. */
-export interface ReplicaTimes {
+interface ReplicaTimes {
   everyMs: number
   toleratedMs: number
   /** Between two log lines about one replica. */
@@ -254,8 +254,8 @@ interface Probe {
 // The probe has its own connection: behind the statements of a busy pool its answer would come too late to prove
 // anything.
 function openProbe(url: string, drizzle: typeof Drizzle): Probe {
-  const gate = new Limiter({ inFlight: 1, ...WAITING })
-  const { client, end } = openPool(new Primary(readDatabaseUrl(url)), 1, gate, TOLERATED_LAG_MS)
+  const limiter = new Limiter({ inFlight: 1, ...WAITING })
+  const { client, end } = openPool(new Primary(readDatabaseUrl(url)), 1, limiter, TOLERATED_LAG_MS)
   const db = drizzle({ client }) as unknown as Database
   return {
     async ask(position) {

@@ -19,7 +19,7 @@ declare module 'fastify' {
 
 type Done = (error: Error | null, body?: unknown) => void
 /** Makes a body of what comes, as Fastify calls it. */
-export type BodyParser = (request: FastifyRequest, payload: Readable, done: Done) => void
+type BodyParser = (request: FastifyRequest, payload: Readable, done: Done) => void
 
 // Parsing that takes longer than a millisecond yields to other requests.
 const SLICED_BYTES = 65_536

@@ -32,7 +32,7 @@ export class OAuthFailure extends Error {
 }
 
 /** The client's claim of its identity, in the form and the headers. */
-export interface ClientClaim {
+interface ClientClaim {
   authorization?: string | undefined
   client_id?: string | undefined
   client_secret?: string | undefined

@@ -21,7 +21,7 @@ interface Limit {
 }
 
 /** The most wrong tries: of a network on one account, of a network on all accounts, of all networks on one account. */
-export interface AttemptLimits {
+interface AttemptLimits {
   pair: Limit
   network: Limit
   account: Limit

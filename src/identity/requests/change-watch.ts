@@ -4,7 +4,7 @@ import { Watch, type WatchTimes } from '#src/db/notifications/watch.ts'
 import { CHANNEL, forgetChanges, readChanges, readWatermark } from './identity-changes.ts'
 
 /** How changes are followed, in milliseconds. */
-export interface ChangeTimes extends WatchTimes {
+interface ChangeTimes extends WatchTimes {
   /** Cached records are not trusted when the last look at the table of changes is older than this. */
   staleMs: number
 }

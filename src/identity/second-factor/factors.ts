@@ -46,7 +46,7 @@ export async function enrol(db: Database, secrets: SecondFactorSecrets, userId: 
 }
 
 /** An enrolment with a right first code. */
-export interface Confirmation {
+interface Confirmation {
   sealed: string
   step: number
 }

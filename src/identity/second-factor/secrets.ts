@@ -9,7 +9,7 @@ const CODE_LETTERS = 16
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
 
 /** The values that the second step of a login needs from the first. */
-export interface Challenge {
+interface Challenge {
   userId: string
   /** The API key of the login's client; null for this API's own client. */
   clientId: string | null

@@ -28,7 +28,7 @@ export interface Origin {
 }
 
 /** A user that gave the right password, and the right code where one is needed. */
-export interface LoginUser {
+interface LoginUser {
   id: string
   passwordHash: string
   hasSecondFactor: boolean
@@ -246,7 +246,7 @@ export async function forgetEnded(db: Database): Promise<void> {
 }
 
 /** The columns of a login that its tokens depend on. */
-export interface SessionRow {
+interface SessionRow {
   id: string
   userId: string
   clientId: string | null

@@ -61,7 +61,7 @@ export function challengeOf({ factorSecrets }: Identity, user: VerifiedUser, cli
 }
 
 /** A login with a right code, which is not used up yet. */
-export interface SecondStep {
+interface SecondStep {
   user: VerifiedUser
   code: RightCode
 }

@@ -12,7 +12,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const OWN_CLIENT = 'tenon'
 
 /** The content of an access token. */
-export interface TokenContents {
+interface TokenContents {
   /** The user, or the client itself (RFC 9068, section 2.2). */
   sub: string
   clientId: string

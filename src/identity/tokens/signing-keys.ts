@@ -6,7 +6,7 @@ import type { Database } from '#src/db/database.ts'
 import { signingKeys } from '../tables/signing-keys.ts'
 
 /** A key pair under its name. */
-export interface SigningKey {
+interface SigningKey {
   kid: string
   privateKey: KeyObject
   publicKey: KeyObject

@@ -21,7 +21,7 @@ export type Side = 'request' | 'response'
 export type Note = (isBreaking: boolean, where: string, what: string) => void
 
 /** Resolves a `$ref` of a document. */
-export type Resolve = (schema: Schema) => Schema
+type Resolve = (schema: Schema) => Schema
 
 interface Pair {
   before: Schema

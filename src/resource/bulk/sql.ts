@@ -11,7 +11,7 @@ export interface Written extends Record<string, unknown> {
   done: string | null
 }
 
-export const inItem = (column: AnyPgColumn): SQL => sql`item.${sql.identifier(column.name)}`
+const inItem = (column: AnyPgColumn): SQL => sql`item.${sql.identifier(column.name)}`
 
 /** Whether a row of `item` points to nothing. */
 export const isBroken = ({ column, target }: ReferenceGuard): SQL => sql`

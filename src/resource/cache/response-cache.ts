@@ -22,7 +22,7 @@ export class ResponseCache {
   readonly #readers = new Map<string, string>()
   readonly #now: () => number
   #losses = 0
-  #heardUntil: () => number = () => -Infinity
+  #receivedUntil: () => number = () => -Infinity
 
   /** @param now the clock, in milliseconds: that of `performance.now()`. */
   constructor(now = () => performance.now(), bounds = BOUNDS) {
@@ -48,9 +48,9 @@ export class ResponseCache {
     }
   }
 
-  /** @param heardUntil the time, by the same clock, until which every write was told. */
-  trustUntil(heardUntil: () => number): void {
-    this.#heardUntil = heardUntil
+  /** @param receivedUntil the time, by the same clock, until which every write was told. */
+  trustUntil(receivedUntil: () => number): void {
+    this.#receivedUntil = receivedUntil
   }
 
   /** The time, to be noted before an answer is read. */
@@ -68,7 +68,7 @@ export class ResponseCache {
     const kept = this.#kept.get(key)
     if (!kept) return undefined
     const ageMs = this.#now() - kept.readAt
-    const isTold = ageMs < UNTOLD_MS || this.#now() - this.#heardUntil() < UNTOLD_MS
+    const isTold = ageMs < UNTOLD_MS || this.#now() - this.#receivedUntil() < UNTOLD_MS
     if (ageMs < ttlMs && isTold && kept.stamp === this.stamp(tables)) return { ...kept, ageMs }
     return undefined
   }

@@ -8,7 +8,7 @@ import type { Cell } from './csv.ts'
 import { MAX_LINE_BYTES } from './lines.ts'
 
 /** One record of a CSV: the line where it ends, from 1, and its cells or what is wrong with it. */
-export type CsvRecord = { line: number; bytes: number } & ({ cells: Cell[] } | { error: ApiError })
+type CsvRecord = { line: number; bytes: number } & ({ cells: Cell[] } | { error: ApiError })
 
 const [QUOTE, NEWLINE, RETURN] = [0x22, 0x0a, 0x0d]
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])

@@ -82,7 +82,7 @@ export function conflictSchemas({ upserts, upsert }: Keys): Record<string, TSche
 }
 
 /** One item: a complete row, or, with a key, also a change of a stored row. */
-export function itemSchema(resource: Resource, { upsert }: Keys): TSchema {
+function itemSchema(resource: Resource, { upsert }: Keys): TSchema {
   const { Create } = resource.variants
   return documentedAs(Type.Unknown(), upsert ? Type.Union([Create, upsertItem(resource, upsert)]) : Create)
 }

@@ -15,7 +15,7 @@ const WRITES = { most: 64, inFlight: 2 }
 const MAX_CHANGES = 100
 
 /** Makes the batched reads and writes of a resource. */
-export function batchedOf(context: ResourceContext): Batched {
+function batchedOf(context: ResourceContext): Batched {
   const creates = new Map<string, BatchedWrites<Columns, Stored>>()
   const includes = new Map<string, BatchedReads<Row[]>>()
   // The shapes of changes are as many as choices of fields: they have a limit of their own, so that reads lose no

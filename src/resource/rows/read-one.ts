@@ -23,7 +23,7 @@ export async function readRow(context: ResourceContext, id: string, ownerId: str
   return row
 }
 
-export function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
+function findStored(context: ResourceContext, id: string): Promise<Stored | undefined> {
   return context.batched ? context.batched.rows.get(id) : readStored(context, [id]).then((found) => found.get(id))
 }
 

@@ -11,7 +11,7 @@ export type JsonType = 'string' | 'integer' | 'number' | 'boolean' | 'array' | '
 export const EQUALITY: Operator[] = ['eq', 'ne', 'in', 'nin']
 
 /** The operators of types with an order. */
-export const COMPARISON: Operator[] = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin']
+const COMPARISON: Operator[] = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin']
 
 /**
  * What a type of column means to callers: on the wire, in a filter, an order, a cursor and a CSV file. No type names itself

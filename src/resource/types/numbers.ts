@@ -13,7 +13,7 @@ const LIMITS = new Map([
 ])
 
 /** A number, or its text where a double cannot hold it. */
-export function exactInteger(value: unknown): number | string {
+function exactInteger(value: unknown): number | string {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : String(value)
 }

@@ -8,7 +8,7 @@ import { emptyScan, type Scan, scanValue } from './scan.ts'
 const MAX_DEPTH = 64
 
 /** The most values of a body without a known schema. */
-export const DEFAULT_MAX_VALUES = 10_000
+const DEFAULT_MAX_VALUES = 10_000
 
 /**
  * Parses a JSON body strictly. One pass over the bytes comes first: it counts the values, which bounds the cost of

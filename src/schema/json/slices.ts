@@ -8,7 +8,7 @@ import { emptyScan, scanValue } from './scan.ts'
 const LEVELS = 2
 
 /** The largest value in a body that is read in slices: the limit of a single create's body. */
-export const MAX_SLICE_BYTES = 1_048_576
+const MAX_SLICE_BYTES = 1_048_576
 
 /** Gives a promise to wait for when other requests have waited long enough. */
 export type Pause = () => Promise<void> | undefined

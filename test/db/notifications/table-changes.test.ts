@@ -33,7 +33,7 @@ t.test('every write of a told table is heard, and no other', async (t) => {
     t.same(heard.splice(0), ['categories'])
   }
   await db.execute(sql`delete from items`)
-  while (watch.heardUntil < before) await turn()
+  while (watch.receivedUntil < before) await turn()
   await watch.close()
 })
 
@@ -52,16 +52,16 @@ t.test(
     const heard: (string | undefined)[] = []
     const watch = new TableWatch(db, listenBadly, (table) => void heard.push(table), { pingMs: 1, deafMs: 50 })
     await watch.start()
-    t.equal(watch.heardUntil, -Infinity)
-    while (watch.heardUntil === -Infinity) await turn()
+    t.equal(watch.receivedUntil, -Infinity)
+    while (watch.receivedUntil === -Infinity) await turn()
     t.ok(heard.splice(0).includes(undefined))
     begin()
     t.same(heard.splice(0), [undefined], 'the connection was cut and is back')
     isDeaf = true
-    const [until, count] = [watch.heardUntil, listens]
+    const [until, count] = [watch.receivedUntil, listens]
     while (listens === count) await turn()
     isDeaf = false
-    while (watch.heardUntil === until) await turn()
+    while (watch.receivedUntil === until) await turn()
     t.ok(heard.includes(undefined))
     await watch.close()
   }
@@ -81,11 +81,11 @@ t.test('what was heard before a sleep proves nothing, and after it anything may 
   }
   const watch = new TableWatch(db, listenOnce, (table) => void heard.push(table), times)
   await watch.start()
-  while (watch.heardUntil === -Infinity) await turn()
+  while (watch.receivedUntil === -Infinity) await turn()
   while (!watch.isAsleep) await turn()
   heard.length = 0
-  t.equal(watch.heardUntil, -Infinity)
-  while (watch.heardUntil === -Infinity) await turn()
+  t.equal(watch.receivedUntil, -Infinity)
+  while (watch.receivedUntil === -Infinity) await turn()
   t.same(heard, [undefined])
   await watch.close().catch(() => {})
 })
@@ -103,6 +103,6 @@ t.test('a ping that cannot be sent is tried again', async () => {
   }) as Database
   const watch = new TableWatch(broken, listen, () => {}, { pingMs: 1, deafMs: 60_000 })
   await watch.start()
-  while (watch.heardUntil === -Infinity) await turn()
+  while (watch.receivedUntil === -Infinity) await turn()
   await watch.close()
 })

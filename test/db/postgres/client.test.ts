@@ -19,25 +19,25 @@ const LET_IN = Buffer.from('R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\
 
 /** Opens a database that gives its server this long to answer. */
 function connectTo(t: Test, url: string, timeoutMs: number, cancelMs?: number, lookMs?: number) {
-  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
+  const limiter = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
   const { client, end } = createResilientClient(
     () => postgres(url, { max: 1, fetch_types: false, backoff: () => 0.01 }),
-    gate,
+    limiter,
     { timeoutMs, ...(cancelMs && { cancelMs }), ...(lookMs && { lookMs }) }
   )
   t.teardown(end)
-  return { db: drizzle({ client }), gate, end }
+  return { db: drizzle({ client }), limiter, end }
 }
 
 const wire = await startWire(t)
 
 async function startNumbers(t: Test, timeoutMs: number, cancelMs?: number, lookMs?: number) {
   await wire.speak()
-  const { db, gate, end } = connectTo(t, wire.url, timeoutMs, cancelMs, lookMs)
+  const { db, limiter, end } = connectTo(t, wire.url, timeoutMs, cancelMs, lookMs)
   await db.execute(sql`drop table if exists numbers`)
   await db.execute(sql`create table numbers (n integer primary key)`)
   const all = async () => (await db.select().from(numbers).orderBy(numbers.n)).map(({ n }) => n)
-  return { db, gate, end, all }
+  return { db, limiter, end, all }
 }
 
 /** What the caller of a statement is answered. */
@@ -48,7 +48,7 @@ const answerOf = (statement: PromiseLike<unknown>) =>
   )
 
 t.test('statements and transactions do what they do without a guard', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 60_000)
+  const { db, limiter, all } = await startNumbers(t, 60_000)
   await db.insert(numbers).values({ n: 1 })
   t.same(await db.insert(numbers).values({ n: 2 }).returning(), [{ n: 2 }])
   const made = await db.transaction(async (tx) => {
@@ -65,11 +65,11 @@ t.test('statements and transactions do what they do without a guard', async (t) 
   })
   t.equal(made, 4)
   t.same(await all(), [1, 2, 3, 4])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('a transaction that fails keeps nothing and says why', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 60_000)
+  const { db, limiter, all } = await startNumbers(t, 60_000)
   const failing = db.transaction(async (tx) => {
     await tx.insert(numbers).values({ n: 1 })
     await tx.insert(numbers).values({ n: 1 })
@@ -81,16 +81,16 @@ t.test('a transaction that fails keeps nothing and says why', async (t) => {
   })
   await t.rejects(refused, { name: 'RangeError', message: 'ours' })
   t.same(await all(), [])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 for (const place of ['insert', 'begin', 'commit']) {
   t.test(`a server that falls silent at ${place} is a 503, and the next caller has a new connection`, async (t) => {
-    const { db, gate, all } = await startNumbers(t, 300)
+    const { db, limiter, all } = await startNumbers(t, 300)
     wire.silenceAt(place)
     const change = db.transaction((tx) => tx.insert(numbers).values({ n: 1 }))
     t.match(await answerOf(change), unavailable)
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
     await wire.speak()
     t.same(await all(), [])
     await db.insert(numbers).values({ n: 2 })
@@ -108,34 +108,34 @@ t.test('ending waits for the statements that run, and lets no more in', async (t
 })
 
 t.test('a statement without an answer is a 503, and so is every statement that waits behind it', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 300)
+  const { db, limiter, all } = await startNumbers(t, 300)
   wire.silence()
   const answers = [all(), all(), db.execute(sql`select 1`)].map(answerOf)
   await new Promise((resolve) => setImmediate(resolve))
-  t.same(gate.load, { running: 1, waiting: 2 })
+  t.same(limiter.load, { running: 1, waiting: 2 })
   for (const answer of await Promise.all(answers)) t.match(answer, unavailable)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
   await wire.speak()
   t.same(await all(), [])
 })
 
 t.test('a link on which answers trickle in is a 503 until they come whole again', async (t) => {
-  const { db, gate } = await startNumbers(t, 60_000, undefined, 2)
+  const { db, limiter } = await startNumbers(t, 60_000, undefined, 2)
   const long = async () => (await db.execute(sql`select repeat('x', 5000)`)).length
   t.equal(await long(), 1)
   wire.trickle()
   t.match(await answerOf(long()), unavailable)
   t.match(await answerOf(db.execute(sql`select 1`)), unavailable, 'short ones are not tried either')
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
   await wire.speak()
   t.equal(await until(long), 1)
 })
 
 t.test('a server that closes every connection as it starts is a 503', async (t) => {
   const { url } = await startServer(t, (socket) => socket.destroy())
-  const { db, gate } = connectTo(t, url, 300)
+  const { db, limiter } = connectTo(t, url, 300)
   t.match(await answerOf(db.execute(sql`select 1`)), unavailable)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 /** Does something again until it is done. */
@@ -150,11 +150,11 @@ async function until<T>(work: () => Promise<T>): Promise<T> {
 }
 
 t.test('a silence is noticed long before the deadline of a statement, and so is its end', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 60_000, undefined, 20)
+  const { db, limiter, all } = await startNumbers(t, 60_000, undefined, 20)
   wire.silence()
   t.match(await answerOf(all()), unavailable)
   t.match(await answerOf(db.transaction((tx) => tx.insert(numbers).values({ n: 1 }))), unavailable)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
   await wire.speak()
   t.same(await until(all), [])
   for (const place of ['insert', 'commit']) {
@@ -163,42 +163,42 @@ t.test('a silence is noticed long before the deadline of a statement, and so is 
     await wire.speak()
     t.same(await until(all), [])
   }
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('that no connection comes to be is noticed as a silence is', async (t) => {
   const { url } = await startServer(t, (socket) => socket.destroy())
-  const { db, gate } = connectTo(t, url, 60_000, undefined, 20)
+  const { db, limiter } = connectTo(t, url, 60_000, undefined, 20)
   t.match(await answerOf(db.execute(sql`select 1`)), unavailable)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('a server that refuses connections is a 503 at once', async (t) => {
   const { url, stop } = await startServer(t, () => {})
   await stop()
-  const { db, gate } = connectTo(t, url, 60_000)
+  const { db, limiter } = connectTo(t, url, 60_000)
   t.match(await answerOf(db.execute(sql`select 1`)), unavailable)
   t.match(await answerOf(db.transaction((tx) => tx.execute(sql`select 1`))), unavailable)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('a server that never starts a connection is a 503, and the next caller has a new pool', async (t) => {
   const { url } = await startServer(t, () => {})
-  const gate = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
+  const limiter = new Limiter({ inFlight: 1, waiting: 10, waitMs: 60_000 })
   let pools = 0
   const connect = () => {
     pools += 1
     return postgres(url, { max: 1, fetch_types: false, connect_timeout: 0.1 })
   }
-  const { client, end } = createResilientClient(connect, gate)
+  const { client, end } = createResilientClient(connect, limiter)
   t.teardown(end)
   t.match(await answerOf(drizzle({ client }).execute(sql`select 1`)), unavailable)
   t.equal(pools, 2)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('a connection cut in a statement is a 503, and the next caller has a new one', async (t) => {
-  const { gate, all } = await startNumbers(t, 60_000)
+  const { limiter, all } = await startNumbers(t, 60_000)
   wire.silenceAt('numbers')
   const statement = answerOf(all())
   await wire.hasFallenSilent()
@@ -206,11 +206,11 @@ t.test('a connection cut in a statement is a 503, and the next caller has a new 
   t.match(await statement, unavailable)
   await wire.speak()
   t.same(await all(), [])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('an answer that was cut after its first row leaves nothing in the next one', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 60_000)
+  const { db, limiter, all } = await startNumbers(t, 60_000)
   await db.insert(numbers).values([{ n: 1 }, { n: 2 }])
   const select = async () => [...(await db.execute(sql`select n from numbers order by n`))]
   t.same(await all(), [1, 2])
@@ -221,11 +221,11 @@ t.test('an answer that was cut after its first row leaves nothing in the next on
   wire.cutAnswerAt('C\0\0\0')
   t.match(await answerOf(select()), unavailable)
   t.same(await select(), [{ n: 1 }, { n: 2 }])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('an error that was cut is not that of the next statement or transaction', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 60_000)
+  const { db, limiter, all } = await startNumbers(t, 60_000)
   await db.insert(numbers).values({ n: 1 })
   const next = [async () => await db.execute(sql`select 1`), () => db.transaction((tx) => tx.execute(sql`select 1`))]
   for (const one of next) {
@@ -236,13 +236,13 @@ t.test('an error that was cut is not that of the next statement or transaction',
     t.equal(await answerOf(one()), 'an answer')
   }
   t.same(await all(), [1])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 for (const isNested of [false, true]) {
   const where = isNested ? 'a transaction inside a transaction' : 'a transaction'
   t.test(`a connection cut in ${where} is a 503, whatever is tried in it then`, async (t) => {
-    const { db, gate, all } = await startNumbers(t, 2500)
+    const { db, limiter, all } = await startNumbers(t, 2500)
     const change = db.transaction(async (tx) => {
       const work = async (inner: typeof tx) => {
         await inner.insert(numbers).values({ n: 1 })
@@ -259,12 +259,12 @@ for (const isNested of [false, true]) {
     t.match(await answerOf(change), unavailable)
     await wire.speak()
     t.same(await all(), [])
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 }
 
 t.test('a connection cut between two statements of a transaction is a 503', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 2500)
+  const { db, limiter, all } = await startNumbers(t, 2500)
   const change = db.transaction(async (tx) => {
     await tx.insert(numbers).values({ n: 1 })
     wire.silence()
@@ -274,7 +274,7 @@ t.test('a connection cut between two statements of a transaction is a 503', asyn
   t.match(await answerOf(change), unavailable)
   await wire.speak()
   t.same(await all(), [])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 /** A caller that disconnects when told to. */
@@ -287,23 +287,23 @@ function someone() {
 }
 
 t.test('a statement is cancelled in the server when its caller leaves, and its place is free', async (t) => {
-  const { gate, all } = await startNumbers(t, 60_000)
+  const { limiter, all } = await startNumbers(t, 60_000)
   wire.silenceAt('numbers')
   const caller = someone()
   const statement = answerOf(runInScope(caller, () => all()))
   await wire.hasFallenSilent()
   caller.leave()
   t.match(await statement, { code: 'DEADLINE_EXCEEDED', statusCode: 503, headers: { 'retry-after': '1' } })
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
   await wire.speak()
 })
 
 t.test('a statement is cancelled when the server does not end it by itself', async (t) => {
-  const { gate, all } = await startNumbers(t, 60_000, 1000)
+  const { limiter, all } = await startNumbers(t, 60_000, 1000)
   t.same(await runInScope(someone(), all), [])
   wire.silenceAt('numbers')
   t.match(await answerOf(all()), unavailable)
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
   await wire.speak()
 })
 
@@ -316,7 +316,7 @@ t.test('a statement that was done when its caller left says so, and what fails s
 })
 
 t.test('a transaction is rolled back when its caller leaves', async (t) => {
-  const { db, gate, all } = await startNumbers(t, 60_000)
+  const { db, limiter, all } = await startNumbers(t, 60_000)
   const caller = someone()
   const change = runInScope(caller, () =>
     db.transaction(async (tx) => {
@@ -327,7 +327,7 @@ t.test('a transaction is rolled back when its caller leaves', async (t) => {
   )
   t.match(await answerOf(change), { code: 'DEADLINE_EXCEEDED' })
   t.same(await all(), [])
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 t.test('a statement that waits for its connection to open is cancelled when it is open', async (t) => {
@@ -345,11 +345,11 @@ t.test('a statement that waits for its connection to open is cancelled when it i
       watchScope(caller, () => socket.write(LET_IN))
     })
   })
-  const { db, gate } = connectTo(t, url, 60_000)
+  const { db, limiter } = connectTo(t, url, 60_000)
   t.match(await answerOf(runInScope(caller, async () => await db.execute(sql`select 1`))), {
     code: 'DEADLINE_EXCEEDED'
   })
-  t.same(gate.load, idle)
+  t.same(limiter.load, idle)
 })
 
 /** A statement that meets another transaction so many times. The count is a sequence, which no rollback takes back. */
@@ -368,7 +368,7 @@ async function startConflicts(t: Test) {
 
 for (const code of ['40001', '40P01']) {
   t.test(`${code} is tried again, statements and whole transactions, three times at most`, async (t) => {
-    const { db, gate, all } = await startConflicts(t)
+    const { db, limiter, all } = await startConflicts(t)
     const again = () => db.execute(sql`alter sequence meetings restart`)
     t.match(await runInScope(someone(), async () => await db.execute(sql`select meet(3, ${code})`)), [{ meet: 4 }])
     await again()
@@ -380,7 +380,7 @@ for (const code of ['40001', '40P01']) {
     await again()
     t.match(await answerOf(db.execute(sql`select meet(9, ${code})`)), unavailable)
     t.match(await db.execute(sql`select nextval('meetings')::int as met`), [{ met: 5 }])
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 }
 

@@ -49,7 +49,7 @@ t.test(
   'of 300 statements and transactions at once each is answered or refused, and no place stays taken',
   async (t) => {
     const { DATABASE_URL: url, DATA_DIR: dataDir } = await createDatabase(t)
-    const { db, gate, close } = await openDatabase({ url, dataDir, poolMax })
+    const { db, limiter, close } = await openDatabase({ url, dataDir, poolMax })
     t.teardown(close)
     const changes = Array.from({ length: 100 }, (_, index) =>
       answerOf(db.transaction((tx) => tx.insert(categories).values({ name: `c${index}` })))
@@ -60,7 +60,7 @@ t.test(
     for (const refused of [...changed, ...read].filter((answer) => answer !== 'an answer')) {
       t.match(refused, { code: 'OVERLOADED' })
     }
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
     t.equal(await db.$count(categories), changed.filter((answer) => answer === 'an answer').length)
   }
 )
@@ -75,16 +75,16 @@ if (serverUrl) {
   })
 
   t.test('a full pool refuses what waits too long with OVERLOADED, and goes on afterwards', async (t) => {
-    const { db, gate, admin, url } = await open(t)
+    const { db, limiter, admin, url } = await open(t)
     const release = await lockCategories(t, url)
     const held = Array.from({ length: poolMax }, () => db.$count(categories).then(Number))
     await haveBlocked(admin, poolMax)
     t.match(await answerOf(db.$count(roles)), { code: 'OVERLOADED', statusCode: 503 })
-    t.same(gate.load, { running: poolMax, waiting: 0 })
+    t.same(limiter.load, { running: poolMax, waiting: 0 })
     await release()
     t.same(await Promise.all(held), Array(poolMax).fill(0))
     t.equal(await db.$count(roles), 2)
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 
   t.test('a statement that takes longer than a second goes on, and a long answer comes whole', async (t) => {
@@ -99,7 +99,7 @@ if (serverUrl) {
   })
 
   t.test('connections that the server ends in the middle are 503s, and nothing of them is kept', async (t) => {
-    const { db, gate, admin, ours, url } = await open(t)
+    const { db, limiter, admin, ours, url } = await open(t)
     const release = await lockCategories(t, url)
     const work = [
       db.$count(categories),
@@ -113,11 +113,11 @@ if (serverUrl) {
     for (const answer of await Promise.all(work)) t.match(answer, unavailable)
     await release()
     t.equal(await db.$count(roles), 2)
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 
   t.test('a transaction is a 503 when its connection is ended between two statements', async (t) => {
-    const { db, gate, admin, ours } = await open(t)
+    const { db, limiter, admin, ours } = await open(t)
     const change = db.transaction(async (tx) => {
       await tx.insert(roles).values({ name: 'half', scopes: [] })
       await admin`select pg_terminate_backend(pid, 5000) from ${ours}`
@@ -125,11 +125,11 @@ if (serverUrl) {
     })
     t.match(await answerOf(change), unavailable)
     t.equal(await db.$count(roles), 2)
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 
   t.test('a database that takes no connections is a 503, and the first statement after it is answered', async (t) => {
-    const { db, gate, admin, ours } = await open(t)
+    const { db, limiter, admin, ours } = await open(t)
     const [{ name }] = (await admin`select current_database() as name`) as unknown as [{ name: string }]
     const server = postgres(serverUrl as string, { max: 1 })
     t.teardown(() => server.end())
@@ -140,11 +140,11 @@ if (serverUrl) {
     for (const answer of answers) t.match(answer, unavailable)
     await server`alter database ${server(name)} allow_connections true`
     t.equal(await db.$count(roles), 2)
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 
   t.test('two transactions that lock each other out are both done, one of them twice', async (t) => {
-    const { db, gate } = await open(t)
+    const { db, limiter } = await open(t)
     await db.insert(categories).values([{ name: 'a' }, { name: 'b' }])
     const isLocked = { a: Promise.withResolvers<void>(), b: Promise.withResolvers<void>() }
     let begun = 0
@@ -165,7 +165,7 @@ if (serverUrl) {
     const rows = await db.select({ description: categories.description }).from(categories)
     for (const { description } of rows) t.same([...(description as string)].sort(), ['a', 'b'])
     t.ok(begun >= 3, 'the server found a deadlock')
-    t.same(gate.load, idle)
+    t.same(limiter.load, idle)
   })
 
   t.test('three that migrate an empty database at once: one does it, and all find it done', async (t) => {

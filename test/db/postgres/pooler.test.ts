@@ -59,7 +59,7 @@ t.test('through PgBouncer three migrate at once, and many statements share few c
 
 t.test('through PgBouncer a statement is cancelled when its caller leaves', { skip }, async (t) => {
   const { DATABASE_URL, DATA_DIR } = await createDatabase(t)
-  const { db, gate, close } = await openDatabase({
+  const { db, limiter, close } = await openDatabase({
     url: await startPooler(t, DATABASE_URL as string, 2),
     dataDir: DATA_DIR,
     poolMax: 2
@@ -80,7 +80,7 @@ t.test('through PgBouncer a statement is cancelled when its caller leaves', { sk
   socket.destroyed = true
   await t.rejects(sleeping, { cause: { code: 'DEADLINE_EXCEEDED' } })
   t.notOk(await isAsleep())
-  t.same(gate.load, { running: 0, waiting: 0 })
+  t.same(limiter.load, { running: 0, waiting: 0 })
 })
 
 t.test('through PgBouncer the whole application works, and a change is told by looking', { skip }, async (t) => {

@@ -65,12 +65,12 @@ t.test('while notifications are not proven to arrive, an answer is cached for le
   t.ok(has('a'))
   now += 1
   t.notOk(has('a'))
-  let heardUntil = now
-  kept.trustUntil(() => heardUntil)
+  let receivedUntil = now
+  kept.trustUntil(() => receivedUntil)
   t.ok(has('a'), 'it was not written until just now')
   now += 800
   t.notOk(has('a'), 'and nobody can say so any more')
-  heardUntil = now
+  receivedUntil = now
   t.ok(has('a'))
 })
 

@@ -18,7 +18,7 @@ export interface KeyVocabulary {
 }
 
 /** The fields of a key that define its rights. */
-export interface KeyPowers {
+interface KeyPowers {
   scopes: string[]
   expiresAt: string | null
   allowedCidrs: string[] | null

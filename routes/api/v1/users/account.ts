@@ -107,8 +107,8 @@ function forAccount(
 ): Promise<{ status: number; headers: Record<string, string> }> {
   return db.transaction(async (tx) => {
     const item = { id: id.toLowerCase(), body: {} }
-    const judge = await guardUsers({ db: tx, principal: principal as Principal, items: [item] })
-    judge(item)
+    const check = await guardUsers({ db: tx, principal: principal as Principal, items: [item] })
+    check(item)
     if (!(await act(tx))) throw new ApiError('NOT_FOUND')
     return { status: 204, headers: {} }
   })

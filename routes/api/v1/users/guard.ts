@@ -45,7 +45,7 @@ export async function guardUsers(call: GuardCall): Promise<(item: Touched) => vo
   const isStaying = and(eq(users.role, ADMIN), eq(users.active, true), notInArray(users.id, gone))
   const refused = new Set(leaving.length > 0 && (await db.$count(users, isStaying)) === 0 ? leaving : [])
   const emailOf = new Map<string | undefined, string>(touched.map(({ id, email }) => [id, email]))
-  return function judge(item) {
+  return function check(item) {
     const { password, email = emailOf.get(item.id) } = (item.body ?? {}) as Sent
     if (password !== undefined && email !== undefined) assertNotEmail(password, '/password', email)
     // A role that does not exist is refused as a broken reference.

@@ -90,8 +90,8 @@ export default (async (app) => {
           /* c8 ignore next -- the password was changed since the line above */
           if (!(await lockProved(tx, { userId, sessionId }, proof))) throw notYourPassword()
           const item = { id: userId }
-          const judge = await guardUsers({ db: tx, principal, items: [item] })
-          judge(item)
+          const check = await guardUsers({ db: tx, principal, items: [item] })
+          check(item)
           await releaseOwnedRows(tx, userId, resources())
           await deleteUser(tx, userId)
           return { status: 204, headers: {} }
