@@ -1,6 +1,5 @@
 import { createServer, type RequestListener } from 'node:http'
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
-import Provider from 'oidc-provider'
 import t, { type Test } from 'tap'
 import { scopesOf } from '#src/identity/external/issuer.ts'
 import { IssuerKeys } from '#src/identity/external/jwks.ts'
@@ -250,56 +249,6 @@ t.test('tokens in the shapes of the usual issuers', async (t) => {
     for (const resource of ['orders', 'items']) statuses.push((await send('GET', `/api/v1/${resource}`, { as })).status)
     t.same(statuses, [orders, items], name)
   }
-})
-
-t.test('tokens of a real provider: discovery, resource indicators, RFC 9068', async (t) => {
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
-  const signing = { ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: 'provider' }
-  const answer: RequestListener = (request, response) => void provider.callback()(request, response)
-  const { origin } = await startIssuer(t, () => answer)
-  const secret = 'secret-of-a-test'
-  const resource = {
-    scope: 'items:read items:write',
-    audience: 'tenon',
-    accessTokenFormat: 'jwt' as const,
-    jwt: { sign: { alg: 'ES256' as const } }
-  }
-  const provider = new Provider(origin, {
-    clients: [
-      {
-        client_id: 'worker',
-        client_secret: secret,
-        grant_types: ['client_credentials'],
-        redirect_uris: [],
-        response_types: [],
-        id_token_signed_response_alg: 'ES256'
-      }
-    ],
-    jwks: { keys: [signing] },
-    features: {
-      devInteractions: { enabled: false },
-      clientCredentials: { enabled: true },
-      resourceIndicators: { enabled: true, getResourceServerInfo: async () => resource }
-    }
-  })
-  const { send } = await startApp(t, { TRUSTED_ISSUERS: origin })
-  const issue = async (scope: string) => {
-    const basic = Buffer.from(`worker:${secret}`).toString('base64')
-    const response = await fetch(`${origin}/token`, {
-      method: 'POST',
-      headers: { authorization: `Basic ${basic}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', resource: 'https://api.example', scope })
-    })
-    return ((await response.json()) as { access_token: string }).access_token
-  }
-  const reader = await issue('items:read')
-  const header = JSON.parse(Buffer.from(reader.split('.')[0] as string, 'base64url').toString())
-  t.match(header, { typ: 'at+jwt', alg: 'ES256' })
-  t.equal((await send('GET', '/api/v1/items', { as: reader })).status, 200)
-  t.equal((await send('POST', '/api/v1/items', { as: reader, body: { title: 'x' } })).status, 403)
-  const writer = await issue('items:read items:write')
-  t.equal((await send('POST', '/api/v1/items', { as: writer, body: { title: 'x' } })).status, 201)
-  t.equal((await send('GET', '/api/v1/orders', { as: writer })).status, 403)
 })
 
 t.test('an issuer that is down delays only the first request', async (t) => {

@@ -12,7 +12,7 @@ const SUITES = {
   resource: ['test/resource/**/*.test.ts']
 }
 // These have commands of their own.
-const APART = ['test/{long,measure,suite}/**']
+const APART = ['test/{clients,long,measure,suite}/**']
 const FILE_TIMEOUT_MS = 300_000
 
 const root = join(import.meta.dirname, '../..')
