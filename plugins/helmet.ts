@@ -9,7 +9,7 @@ declare module 'fastify' {
   }
 }
 
-const POLICY = "default-src 'none'; frame-ancestors 'none'"
+const POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 /**
  * Sends the security headers. Helmet makes them once, at the start: it would make the same ones for every request, at

@@ -9,6 +9,7 @@ import { buildApp } from '#src/app.ts'
 import { startApp, testConfig } from '#test/support/app.ts'
 import { createDatabase } from '#test/support/database.ts'
 import { sampleOf } from '#test/support/samples.ts'
+import { noteStatements } from '#test/support/statements.ts'
 
 const run = promisify(execFile)
 const { app, send, someone } = await startApp(t)
@@ -282,7 +283,16 @@ t.test('every answer names its request, reports its time, and carries the securi
     const { headers } = await send('GET', url)
     t.match(
       headers,
-      { 'x-request-id': /^req-/, 'server-timing': /\btotal;dur=\d/, 'x-content-type-options': 'nosniff' },
+      {
+        'x-request-id': /^req-/,
+        'server-timing': /\btotal;dur=\d/,
+        'content-type': /^application\/(json; charset=utf-8|problem\+json)$/,
+        'x-content-type-options': 'nosniff',
+        'strict-transport-security': 'max-age=31536000; includeSubDomains',
+        'referrer-policy': 'no-referrer',
+        // `base-uri` and `form-action` do not follow `default-src`.
+        'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+      },
       url
     )
   }
@@ -303,6 +313,25 @@ t.test('Server-Timing lists the parts that a request reached', async (t) => {
   t.equal(await parts('/api/v1/items?limit=x', admin.token), 'auth, total', 'it was refused before its statement')
   t.equal(await parts('/livez'), 'auth, parse, total')
   t.equal(await parts('/api/v1/items'), 'auth, total', 'it was refused without a credential')
+})
+
+t.test('a safe method changes nothing', async (t) => {
+  const other = await startApp(t)
+  const noted = noteStatements(other.app)
+  const root = await other.someone('admin')
+  const reads = other.app.routeTable.filter(({ method, url }) => method === 'GET' && url !== '*')
+  t.ok(reads.length > 20)
+  const statements = await noted.of(async () => {
+    for (const { url } of reads)
+      await other.app.inject({ url: url.replace(/:\w+/g, root.id), headers: { authorization: `Bearer ${root.token}` } })
+  })
+  t.ok(statements.length > 10)
+  t.same(
+    statements.filter(
+      (text) => /\b(insert into|update|delete from)\b/i.test(text) && !/\bfor (no key )?update\b/i.test(text)
+    ),
+    []
+  )
 })
 
 t.test('HEAD mirrors GET', async (t) => {
