@@ -26,24 +26,38 @@ export type Verb =
   | 'bulkRemove'
   | 'removeWhere'
 
+/** The name of a column of a table, as its property: `ownerId`. A table of any columns has any name. */
+// A conditional type, so that the compiler's errors list the names.
+export type ColumnName<T extends PgTable> = T extends PgTable ? string & keyof T['$inferSelect'] : never
+
 /** Rows of another table that an answer can carry, loaded with one statement for a whole page. */
-export interface Include {
-  table: PgTable
+export type Include<Here extends PgTable = PgTable, There extends PgTable = PgTable> = IncludedRows<There> &
+  // The usual form comes last: it is the one that the compiler's errors are about.
+  (
+    | {
+        /** The column of the table between that refers to this row. */
+        by: string
+        many: true
+        /** The table between two that have many of each other, and its column that refers to the included rows. */
+        through: { table: PgTable; to: string }
+      }
+    | {
+        /** The column with the reference: of this table, to one row there; with `many`, of that table, to this row. */
+        by: ColumnName<Here> | ColumnName<There>
+        many?: true
+        through?: undefined
+      }
+  )
+
+export interface IncludedRows<There extends PgTable = PgTable> {
+  table: There
   schema: TObject
-  /**
-   * The column with the reference: of this table, to one row there; with `many`, of that table, or of the table
-   * between, to this row.
-   */
-  by: string
-  many?: true
-  /** The table between two that have many of each other, and its column that points to the rows that are included. */
-  through?: { table: PgTable; to: string }
   /** The column that `many` rows are sorted by. */
-  sort?: string
+  sort?: ColumnName<There>
   /** The access that the include needs, when read access to the resource is not enough. */
   access?: Access
   /** The column with the owner of an included row: other users do not get the row, as in the list of its resource. */
-  owner?: string
+  owner?: ColumnName<There>
   /** The includes of the included rows, at most three levels deep: `include=lines.product`. */
   include?: Record<string, Include>
 }
@@ -105,25 +119,33 @@ export interface Rule {
 /** The value of a read-only field that no column holds: SQL over the columns of the table, or made from the row. */
 export type Computed = SQL | ((row: never) => unknown)
 
-/** A resource, as data. Everything else follows from it. */
-export interface Declaration<S extends TObject = TObject> {
+/**
+ * A resource, as data. Everything else follows from it. The compiler checks the names of fields, columns and operations
+ * by its schema, its table, the tables of its includes and the names of its actions.
+ */
+export interface Declaration<
+  S extends TObject = TObject,
+  T extends ResourceTable = ResourceTable,
+  I extends Record<string, PgTable> = Record<string, PgTable>,
+  A extends string = string
+> {
   /** The wire: what callers read and write. Its `$id` names the resource in the OpenAPI document. */
   schema: S
-  table: ResourceTable
+  table: T
   /** The access needed to read (list and read), to write (create, update, replace) and to delete. */
   access: { read: Access; write: Access; delete: Access }
   /**
    * The fields that a list can be filtered by (each typed by its own schema), sorted by, and searched in with `q`. `id`
    * and `updatedAt` are filters too when the schema has them; `alwaysFilter: false` leaves them out.
    */
-  list?: { filter?: FieldPath<S>[]; sort?: FieldPath<S>[]; search?: string[]; alwaysFilter?: false }
+  list?: { filter?: FieldPath<S>[]; sort?: FieldPath<S>[]; search?: ColumnName<T>[]; alwaysFilter?: false }
   /**
    * The rows of other tables that answers carry on `include=<name>`. An include with the name of a field of the schema
    * is that field, and is always there.
    */
-  include?: Record<string, Include>
+  include?: { [K in keyof I]: Include<T, I[K]> }
   /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
-  owner?: string
+  owner?: ColumnName<T>
   /**
    * What happens to the rows of a user when the user deletes the own account: they are deleted (the default), stay and
    * belong to a nameless user (`anonymize`), or belong to the first administrator (`handOver`). Only with `owner`.
@@ -138,7 +160,7 @@ export interface Declaration<S extends TObject = TObject> {
   /** Whether a change must name the version that it is based on: 428 without `If-Match`. */
   requireIfMatch?: boolean
   /** The columns of fields with other names: `{ password: 'passwordHash' }`, `{ price: { amount: 'priceCents' } }`. */
-  columns?: Record<string, string | Record<string, string>>
+  columns?: Record<string, ColumnName<T> | Record<string, ColumnName<T>>>
   /** Functions that convert a field's value before it is stored: `{ password: hashPassword }`. */
   transform?: { [K in keyof Static<S>]?: (value: never) => unknown }
   /** Read-only fields of the schema that are computed instead of stored. */
@@ -167,16 +189,16 @@ export interface Declaration<S extends TObject = TObject> {
    * How long a request may take, by its operation: a verb or the name of an action. After that time its statement is
    * cancelled, and the answer is 503 `DEADLINE_EXCEEDED`. A caller may ask for less with `Request-Timeout`.
    */
-  timeoutSeconds?: { [operation: string]: number }
+  timeoutSeconds?: { [operation in Verb | NoInfer<A>]?: number }
   /** Refuses changes by the rows they touch and by their caller: every change of the resource, single or bulk. */
   guard?: Guard
   /** Called after each change and before its answer, also after a failed one, to update the state of this process. */
   changed?: (app: FastifyInstance) => Promise<unknown>
   /** Steps beyond the usual verbs, by their name in the path. They need the scope to write, or one of their own. */
-  actions?: Record<string, Action>
+  actions?: Record<A, Action>
 }
 
 /** The name of a field, with a dot into an object: `price.amount`. */
-export type FieldPath<S extends TObject> =
-  | (keyof S['properties'] & string)
-  | `${keyof S['properties'] & string}.${string}`
+export type FieldPath<S extends TObject> = S extends TObject
+  ? (keyof S['properties'] & string) | `${keyof S['properties'] & string}.${string}`
+  : never

@@ -1,4 +1,7 @@
+import type { TObject } from '@sinclair/typebox'
+import type { PgTable } from 'drizzle-orm/pg-core'
 import type { FastifyInstance, FastifyPluginAsync, RouteHandlerMethod } from 'fastify'
+import type { ResourceTable } from '../db/columns.ts'
 import type { ErrorCode } from '../errors.ts'
 import { otherParser, streamParser } from '../http/body/parsers.ts'
 import { changeHandler } from '../http/change.ts'
@@ -8,7 +11,7 @@ import { CACHED_VERBS, cacheResponses } from './cache/cache-responses.ts'
 import { isGuarded } from './compile/includes.ts'
 import { compileResource } from './compile/resource.ts'
 import type { ResourceContext } from './context.ts'
-import type { Declaration, FieldPath, Verb } from './declaration.ts'
+import type { Declaration, Verb } from './declaration.ts'
 import { DeclarationError, type Resource } from './model.ts'
 import { actionRoute } from './operations/act.ts'
 import { aggregateRoute } from './operations/aggregate.ts'
@@ -72,9 +75,12 @@ const FOLLOWS: Partial<Record<Verb, Verb>> = {
  * The path of the folder is the path of the resource.
  * @throws DeclarationError at start, naming what does not fit together.
  */
-export function defineResource<const D extends Declaration>(
-  declaration: D & { list?: { filter?: FieldPath<D['schema']>[]; sort?: FieldPath<D['schema']>[] } }
-): FastifyPluginAsync {
+export function defineResource<
+  S extends TObject,
+  T extends ResourceTable,
+  I extends Record<string, PgTable>,
+  A extends string = never
+>(declaration: Declaration<S, T, I, A>): FastifyPluginAsync {
   return async function resourceRoutes(app) {
     const { actions = {}, access, schema, timeoutSeconds = {} } = declaration as Declaration
     const { name, operationId } = namesOf(app.prefix, schema.$id as string)

@@ -5,7 +5,7 @@ import type { Fault } from '../errors.ts'
 import type { Precondition } from '../http/conditional.ts'
 import type { compileValidator } from '../schema/validate.ts'
 import type { Variants } from '../schema/variants.ts'
-import type { Declaration, Include } from './declaration.ts'
+import type { Declaration, IncludedRows } from './declaration.ts'
 import type { ColumnType } from './types/column-type.ts'
 
 /** One value of the wire and the column that holds it. */
@@ -41,7 +41,10 @@ export interface JsonField {
 export type Selection = { [name: string]: AnyPgColumn | SQL | Selection }
 
 /** A declared include, with everything that is needed to load it. */
-export interface CompiledInclude extends Include {
+export interface CompiledInclude extends IncludedRows {
+  by: string
+  many?: true | undefined
+  through?: { table: PgTable; to: string } | undefined
   selection: Selection
   isAlways: boolean
   /** The includes of the included rows. */

@@ -16,7 +16,7 @@ export const apiKeysResource = (vocabulary: KeyVocabulary) =>
     operations: { create: false },
     guard: makeKeyGuard(vocabulary),
     changed: ({ identity }) => identity.principals.catchUp()
-  }) satisfies Declaration<typeof ApiKey>
+  }) satisfies Declaration<typeof ApiKey, typeof apiKeys>
 
 /** Networks in the one spelling that is stored. */
 export const normalizeNetworks = <T extends string[] | null | undefined>(networks: T) =>

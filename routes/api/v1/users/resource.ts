@@ -16,7 +16,7 @@ export const usersResource = {
     filter: ['email', 'name', 'role', 'active', 'createdAt'],
     sort: ['email', 'name', 'createdAt']
   }
-} satisfies Declaration<typeof User>
+} satisfies Declaration<typeof User, typeof users>
 
 function hashNewPassword(password: string): Promise<string> {
   assertPassword(password, '/password')
