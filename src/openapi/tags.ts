@@ -12,6 +12,7 @@ export function listTags(document: object): object {
 // Routes that belong to no resource, by their tag.
 const OTHERS: Record<string, string> = {
   auth: 'Logging in as a user: access tokens, refresh tokens, sessions and passwords.',
+  events: 'What changed, in the order of the commits: for callers that keep a copy, or act on changes.',
   meta: 'About the server itself: health, metrics, this document.',
   oauth: 'OAuth 2 for services: tokens, their end, and what they are worth.'
 }

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { BatchedReads, BatchedWrites, CoalescedReads } from '../concurrency/batching.ts'
 import type { ChangeContext } from '../http/change-context.ts'
-import type { Change, Columns, One, Resource, Row, Stored, Wire } from './model.ts'
+import type { Change, NewRow, One, Resource, Row, Stored, Wire } from './model.ts'
 import type { Statements } from './rows/statements.ts'
 
 /** A resource at run time: its compiled declaration and the database with its table. */
@@ -22,7 +22,7 @@ export interface Batched {
   /** Pages, by everything that their text depends on. */
   pages: CoalescedReads<ListAnswer>
   /** New rows, by the columns that they have. */
-  creates: (columns: string) => BatchedWrites<Columns, Stored>
+  creates: (columns: string) => BatchedWrites<NewRow, Stored>
   /** Changes a row by its id; gives undefined when the request has to make the change alone. */
   update: (change: Change) => Promise<Stored | undefined> | undefined
   /** Deletes a row by its id; gives false when the request has to delete it alone. */

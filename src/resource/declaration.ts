@@ -194,6 +194,11 @@ export interface Declaration<
   guard?: Guard
   /** Called after each change and before its answer, also after a failed one, to update the state of this process. */
   changed?: (app: FastifyInstance) => Promise<unknown>
+  /**
+   * Whether each change writes an event, in its own transaction. With the verbs of actions: `{ pay: 'paid' }` makes the
+   * event of `POST /:id/pay` an `order.paid` instead of an `order.updated`.
+   */
+  events?: true | Record<string, string>
   /** Steps beyond the usual verbs, by their name in the path. They need the scope to write, or one of their own. */
   actions?: Record<A, Action>
 }

@@ -2,6 +2,7 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import type { SQL } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Fault } from '../errors.ts'
+import type { Cause } from '../events/cause.ts'
 import type { Precondition } from '../http/conditional.ts'
 import type { compileValidator } from '../schema/validate.ts'
 import type { Variants } from '../schema/variants.ts'
@@ -149,6 +150,15 @@ export interface One {
   ownerId: string | undefined
   /** The version that it must have. */
   precondition: Precondition | undefined
+  /** What its event names; undefined for a resource without events. */
+  cause?: Cause | undefined
+}
+
+/** A new row, and what its event names. */
+export interface NewRow {
+  values: Columns
+  /** Undefined for a resource without events. */
+  cause: Cause | undefined
 }
 
 /** A change of one row: the columns that it sets. */

@@ -3,6 +3,8 @@ import { PgTransaction } from 'drizzle-orm/pg-core'
 import type { Database } from '#src/db/database.ts'
 import { findPgError, toApiError } from '#src/db/errors.ts'
 import type { ApiError } from '#src/errors.ts'
+import type { Cause } from '#src/events/cause.ts'
+import { caused } from '../caused.ts'
 import type { Resource } from '../model.ts'
 import { failed, type Outcome } from './outcome.ts'
 
@@ -53,6 +55,11 @@ export async function settleWhole<T>(
     if (!dataError(resource, error)) throw error
     return keepAll((tx) => halve(resource, tx, items, write))
   }
+}
+
+/** Lets a statement tell the triggers the cause of its events. */
+export function withCause<T>(cause: Cause | undefined, write: Write<T>): Write<T> {
+  return cause ? (db, items) => caused(db, cause, (tx) => write(tx, items)) : write
 }
 
 /** Writes the items that are not refused already, and puts their outcomes between the refusals. */

@@ -4,8 +4,10 @@ import { inTransaction } from '../../http/change-context.ts'
 import { IdParams, IfMatch } from '../../http/schemas.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { answerStored } from '../answer.ts'
+import { caused, causeIn } from '../caused.ts'
 import type { ResourceContext } from '../context.ts'
 import type { Action, Operation } from '../declaration.ts'
+import { eventVerb } from '../events.ts'
 import { guarded } from '../guard.ts'
 import type { Stored } from '../model.ts'
 import type { MakeRoute } from '../route.ts'
@@ -25,7 +27,8 @@ export const actionRoute =
     async change(request) {
       const ownerId = rows === 'all' ? undefined : ownerOf(request, resource)
       const one = { ...oneOf(request, resource), ownerId }
-      const step = (on: ResourceContext) => runOperation(on, request, run, ownerId)
+      const verb = eventVerb(resource, name)
+      const step = (on: ResourceContext) => runOperation(on, request, run, ownerId, verb)
       const stepIfUnchanged = (on: ResourceContext) =>
         on.db.transaction(async (tx) => {
           const inner = inTransaction(on, tx)
@@ -37,20 +40,27 @@ export const actionRoute =
     }
   })
 
-/** Runs an operation written by hand, and reads the row that it names. @param ownerId as `Call` says. */
+/**
+ * Runs an operation written by hand, and reads the row that it names.
+ * @param ownerId as `Call` says.
+ * @param verb of the event of the row that the path names.
+ */
 export async function runOperation(
   context: ResourceContext,
   request: FastifyRequest,
   run: Operation,
-  ownerId: string | undefined
+  ownerId: string | undefined,
+  verb?: string
 ): Promise<Stored> {
-  const { id } = await run({
-    db: context.db,
+  const call = {
     principal: request.principal as Principal,
     body: request.body as never,
     id: (request.params as { id: string }).id,
     ownerId
-  })
+  }
+  const step = verb === undefined ? undefined : { id: call.id, verb }
+  const cause = causeIn(request, context.resource)
+  const { id } = await caused(context.db, cause, (db) => run({ ...call, db }), step)
   // Do not batch this read: a read for an answer goes before waiting statements and is never refused.
   return runUncancellable(() => readOne({ ...context, batched: undefined }, id, undefined))
 }

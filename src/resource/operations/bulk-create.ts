@@ -5,8 +5,10 @@ import { documentedAs } from '../../schema/fields.ts'
 import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { type Keys, keysOf } from '../bulk/constraints.ts'
 import type { OnConflict } from '../bulk/insert-many.ts'
-import { prepareCreate, prepareUpsert, upsertItem } from '../bulk/prepare.ts'
+import { prepareCreate, prepareUpsert, type Sent, upsertItem } from '../bulk/prepare.ts'
+import { type Write, withCause } from '../bulk/settle.ts'
 import { insertGuarded, upsertGuarded } from '../bulk/with-guard.ts'
+import { causeIn } from '../caused.ts'
 import type { Resource } from '../model.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
@@ -49,13 +51,14 @@ export function makeWriteOf(resource: Resource, keys: Keys) {
   return function writeOf(request: FastifyRequest, { onConflict, conflictKey }: Conflict, part: Part = 'body') {
     const { principal } = request
     const common = { resource, keys, onConflict, ownerId: ownerOf(request, resource) }
+    const caused = (write: Write<Sent>) => withCause(causeIn(request, resource), write)
     if (onConflict === 'fail' || onConflict === 'skip')
-      return { key: undefined, prepare: create(principal?.userId), write: insertGuarded(common, principal) }
+      return { key: undefined, prepare: create(principal?.userId), write: caused(insertGuarded(common, principal)) }
     // The schema fills in the key of a resource that has one or declares one.
     const key = keys.upserts.find(({ name }) => name === conflictKey)
     if (!key) throw validationFailed([{ in: part, path: '/conflictKey', code: 'required', message: 'is required' }])
     const prepare = upserts[onConflict](principal?.userId, key)
-    return { key, prepare, write: upsertGuarded({ ...common, key }, principal) }
+    return { key, prepare, write: caused(upsertGuarded({ ...common, key }, principal)) }
   }
 }
 

@@ -2,8 +2,10 @@ import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
 import { BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { prepareId } from '../bulk/prepare.ts'
+import { withCause } from '../bulk/settle.ts'
 import { removeMany } from '../bulk/update-many.ts'
 import { withGuard } from '../bulk/with-guard.ts'
+import { causeIn } from '../caused.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -26,7 +28,7 @@ export const bulkRemoveRoute: MakeRoute = (context) => {
       response: { 200: BulkAnswer }
     },
     async change(request) {
-      const write = removeMany({ resource, ownerId: ownerOf(request, resource) })
+      const write = withCause(causeIn(request, resource), removeMany({ resource, ownerId: ownerOf(request, resource) }))
       return bulkChange(request, {
         resource,
         bodies: (request.body as { ids: unknown[] }).ids,

@@ -3,9 +3,11 @@ import { documentedAs } from '../../schema/fields.ts'
 import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { keysOf } from '../bulk/constraints.ts'
 import { patchItem, preparePatch } from '../bulk/prepare.ts'
+import { withCause } from '../bulk/settle.ts'
 import { changeMany } from '../bulk/update-many.ts'
 import { withGuard } from '../bulk/with-guard.ts'
 import { withRules } from '../bulk/with-rules.ts'
+import { causeIn } from '../caused.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -29,7 +31,8 @@ export const bulkUpdateRoute: MakeRoute = (context) => {
     },
     async change(request) {
       const ownerId = ownerOf(request, resource)
-      const write = withRules(resource, ownerId, changeMany({ resource, keys, ownerId }))
+      const changes = withRules(resource, ownerId, changeMany({ resource, keys, ownerId }))
+      const write = withCause(causeIn(request, resource), changes)
       return bulkChange(request, {
         resource,
         bodies: (request.body as { items: unknown[] }).items,

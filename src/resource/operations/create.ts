@@ -1,4 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { answerStored } from '../answer.ts'
+import { causeIn } from '../caused.ts'
 import type { ResourceContext } from '../context.ts'
 import { guarded } from '../guard.ts'
 import type { Resource, Stored } from '../model.ts'
@@ -29,7 +31,7 @@ export const createRoute: MakeRoute = (context, prefix) => {
       const body = request.body as Record<string, unknown>
       const make = create
         ? (on: ResourceContext) => runOperation(on, request, create, ownerOf(request, resource))
-        : await prepareRow(resource, body, request.principal?.userId)
+        : await prepareRow(resource, body, request)
       return async (on) => {
         const stored = await guarded(on, request, { body }, make)
         return answerStored(on, stored, 201, { location: `${prefix}/${stored['@key']}` })
@@ -39,14 +41,15 @@ export const createRoute: MakeRoute = (context, prefix) => {
 }
 
 // Makes the columns of a row from a validated body. The row belongs to the owner when the resource has owners.
-async function prepareRow(resource: Resource, body: Record<string, unknown>, ownerId: string | undefined) {
+async function prepareRow(resource: Resource, body: Record<string, unknown>, request: FastifyRequest) {
   const values = await toColumns(resource, body)
   const { owner } = resource.declaration
-  if (owner) values[owner] = ownerId
+  if (owner) values[owner] = request.principal?.userId
   for (const [key, make] of resource.made) values[key] ??= make()
+  const cause = causeIn(request, resource)
   return async function insertRow(on: ResourceContext): Promise<Stored> {
-    if (on.batched) return on.batched.creates(Object.keys(values).join()).add(values)
-    const [stored] = await insertStored(on, [values])
+    if (on.batched) return on.batched.creates(Object.keys(values).join()).add({ values, cause })
+    const [stored] = await insertStored(on, [{ values, cause }])
     return stored as Stored
   }
 }

@@ -120,8 +120,8 @@ export const listRoute: MakeRoute = (context) => {
   }
 }
 
-// RFC 8288. The links are relative, since only a proxy in front knows the host name that callers use.
-function linksOf(url: string, { next, previous }: Page['page']): string {
+/** `Link` (RFC 8288). The links are relative: only a proxy in front knows the host name that callers use. */
+export function linksOf(url: string, { next, previous }: Page['page']): string {
   // A parameter may have a question mark in it (RFC 3986, section 3.4).
   const [path, search] = url.split(/\?(.*)/s)
   // As it was sent, since a comma and a `%2C` are not the same.

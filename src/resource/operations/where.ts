@@ -5,6 +5,7 @@ import type { Perform } from '#src/http/change.ts'
 import type { Database } from '../../db/database.ts'
 import { selectRaw } from '../../db/rows.ts'
 import type { Principal } from '../../identity/principal.ts'
+import { caused, causeIn } from '../caused.ts'
 import type { ResourceContext } from '../context.ts'
 import type { Resource } from '../model.ts'
 import { makeParseWhere, tooManyAffected, type WhereQuery } from '../query/where.ts'
@@ -19,8 +20,8 @@ export function makeChangeWhere(resource: Resource) {
   const parseWhere = makeParseWhere(resource)
   const id = resource.columns.id as AnyPgColumn
 
-  /** @param change what is done to the rows of `matched`, as far as its `using` or `from`. */
-  return function changeWhere(request: FastifyRequest, change: SQL, body?: object): Perform<ResourceContext> {
+  /** @param action what is done to the rows of `matched`, as far as its `using` or `from`. */
+  return function changeWhere(request: FastifyRequest, action: SQL, body?: object): Perform<ResourceContext> {
     const query = request.query as WhereQuery
     const where = parseWhere(query, ownerOf(request, resource))
     const most = query['max-affected']
@@ -34,7 +35,7 @@ export function makeChangeWhere(resource: Resource) {
             where ${matches} and (select matched from counted) <= ${most} order by ${id} for update
           ),
           done as (
-            ${change} matched where target.id = matched.id returning 1
+            ${action} matched where target.id = matched.id returning 1
           )
           select (select matched::int from counted) as matched, (select count(*)::int from done) as affected`
       )
@@ -43,7 +44,7 @@ export function makeChangeWhere(resource: Resource) {
       return { status: 200, headers: {}, body: { affected } }
     }
     const { guard } = resource.declaration
-    return async ({ db }) => {
+    const change = async (db: Database) => {
       if (!guard) return affect(db, where)
       return db.transaction(async (tx) => {
         const rows = await tx
@@ -61,6 +62,7 @@ export function makeChangeWhere(resource: Resource) {
         return affect(tx, sql`${id} = any(${arrayText(items.map((item) => item.id))}::uuid[])`)
       })
     }
+    return ({ db }) => caused(db, causeIn(request, resource), change)
   }
 }
 

@@ -2,6 +2,7 @@ import { getTableName, type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { constraintsOf } from '#src/db/constraints.ts'
 import { asArrays } from '#src/db/rows.ts'
+import { type Cause, causesText, isCaused } from '#src/events/cause.ts'
 import type { ResourceContext } from '../context.ts'
 import { type Change, type One, OWN_KEY, type Resource, type Source, type Stored } from '../model.ts'
 import { ownerColumn } from './ownership.ts'
@@ -46,7 +47,7 @@ export async function updateTogether(context: ResourceContext, changes: Change[]
       update ${table} set
         (${names}) = (select ${names} from jsonb_populate_record(${table}.*, "@locked".change)),
         ${bareName(updatedAt)} = now(), ${bareName(version)} = ${version} + 1
-      from "@locked" where ${columns.id as AnyPgColumn} = "@locked".id`
+      from "@locked" where ${columns.id as AnyPgColumn} = "@locked".id${andCaused(resource)}`
     return prepareShared(context, name, change, selection, sql`no key update`)
   })
   const answers = await runShared(context, statement, changes, read)
@@ -64,7 +65,7 @@ export async function removeTogether(context: ResourceContext, ones: One[]): Pro
     prepareShared(
       context,
       name,
-      sql`delete from ${table} using "@locked" where ${id} = "@locked".id`,
+      sql`delete from ${table} using "@locked" where ${id} = "@locked".id${andCaused(context.resource)}`,
       { [OWN_KEY]: id },
       sql`update`
     )
@@ -73,6 +74,10 @@ export async function removeTogether(context: ResourceContext, ones: One[]): Pro
   const gone = await runShared(context, statement, changes, ([key]) => ({ [OWN_KEY]: key as string }))
   return changes.map((change) => gone.has(change))
 }
+
+// Each request of the batch is the cause of its own row's event.
+const andCaused = ({ declaration: { events } }: Resource) =>
+  events ? sql` and ${isCaused(sql.placeholder('causes'))}` : sql``
 
 // The statement locks the rows first, and waits for no lock. The planner expects a hundred rows of a list of changes,
 // for which it would read the whole of a table of some thousand rows; it expects ten of an array that it cannot see.
@@ -119,7 +124,9 @@ async function runShared<A extends { [OWN_KEY]: string }>(
   const rows = firsts.entries().map(([id, { one, values }]) => {
     return { ...values, id, '@owner': one.ownerId, '@version': one.precondition?.anyOf }
   })
-  const answers = (await statement.execute({ changes: jsonRows(resource, [...rows]) })) as unknown[][]
+  const causes =
+    resource.declaration.events && causesText(firsts.entries().map(([id, { one }]) => [id, one.cause as Cause]))
+  const answers = (await statement.execute({ changes: jsonRows(resource, [...rows]), causes })) as unknown[][]
   return new Map(
     answers.map((values) => {
       const answer = read(values)

@@ -3,7 +3,7 @@ import { BatchedReads, BatchedWrites, type Blame, CoalescedReads } from '#src/co
 import type { Database } from '#src/db/database.ts'
 import { findPgError } from '#src/db/errors.ts'
 import type { Batched, ResourceContext } from '../context.ts'
-import type { Change, Columns, One, Resource, Row, Stored } from '../model.ts'
+import type { Change, NewRow, One, Resource, Row, Stored } from '../model.ts'
 import { canShare, removeTogether, updateTogether, waitingColumns } from './batched-changes.ts'
 import { insertStored, MAX_KEYS, readStored } from './one-statement.ts'
 import { Statements } from './statements.ts'
@@ -16,7 +16,7 @@ const MAX_CHANGES = 100
 
 /** Makes the batched reads and writes of a resource. */
 function batchedOf(context: ResourceContext): Batched {
-  const creates = new Map<string, BatchedWrites<Columns, Stored>>()
+  const creates = new Map<string, BatchedWrites<NewRow, Stored>>()
   const includes = new Map<string, BatchedReads<Row[]>>()
   // The shapes of changes are as many as choices of fields: they have a limit of their own, so that reads lose no
   // place.

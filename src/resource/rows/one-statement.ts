@@ -1,8 +1,9 @@
 import { inArray, type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import { asArrays } from '#src/db/rows.ts'
+import { type Cause, causesText, isCaused } from '#src/events/cause.ts'
 import type { ResourceContext } from '../context.ts'
-import type { Columns, Stored } from '../model.ts'
+import type { NewRow, Stored } from '../model.ts'
 import { bareName, commaList, jsonRows, usedColumns } from './sql.ts'
 
 /** How many rows are read by one statement at most. */
@@ -38,7 +39,9 @@ export async function readStored({ resource, db, statements }: ResourceContext, 
 }
 
 /** Inserts rows that all have the same columns, with one statement; all or none. */
-export async function insertStored({ resource, db, statements }: ResourceContext, rows: Columns[]): Promise<Stored[]> {
+export async function insertStored({ resource, db, statements }: ResourceContext, news: NewRow[]): Promise<Stored[]> {
+  const { events } = resource.declaration
+  const rows = news.map(({ values }) => values)
   const { selection, read } = resource.stored
   const used = usedColumns(resource, rows.slice(0, 1))
   const statement = statements.get(`insert ${used.map(({ name }) => name).join()}`, (name) => {
@@ -48,11 +51,13 @@ export async function insertStored({ resource, db, statements }: ResourceContext
     const inserted = db.$with('inserted', selection as never).as(sql`
       insert into ${table} (${names})
       select ${names} from jsonb_populate_recordset(null::${table}, ${sql.placeholder('rows')}::jsonb)
+      ${events ? sql`where ${isCaused(sql.placeholder('causes'))}` : sql``}
       returning ${commaList(fields.map(([name, one]) => sql`${one} as ${sql.identifier(name)}`))}`)
     const answered: [string, SQL][] = fields.map(([name]) => [name, sql`${sql.identifier(name)}`])
     return asArrays(db.with(inserted).select(Object.fromEntries(answered)).from(inserted).prepare(name))
   })
-  const answers = ((await statement.execute({ rows: jsonRows(resource, rows) })) as unknown[][]).map(read)
+  const causes = events && causesText(news.map(({ values, cause }) => [values.id as string, cause as Cause]))
+  const answers = ((await statement.execute({ rows: jsonRows(resource, rows), causes })) as unknown[][]).map(read)
   // One row needs no look for which is which; of many the order of the answer is not promised.
   if (rows.length === 1) return answers
   const byId = new Map(answers.map((answer) => [answer['@key'], answer]))

@@ -1,7 +1,9 @@
 import { and, eq, type SQL } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { FastifyRequest } from 'fastify'
+import { causesText, isCaused } from '#src/events/cause.ts'
 import { isMet, preconditionFailed, preconditionOf, preconditionSql } from '#src/http/conditional.ts'
+import { causeIn } from '../caused.ts'
 import type { ResourceContext } from '../context.ts'
 import { type One, type Resource, type Stored, VERSION } from '../model.ts'
 import { isOwned, ownerOf } from './ownership.ts'
@@ -11,15 +13,22 @@ import { notFound, readOne } from './read-one.ts'
 export function oneOf(request: FastifyRequest, resource: Resource): One {
   const { id } = request.params as { id: string }
   const { requireIfMatch } = resource.declaration
-  return { id, ownerId: ownerOf(request, resource), precondition: preconditionOf(request.headers, requireIfMatch) }
+  return {
+    id,
+    ownerId: ownerOf(request, resource),
+    precondition: preconditionOf(request.headers, requireIfMatch),
+    cause: causeIn(request, resource)
+  }
 }
 
-/** The condition of a changing statement: the row is the one that the request names. */
-export function isOne({ resource: { columns }, resource }: ResourceContext, { id, ownerId, precondition }: One): SQL {
+/** The condition of a changing statement: the row is the one that the request names. It tells the triggers the cause. */
+export function isOne({ resource: { columns }, resource }: ResourceContext, one: One): SQL {
+  const { id, ownerId, precondition, cause } = one
   return and(
     eq(columns.id as AnyPgColumn, id),
     isOwned(resource, ownerId),
-    precondition && preconditionSql(precondition, columns.version as AnyPgColumn)
+    precondition && preconditionSql(precondition, columns.version as AnyPgColumn),
+    cause && isCaused(causesText([['', cause]]))
   ) as SQL
 }
 

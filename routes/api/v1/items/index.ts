@@ -7,6 +7,7 @@ export default defineResource({
   table: items,
   owner: 'ownerId',
   access: { read: 'items:read', write: 'items:write', delete: 'items:delete' },
+  events: true,
   list: {
     filter: ['title', 'ownerId', 'createdAt'],
     sort: ['title', 'createdAt'],

@@ -30,6 +30,7 @@ export default defineResource({
   // The shop has to keep the orders of a deleted user.
   whenOwnerLeaves: 'anonymize',
   access: { read: 'orders:read', write: 'orders:write', delete: 'orders:delete' },
+  events: { pay: 'paid', ship: 'shipped', cancel: 'cancelled' },
   list: {
     filter: ['userId', 'status', 'totalCents', 'placedAt', 'createdAt'],
     sort: ['totalCents', 'placedAt', 'createdAt']

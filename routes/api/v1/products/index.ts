@@ -8,6 +8,7 @@ export default defineResource({
   schema: Product,
   table: products,
   access: { read: 'public', write: 'products:write', delete: 'products:delete' },
+  events: true,
   list: {
     filter: ['sku', 'name', 'priceCents', 'stock', 'tags', 'categoryId', 'active', 'createdAt'],
     sort: ['sku', 'name', 'priceCents', 'stock', 'categoryId', 'createdAt'],

@@ -3,6 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { guardUsers } from '#routes/api/v1/users/guard.ts'
 import { usersResource } from '#routes/api/v1/users/resource.ts'
 import { AccountDeletion, MeUpdate } from '#routes/api/v1/users/schema.ts'
+import { causeOf, setCause } from '#src/events/cause.ts'
 import { send } from '#src/http/answer.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { preconditionOf } from '#src/http/conditional.ts'
@@ -92,6 +93,7 @@ export default (async (app) => {
           const item = { id: userId }
           const check = await guardUsers({ db: tx, principal, items: [item] })
           check(item)
+          await setCause(tx, causeOf(request))
           await releaseOwnedRows(tx, userId, resources())
           await deleteUser(tx, userId)
           return { status: 204, headers: {} }

@@ -1,0 +1,35 @@
+import fp from 'fastify-plugin'
+import { EventLog } from '#src/events/log.ts'
+import { setEventTriggers, tablesWithOtherTriggers } from '#src/events/triggers.ts'
+import { assertOneSourceEach, eventSource, recordedTable } from '#src/resource/events.ts'
+import type { Resource } from '#src/resource/model.ts'
+import { makeContext } from '#src/resource/rows/batched.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The events of all resources. */
+    events: EventLog
+  }
+}
+
+/** Sees to it that every change of a resource that declares `events` is recorded, and gives the events to their readers. */
+export default fp(
+  async (app) => {
+    const log = new EventLog(app.db)
+    app.decorate('events', log)
+
+    app.addHook('onReady', async () => {
+      const all = app.routeTable.flatMap(({ config }) => (config?.resource?.declaration.events ? config.resource : []))
+      const resources = [...new Set<Resource>(all)]
+      assertOneSourceEach(resources)
+      for (const resource of resources) log.add(eventSource(makeContext(app, resource)))
+      const tables = resources.map(recordedTable)
+      const warn = (what: string) => app.log.warn(`the triggers of events: ${what}`)
+      if (app.config.MIGRATE_ON_START) await setEventTriggers(app.db, tables, warn)
+      for (const table of await tablesWithOtherTriggers(app.db, tables)) {
+        warn(`those of '${table}' are not as declared, so its changes have no events; MIGRATE_ON_START=true makes them`)
+      }
+    })
+  },
+  { name: 'events', dependencies: ['db', 'routes'] }
+)

@@ -1,0 +1,99 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { ApiError, validationFailed } from '#src/errors.ts'
+import type { EventFilter, RecordedEvent } from '#src/events/log.ts'
+import { sendText } from '#src/http/answer.ts'
+import { isNotModified, pageEtag } from '#src/http/conditional.ts'
+import { IdParams, IfNoneMatch, NotModified } from '#src/http/schemas.ts'
+import type { Principal } from '#src/identity/principal.ts'
+import { linksOf } from '#src/resource/operations/list.ts'
+import { decodeCursor, encodeCursor, type Place } from '#src/resource/query/cursor.ts'
+import { Event, EventPage, EventQuery } from './schema.ts'
+
+const SCOPE = 'events'
+
+/** What changed, in order: in pages, one by one, and as a stream. */
+export default (async (app) => {
+  const { events, cursorKey } = app
+  const write = (direction: Place['direction'], { position }: RecordedEvent) =>
+    encodeCursor({ direction, values: [position] }, SCOPE, cursorKey)
+
+  app.get(
+    '',
+    {
+      config: { access: 'authenticated', errors: [400] },
+      schema: {
+        operationId: 'listEvents',
+        tags: ['events'],
+        summary: 'List events',
+        description:
+          'What changed, oldest first, of the resources that the caller may read, and of their rows those that it may read. Follow `page.next` until it is null. An event that is committed later stands later: none is ever inserted before a page that was read.',
+        querystring: EventQuery,
+        headers: IfNoneMatch,
+        response: { 200: EventPage, 304: NotModified }
+      }
+    },
+    async function listEvents(request, reply) {
+      const { limit, cursor, sort, ...query } = request.query as Static<typeof EventQuery>
+      const place = cursor === undefined ? undefined : decodeCursor(cursor, SCOPE, cursorKey)
+      const isPrevious = place?.direction === 'previous'
+      const isNewestFirst = (sort === '-timestamp') !== isPrevious
+      const at = place?.values[0] as number | undefined
+      const span = { ...(isNewestFirst ? { before: at } : { after: at }), limit: limit + 1, isNewestFirst }
+      const found = await events.read(request.principal as Principal, filterOf(query), span)
+      const hasMore = found.length > limit
+      if (hasMore) found.length = limit
+      if (isPrevious) found.reverse()
+      const [first, last] = [found[0], found.at(-1)]
+      const page = {
+        limit,
+        next: last && (hasMore || isPrevious) ? write('next', last) : null,
+        previous: first && (isPrevious ? hasMore : place) ? write('previous', first) : null
+      }
+      const links = linksOf(request.url, page)
+      if (links) reply.header('link', links)
+      return answer(
+        request,
+        reply,
+        `{"data":[${found.map(({ text }) => text).join(',')}],"page":${JSON.stringify(page)}}`
+      )
+    }
+  )
+
+  app.get(
+    '/:id',
+    {
+      config: { access: 'authenticated' },
+      schema: {
+        operationId: 'readEvent',
+        tags: ['events'],
+        summary: 'Read an event',
+        description: 'What the caller may not read is 404, as if it did not exist.',
+        params: IdParams,
+        headers: IfNoneMatch,
+        response: { 200: Event, 304: NotModified }
+      }
+    },
+    async function readEvent(request, reply) {
+      const { id } = request.params as Static<typeof IdParams>
+      const [found] = await events.read(request.principal as Principal, { id }, { limit: 1 })
+      if (!found) throw new ApiError('NOT_FOUND', 'There is no Event with this id.')
+      return answer(request, reply, found.text)
+    }
+  )
+
+  function filterOf(query: Omit<Static<typeof EventQuery>, 'limit' | 'cursor' | 'sort'>): EventFilter {
+    const unknown = query.type?.findIndex((type) => !events.isKnownType(type)) ?? -1
+    if (unknown >= 0) {
+      const message = `is no type of event: there are ${events.types.join(', ')}`
+      throw validationFailed([{ in: 'query', path: `/type/${unknown}`, code: 'unknown', message }])
+    }
+    return { types: query.type, subject: query.subject, since: query['timestamp[gte]'], until: query['timestamp[lt]'] }
+  }
+}) satisfies FastifyPluginAsync
+
+function answer({ headers }: FastifyRequest, reply: FastifyReply, text: string) {
+  const etag = pageEtag(text)
+  reply.header('etag', etag)
+  return isNotModified(headers['if-none-match'], etag) ? reply.code(304).send() : sendText(reply, text)
+}
