@@ -153,12 +153,11 @@ t.test('silly bodies are refused, place by place, and nothing is silently change
     await refuse('broken UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), [400])
     await refuse('too large', `{"a":"${'x'.repeat((routeOf(method, path).bodyLimit ?? 1_048_576) - 8 + 1)}"}`, [413])
     await refuse('unknown field', JSON.stringify({ ...good, nobodyKnowsThis: 1 }), [422], '/nobodyKnowsThis')
-    await refuse(
-      'read-only field',
-      JSON.stringify({ ...good, id: '01890000-0000-7000-8000-000000000000' }),
-      [422],
-      '/id'
-    )
+    // A replace may be what a read answered.
+    if (method !== 'PUT') {
+      const id = '01890000-0000-7000-8000-000000000000'
+      await refuse('read-only field', JSON.stringify({ ...good, id }), [422], '/id')
+    }
     for (const { place, leaf } of leaves(schema, good, '')) {
       for (const json of [...SILLY_VALUES, ...BAD_TEXTS]) {
         if (fits(leaf, json) && !BAD_TEXTS.includes(json)) continue

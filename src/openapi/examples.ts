@@ -11,6 +11,7 @@ interface Schema {
   examples?: unknown[]
   minimum?: number
   exclusiveMinimum?: number
+  readOnly?: boolean
   properties?: Record<string, Schema>
   items?: Schema
 }
@@ -22,18 +23,25 @@ const FORMATS: Record<string, string> = {
   uri: 'https://example.com/hook'
 }
 
-/** A value that fits a schema: its own example, its default, or a combination of the examples of its parts. */
-export function exampleOf(schema: Schema): unknown {
+/**
+ * A value that fits a schema: its own example, its default, or a combination of the examples of its parts.
+ * @param isRequest leaves out what only the server writes.
+ */
+export function exampleOf(schema: Schema, isRequest = false): unknown {
   if (schema.examples?.length) return schema.examples[0]
   if (schema.default !== undefined) return schema.default
   if (schema.const !== undefined) return schema.const
   if (schema.enum) return schema.enum[0]
-  if (schema.anyOf) return exampleOf(schema.anyOf[0] as Schema)
+  if (schema.anyOf) return exampleOf(schema.anyOf[0] as Schema, isRequest)
   switch ([schema.type].flat()[0]) {
     case 'object':
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, one]) => [name, exampleOf(one)]))
+      return Object.fromEntries(
+        Object.entries(schema.properties ?? {})
+          .filter(([, one]) => !isRequest || !one.readOnly)
+          .map(([name, one]) => [name, exampleOf(one, isRequest)])
+      )
     case 'array':
-      return schema.items ? [exampleOf(schema.items)] : []
+      return schema.items ? [exampleOf(schema.items, isRequest)] : []
     case 'integer':
     case 'number':
       return Math.max(schema.minimum ?? 1, 1)

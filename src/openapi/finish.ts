@@ -100,7 +100,7 @@ function finish(operation: Operation, path: string, method: string): void {
     parameter.example ??= exampleOf(parameter.schema)
   }
   for (const body of Object.values(operation.requestBody?.content ?? {})) {
-    if (body.schema && body.example === undefined) body.example = exampleOf(body.schema as Json)
+    if (body.schema && body.example === undefined) body.example = exampleOf(body.schema as Json, true)
   }
   for (const [status, response] of Object.entries(operation.responses)) {
     if (!response.description || response.description === 'Default Response')

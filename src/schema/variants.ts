@@ -24,7 +24,8 @@ const cache = new WeakMap<object, Variants>()
 /**
  * The variants of a resource schema, made once for each.
  * Create: no read-only fields; defaults and nullables are optional. Update: all optional, no defaults (RFC 7396).
- * Replace: as create, but a write-only field may be left out, since a client cannot read it to send it back.
+ * Replace: as create, but a write-only field may be left out, since a client cannot read it to send it back, and
+ * read-only fields may be there, so that the body can be what a read answered.
  */
 export function variantsOf<P extends TProperties>(schema: TObject<P>): Variants<P> {
   let variants = cache.get(schema)
@@ -68,7 +69,7 @@ function build(schema: TObject): Variants {
     Replace: strict(
       schema,
       'Replace',
-      create.map(([name, field]) => [name, field.writeOnly ? Type.Optional(field) : field])
+      fields('Replace', () => true).map(([name, field]) => [name, replaceable(field)])
     )
   } as Variants
 }
@@ -100,6 +101,14 @@ function inside(field: TSchema, suffix: string, isKept: (field: TSchema) => bool
 function omittable(field: TSchema): TSchema {
   if ('default' in field) return Type.Optional(field)
   return isNullable(field) ? Type.Optional({ ...field, default: null }) : field
+}
+
+// A field without a value in a replace: what only the server writes keeps its value, and so does what cannot be read.
+function replaceable(field: TSchema): TSchema {
+  if (field.writeOnly) return Type.Optional(omittable(field))
+  if (!field.readOnly) return omittable(field)
+  const { default: _default, ...rest } = field
+  return Type.Optional(rest as TSchema)
 }
 
 // A merge patch changes only the named fields (RFC 7396): no defaults, and an object inside is patched, not replaced.

@@ -99,6 +99,44 @@ for (const [path, resource] of resources) {
     }
   })
 
+  const replaces = has.has(`PUT ${path}/:id`)
+  t.test(
+    `${path}: a replace takes what a read answered, and refuses a read-only field that differs`,
+    { skip: !replaces },
+    async (t) => {
+      const id = await make(path, resource)
+      const url = `${path}/${id}`
+      const put = async (body: object, headers = {}) => send('PUT', url, { as: admin.token, body, headers })
+      const row = (await send('GET', url, { as: admin.token })).body
+      const replaced = await put(row)
+      t.equal(replaced.status, 200, replaced.text)
+      t.same({ ...replaced.body, updatedAt: undefined }, { ...row, updatedAt: undefined })
+      const other: Record<string, unknown> = {
+        string: '01890000-0000-7000-8000-000000000000',
+        integer: -1,
+        number: -1,
+        boolean: !row.x,
+        array: [],
+        object: {}
+      }
+      const readOnly = Object.entries(resource.declaration.schema.properties).filter(([, schema]) => schema.readOnly)
+      t.ok(readOnly.length > 0)
+      const now = (await send('GET', url, { as: admin.token })).body
+      for (const [name, schema] of readOnly) {
+        const value =
+          bare(schema).format === 'date-time' ? '2001-01-01T00:00:00.000Z' : other[bare(schema).type as string]
+        if (bare(schema).pattern) continue
+        t.match(
+          await put({ ...now, [name]: value }),
+          { status: 422, body: { details: [{ in: 'body', path: `/${name}`, code: 'readOnly' }] } },
+          name
+        )
+      }
+      t.same((await send('GET', url, { as: admin.token })).body, now, 'a refused replace changes nothing')
+      t.equal((await put({ ...now, id: other.string }, { 'if-match': '"99"' })).status, 412, 'the version comes first')
+    }
+  )
+
   const exports = has.has(`GET ${path}/export`)
   t.test(`${path}: exports what an import takes, in both formats`, { skip: !exports }, async (t) => {
     const exported = (accept: string) => send('GET', `${path}/export?sort=id`, { as: admin.token, headers: { accept } })

@@ -14,6 +14,7 @@ import { bareName, jsonRows } from '../rows/sql.ts'
 import { isOne, lockOne, oneOf, readUnchanged, refuseOne } from '../rows/target.ts'
 import { assertRules, mergePatch } from '../rules.ts'
 import { toColumns } from '../write.ts'
+import { assertUnchanged, splitReadOnly } from './read-only.ts'
 
 /** `PATCH /:id`: changes the fields that the body names (RFC 7396). */
 export const updateRoute: MakeRoute = (context) => ({
@@ -43,11 +44,12 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
       response: { 200: resource.answer }
     },
     async change(request) {
-      const body = request.body as Record<string, unknown>
+      const { body, readOnly } = splitReadOnly(resource, request.body as Record<string, unknown>)
       const one = oneOf(request, resource)
       if (!isPatch) assertRules(resource, body)
       const values = await toColumns(resource, body)
-      const make = (on: ResourceContext) => (isPatch ? patchRow(on, one, values, body) : updateRow(on, one, values))
+      const make = (on: ResourceContext) =>
+        isPatch ? patchRow(on, one, values, body) : replaceRow(on, one, values, readOnly)
       return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body }, make))
     }
   }
@@ -66,6 +68,21 @@ async function patchRow(context: ResourceContext, one: One, values: Columns, pat
     if ('error' in merged) throw merged.error
     assertRules(resource, mergePatch(row, merged.body))
     return updateRow(on, one, merged.columns)
+  })
+}
+
+// The row is locked while its read-only fields are compared, so that they are unchanged when the others are set.
+async function replaceRow(
+  context: ResourceContext,
+  one: One,
+  values: Columns,
+  readOnly: Record<string, unknown> | undefined
+) {
+  if (!readOnly) return updateRow(context, one, values)
+  return context.db.transaction(async (tx) => {
+    const on = inTransaction(context, tx)
+    await assertUnchanged(on, await lockOne(on, one), readOnly)
+    return updateRow(on, one, values)
   })
 }
 
@@ -102,4 +119,4 @@ export async function updateRow(context: ResourceContext, one: One, values: Colu
 const PATCHES =
   'Fields that are left out stay as they are, null removes a value (RFC 7396). With `If-Match` only the version that was read is changed.'
 const REPLACES =
-  'Fields that are left out get their default or null. With `If-Match` only the version that was read is replaced.'
+  'Fields that are left out get their default or null. The body may be what a read answered: fields that only the server writes are taken as they are, and refused (`readOnly`) where they differ. With `If-Match` only the version that was read is replaced.'
