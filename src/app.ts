@@ -21,6 +21,8 @@ declare module 'fastify' {
     batches: boolean
     /** The buffered log lines of requests. */
     logLines: Lines
+    /** The folders with the files `<name>.job.ts`. */
+    jobFolders: string[]
   }
 }
 
@@ -31,6 +33,8 @@ export const BODY_LIMIT = 1_048_576
 export interface AppOptions {
   /** The folder of the routes. */
   routes?: string
+  /** A further folder of jobs, besides those of the engine and of the routes. */
+  jobs?: string
   /** Whether requests that arrive together share statements; they do when left out. */
   batches?: boolean
   /** The target of log lines; standard output when left out. */
@@ -40,7 +44,7 @@ export interface AppOptions {
 /** Builds the whole application, without listening: the server and the tests share it. */
 export async function buildApp(
   config: Config,
-  { routes = folder('routes'), batches = true, log = process.stdout }: AppOptions = {}
+  { routes = folder('routes'), jobs, batches = true, log = process.stdout }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const nextId = requestIds()
   const origins = parseOrigins(config.CORS_ORIGINS)
@@ -76,9 +80,10 @@ export async function buildApp(
   app.decorate('config', config)
   app.decorate('batches', batches)
   app.decorate('logLines', new Lines(log))
+  app.decorate('jobFolders', [folder('src'), routes, ...(jobs ? [jobs] : [])])
 
   app.register(autoload, { dir: folder('plugins'), forceESM: true })
-  app.register(autoload, { dir: routes, forceESM: true })
+  app.register(autoload, { dir: routes, forceESM: true, ignorePattern: /\.job\.ts$/ })
   try {
     await app.ready()
     return app

@@ -63,6 +63,7 @@ const Environment = Type.Object({
   METRICS_TOKEN: Type.Optional(
     Type.String({ pattern: '^[!-~]{16,512}$', ...words('must have 16 to 512 characters, without spaces') })
   ),
+  JOBS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })
 

@@ -40,7 +40,8 @@ const ROOMS: Record<string, string[]> = {
   identity: ['db', 'concurrency', 'schema', 'errors.ts'],
   http: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   events: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
-  resource: ['http', 'events', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
+  jobs: ['db', 'concurrency', 'schema', 'errors.ts'],
+  resource: ['jobs', 'http', 'events', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   limits: ['concurrency', 'errors.ts'],
   observe: ['concurrency', 'db', 'errors.ts'],
   process: ['db', 'observe', 'errors.ts'],
@@ -109,11 +110,11 @@ t.test('no file imports itself through others, types included', async (t) => {
   )
 })
 
-t.test('only the application, HTTP, the resource engine and OpenAPI know Fastify', async (t) => {
+t.test('only the application, HTTP, jobs, the resource engine and OpenAPI know Fastify', async (t) => {
   const knowing = imports.filter(({ from, to }) => isIn(from, 'src') && /^npm:(fastify|@fastify\/)/.test(to))
   const wrong = knowing
     .map(({ from }) => from)
-    .filter((from) => !['app.ts', 'http', 'resource', 'openapi', 'process'].includes(roomOf(from)))
+    .filter((from) => !['app.ts', 'http', 'jobs', 'resource', 'openapi', 'process'].includes(roomOf(from)))
   t.same(wrong, [])
 })
 

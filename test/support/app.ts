@@ -58,6 +58,8 @@ export function testConfig(database: TestDatabase, overrides: Partial<Record<key
     LOG_LEVEL: 'silent',
     DATABASE_POOL_MAX: process.env.DATABASE_POOL_MAX,
     MIGRATE_ON_START: 'false',
+    // Jobs run where a test says so: they would send statements of their own in between.
+    JOBS: 'off',
     ...database,
     ...overrides
   })
