@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm'
 import type { Database } from '#src/db/database.ts'
 import { selectRaw } from '#src/db/rows.ts'
 
-const MAX_PLACED = 5000
+/** How many events one transaction places at most. */
+export const MAX_PLACED = 5000
 
 /**
  * Gives the events that were committed since the last call their places, so that readers see them.

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import type { Database } from '#src/db/database.ts'
-import { placeEvents } from '#src/events/place.ts'
+import { MAX_PLACED, placeEvents } from '#src/events/place.ts'
 import { events } from '#src/events/table.ts'
 import { startApp } from '#test/support/app.ts'
 
@@ -39,6 +39,17 @@ t.test('places go on after all events were deleted', async (t) => {
   await app.db.delete(events)
   await write(app.db, 'f')
   t.same(await read(5), [{ title: 'f', position: 6 }])
+})
+
+t.test('reading places more events than one batch takes', async (t) => {
+  await app.db.execute(
+    sql`insert into items (id, owner_id, title)
+      select gen_random_uuid(), ${ownerId}, 'many' from generate_series(1, ${MAX_PLACED + 1})`
+  )
+  const before = 6
+  t.equal(await app.events.lastPosition(), before + MAX_PLACED + 1)
+  await app.db.delete(events)
+  await app.db.execute(sql`update event_head set position = ${before}`)
 })
 
 const onServer = process.env.TEST_DATABASE_URL ? false : 'the embedded database has one session'
