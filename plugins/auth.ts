@@ -43,6 +43,7 @@ export default fp(
     const identity = await openIdentity(app.db, app.listenToDatabase, app.config, {
       keys: app.signingKeys,
       signer: app.jwt,
+      outbound: app.outbound,
       attempts: app.config.RATE_LIMIT_ENABLED ? attemptWindows(app) : undefined
     })
     app.addHook('onClose', () => identity.close())
@@ -86,7 +87,7 @@ export default fp(
       throw unauthenticated('The credential is malformed, expired, revoked or not ours.', 'error="invalid_token"')
     }
   },
-  { name: 'auth', dependencies: ['db', 'errors', 'http', 'jwt', 'overload', 'redis', 'routes'] }
+  { name: 'auth', dependencies: ['db', 'errors', 'http', 'jwt', 'outbound', 'overload', 'redis', 'routes'] }
 )
 
 function asNobody(error: unknown): null {

@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The text of `/metrics`, for all workers where there are several. */
     renderMetrics: () => Promise<string>
+    /** Where a concern registers metrics of its own. */
+    metrics: Registry
   }
 }
 
@@ -40,6 +42,7 @@ export default fp(
       labelNames: ['code', 'method', 'route'],
       registers: [registry]
     })
+    app.decorate('metrics', registry)
     app.decorate('renderMetrics', isOwnWorker ? shareMetrics(registry) : () => registry.metrics())
 
     // The labels of a route never change, so a route and a status find its series.

@@ -9,6 +9,7 @@ import { parseOrigins } from './http/cors.ts'
 import { parseTrustedIssuers } from './identity/external/trusted-issuers.ts'
 import { passwordFault } from './identity/passwords/policy.ts'
 import { parseTiers } from './limits/tiers.ts'
+import { isNetwork } from './schema/networks.ts'
 
 const words = (text: string) => ({ expected: text })
 
@@ -63,6 +64,7 @@ const Environment = Type.Object({
   METRICS_TOKEN: Type.Optional(
     Type.String({ pattern: '^[!-~]{16,512}$', ...words('must have 16 to 512 characters, without spaces') })
   ),
+  WEBHOOK_ALLOWED_ADDRESSES: Type.String({ default: '' }),
   JOBS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })
@@ -142,10 +144,8 @@ const CHECKS: Partial<Record<Name, (config: Given) => unknown>> = {
   CORS_ORIGINS: ({ CORS_ORIGINS }) => parseOrigins(CORS_ORIGINS),
   TRUSTED_ISSUERS: ({ TRUSTED_ISSUERS, JWT_AUDIENCE }) => parseTrustedIssuers(TRUSTED_ISSUERS, JWT_AUDIENCE),
   RATE_LIMIT_TIERS: ({ RATE_LIMIT_TIERS }) => parseTiers(RATE_LIMIT_TIERS),
-  TRUST_PROXY({ TRUST_PROXY }) {
-    const areNetworks = TRUST_PROXY === '' || TRUST_PROXY.split(',').every(isNetwork)
-    if (!areNetworks) throw new Error('must be IP addresses or CIDRs such as 10.0.0.0/8, comma-separated')
-  },
+  TRUST_PROXY: ({ TRUST_PROXY }) => assertNetworks(TRUST_PROXY),
+  WEBHOOK_ALLOWED_ADDRESSES: ({ WEBHOOK_ALLOWED_ADDRESSES }) => assertNetworks(WEBHOOK_ALLOWED_ADDRESSES),
   WORKERS({ WORKERS, DATABASE_URL }) {
     if (WORKERS !== '1' && !DATABASE_URL) {
       throw new Error('other than 1 needs DATABASE_URL: one process owns the embedded database')
@@ -191,10 +191,9 @@ function isSigningKey(pem: string): boolean {
   }
 }
 
-function isNetwork(text: string): boolean {
-  const [, address, prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const version = isIP(address ?? '')
-  return version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128)
+function assertNetworks(list: string): void {
+  const areNetworks = list === '' || list.split(',').every(isNetwork)
+  if (!areNetworks) throw new Error('must be IP addresses or CIDRs such as 10.0.0.0/8, comma-separated')
 }
 
 interface Explained {

@@ -37,7 +37,8 @@ const ROOMS: Record<string, string[]> = {
   concurrency: ['errors.ts'],
   schema: ['errors.ts'],
   db: ['concurrency', 'errors.ts'],
-  identity: ['db', 'concurrency', 'schema', 'errors.ts'],
+  outbound: ['concurrency', 'schema', 'errors.ts'],
+  identity: ['outbound', 'db', 'concurrency', 'schema', 'errors.ts'],
   http: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   events: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   jobs: ['db', 'concurrency', 'schema', 'errors.ts'],
@@ -46,7 +47,7 @@ const ROOMS: Record<string, string[]> = {
   observe: ['concurrency', 'db', 'errors.ts'],
   process: ['db', 'observe', 'errors.ts'],
   openapi: ['http', 'identity', 'schema', 'errors.ts'],
-  'config.ts': ['http', 'identity', 'limits', 'db', 'errors.ts'],
+  'config.ts': ['http', 'identity', 'limits', 'db', 'schema', 'errors.ts'],
   'app.ts': ['config.ts', 'http', 'limits', 'observe', 'schema', 'errors.ts'],
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],
   cli: ['app.ts', 'config.ts', 'db', 'identity', 'openapi'],
@@ -139,6 +140,7 @@ t.test('every file that declares a resource is short', async (t) => {
 })
 
 t.test('Retry-After comes from the catalogue of errors alone', async (t) => {
-  const spelled = files.filter((file) => readFileSync(join(root, file), 'utf8').includes("'retry-after'"))
+  // A name in brackets reads the header of another server's answer.
+  const spelled = files.filter((file) => /(?<!headers\[)'retry-after'/.test(readFileSync(join(root, file), 'utf8')))
   t.same(spelled, ['src/errors.ts'])
 })

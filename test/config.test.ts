@@ -115,6 +115,7 @@ t.test('a wrong value stops the start with one line that names the variable and 
     [{ TRUST_PROXY: '10.0.0.256' }, /^TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/8,10.0.0.0/33' }, /^TRUST_PROXY must be/],
     [{ TRUST_PROXY: 'fd00::/129' }, /^TRUST_PROXY must be/],
+    [{ WEBHOOK_ALLOWED_ADDRESSES: 'localhost' }, /^WEBHOOK_ALLOWED_ADDRESSES must be IP addresses or CIDRs/],
     [{ DATABSE_URL: 'canary' }, /^DATABSE_URL is unknown: is DATABASE_URL meant\?$/],
     [{ database_url: 'canary' }, /^database_url is unknown: is DATABASE_URL meant\?$/],
     [{ REDIS_URI: 'canary' }, /^REDIS_URI is unknown: is REDIS_URL meant\?$/],

@@ -1,5 +1,6 @@
 import type { Database, Listen } from '../db/database.ts'
 import { sharedKey } from '../db/shared-secrets.ts'
+import type { Outbound } from '../outbound/outbound.ts'
 import { KeyUsage } from './api-keys/key-usage.ts'
 import { ExternalIssuer } from './external/issuer.ts'
 import { spellingsOf } from './external/jwks.ts'
@@ -51,8 +52,12 @@ export async function openKeyRing(db: Database, { JWT_PRIVATE_KEY }: IdentityCon
   return keys
 }
 
-/** The parts from outside: the signing keys, the signer, and the counters of wrong passwords (if limited). */
+/**
+ * The parts from outside: the signing keys, the signer, the counters of wrong passwords (if limited), and the client that
+ * fetches the keys of other issuers.
+ */
 interface IdentityParts {
+  outbound: Outbound
   keys: KeyRing
   signer: TokenSigner
   attempts: AttemptWindows | undefined
@@ -63,7 +68,7 @@ export async function openIdentity(
   db: Database,
   listen: Listen,
   config: IdentityConfig,
-  { keys, signer, attempts }: IdentityParts
+  { keys, signer, attempts, outbound }: IdentityParts
 ): Promise<Identity> {
   const { JWT_ISSUER, JWT_AUDIENCE } = config
   const principals = new PrincipalResolver(db, listen)
@@ -79,7 +84,7 @@ export async function openIdentity(
     if (!(await findRole(db, role)))
       throw new TrustedIssuerError(`TRUSTED_ISSUERS names the role ${role}, which does not exist`)
   }
-  const outside = trusted.map((settings) => new ExternalIssuer(settings, externalUsers))
+  const outside = trusted.map((settings) => new ExternalIssuer(settings, externalUsers, outbound))
   for (const issuer of outside) issuer.keys.prefetch()
   const issuers = new Map<string, Issuer>(
     outside.flatMap((issuer) => spellingsOf(issuer.name).map((name) => [name, issuer] as const))

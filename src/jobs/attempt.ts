@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { runInScope, runUncancellable } from '#src/concurrency/request-scope.ts'
+import { unlessAborted } from '#src/concurrency/unless-aborted.ts'
 import { ApiError } from '#src/errors.ts'
 import { type AnyJob, type JobContext, JobEnded, JobFailed, RetryLater } from './job.ts'
 import type { Jobs } from './jobs.ts'
@@ -99,17 +100,6 @@ function makeContext({ jobs, attempt, abort }: AttemptParts, log: FastifyBaseLog
     }
   } satisfies JobContext & { isFinished: boolean; flush(): Promise<void> }
   return context
-}
-
-async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const stop = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', stop)
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }
 
 async function persist(log: FastifyBaseLogger, write: () => Promise<void>): Promise<void> {

@@ -4,7 +4,11 @@ import t, { type Test } from 'tap'
 import { scopesOf } from '#src/identity/external/issuer.ts'
 import { IssuerKeys } from '#src/identity/external/jwks.ts'
 import { type IssuerSettings, parseTrustedIssuers } from '#src/identity/external/trusted-issuers.ts'
+import { Outbound } from '#src/outbound/outbound.ts'
 import { startApp } from '#test/support/app.ts'
+
+const outbound = new Outbound()
+t.teardown(() => outbound.close())
 
 /** An issuer of the test, over HTTP. */
 async function startIssuer(t: Test, answer: (url: string) => object | undefined | RequestListener) {
@@ -99,7 +103,7 @@ t.test('tokens of a trusted issuer act for a user of their own, within its role'
 t.test('keys are fetched from an issuer at most once a second', async (t) => {
   const key = await makeKey('one')
   const issuer = await startIssuer(t, () => ({ keys: [key.jwk] }))
-  const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`)
+  const keys = new IssuerKeys(outbound, issuer.origin, `${issuer.origin}/keys`)
   const start = performance.now()
   while (performance.now() - start < 2500) {
     const unknown = Array.from({ length: 20 }, (_, index) => keys.get({ alg: 'ES256', kid: `k${index}` }, {} as never))
@@ -117,7 +121,7 @@ t.test('new keys are found, and are fetched again after a while', async (t) => {
   const [one, two] = [await makeKey('one'), await makeKey('two')]
   const served = [one.jwk]
   const issuer = await startIssuer(t, () => ({ keys: served }))
-  const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`, 0)
+  const keys = new IssuerKeys(outbound, issuer.origin, `${issuer.origin}/keys`, 0)
   keys.prefetch()
   t.ok(await keys.get({ alg: 'ES256', kid: 'one' }, {} as never))
   served.push(two.jwk)
@@ -142,7 +146,7 @@ t.test('a slow, large, broken, moved or silent answer is no answer', async (t) =
   await Promise.all(
     Object.entries(answers).map(async ([name, answer]) => {
       const issuer = await startIssuer(t, () => answer)
-      const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`)
+      const keys = new IssuerKeys(outbound, issuer.origin, `${issuer.origin}/keys`)
       const start = performance.now()
       await t.rejects(Promise.resolve(keys.get({ alg: 'ES256', kid: 'one' }, {} as never)), name)
       t.ok(performance.now() - start < 3000, `${name} within its two seconds`)
@@ -152,7 +156,7 @@ t.test('a slow, large, broken, moved or silent answer is no answer', async (t) =
 
 t.test('metadata is trusted only from the issuer itself', async (t) => {
   const issuer = await startIssuer(t, () => ({ issuer: 'http://other.test', jwks_uri: 'http://127.0.0.1:1/' }))
-  const keys = new IssuerKeys(`${issuer.origin}/tenant`, undefined)
+  const keys = new IssuerKeys(outbound, `${issuer.origin}/tenant`, undefined)
   await t.rejects(Promise.resolve(keys.get({ alg: 'ES256', kid: 'one' }, {} as never)))
   t.same(
     issuer.seen.map(({ url }) => url),
@@ -253,7 +257,7 @@ t.test('tokens in the shapes of the usual issuers', async (t) => {
 
 t.test('an issuer that is down delays only the first request', async (t) => {
   const issuer = await startIssuer(t, () => () => {})
-  const keys = new IssuerKeys(issuer.origin, `${issuer.origin}/keys`)
+  const keys = new IssuerKeys(outbound, issuer.origin, `${issuer.origin}/keys`)
   const find = (kid: string) => Promise.resolve(keys.get({ alg: 'ES256', kid }, {} as never))
   await t.rejects(find('first'))
   const start = performance.now()

@@ -1,4 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Outbound } from '#src/outbound/outbound.ts'
 import { isCleanText } from '#src/schema/coerce.ts'
 import type { Grant } from '../requests/grant.ts'
 import { parseScopes } from '../scopes.ts'
@@ -27,9 +28,9 @@ export class ExternalIssuer {
   readonly #settings: IssuerSettings
   readonly #users: ExternalUsers
 
-  constructor(settings: IssuerSettings, users: ExternalUsers) {
+  constructor(settings: IssuerSettings, users: ExternalUsers, outbound: Outbound) {
     this.name = settings.issuer
-    this.keys = new IssuerKeys(settings.issuer, settings.jwksUri)
+    this.keys = new IssuerKeys(outbound, settings.issuer, settings.jwksUri)
     this.#settings = settings
     this.#users = users
   }

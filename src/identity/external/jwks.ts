@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import type { Outbound } from '#src/outbound/outbound.ts'
 
 const APART_MS = 1000
 const TIMEOUT_MS = 2000
@@ -19,6 +20,7 @@ type Keys = ReturnType<typeof createLocalJWKSet>
  * the known keys stay valid.
  */
 export class IssuerKeys {
+  readonly #outbound: Outbound
   readonly #issuer: string
   readonly #freshMs: number
   #uri: string | undefined
@@ -29,7 +31,8 @@ export class IssuerKeys {
   #isDown = false
 
   /** @param uri the address of the keys; without it the issuer's metadata names it. */
-  constructor(issuer: string, uri: string | undefined, freshMs: number = FRESH_MS) {
+  constructor(outbound: Outbound, issuer: string, uri: string | undefined, freshMs: number = FRESH_MS) {
+    this.#outbound = outbound
     this.#issuer = issuer
     this.#freshMs = freshMs
     this.#uri = uri
@@ -110,19 +113,14 @@ export class IssuerKeys {
 
   async #fetch(uri: string): Promise<object> {
     this.#fetchedAt = performance.now()
-    const response = await fetch(uri, {
-      redirect: 'error',
+    const { status, text } = await this.#outbound.request(uri, {
       headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(TIMEOUT_MS)
+      // The next token asks again.
+      repetitions: 0,
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: MAX_BYTES
     })
-    if (!response.ok || !response.body) throw new Error('the issuer did not answer')
-    const chunks: Uint8Array[] = []
-    let size = 0
-    for await (const chunk of response.body) {
-      size += chunk.length
-      if (size > MAX_BYTES) throw new Error('the answer is too large')
-      chunks.push(chunk)
-    }
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+    if (status !== 200) throw new Error('the issuer did not answer')
+    return JSON.parse(text)
   }
 }
