@@ -13,6 +13,11 @@ import { isNetwork } from './schema/networks.ts'
 
 const words = (text: string) => ({ expected: text })
 
+const HttpUrl = Type.String({
+  pattern: '^https?://[^\\s]+$',
+  ...words('must be a URL that begins with https:// or http://')
+})
+
 // `expected` describes the allowed values in words; a number, a choice and a boolean describe themselves.
 const Environment = Type.Object({
   NODE_ENV: Type.Union([Type.Literal('development'), Type.Literal('production'), Type.Literal('test')], {
@@ -43,9 +48,7 @@ const Environment = Type.Object({
   ),
   REGISTRATION: Type.Union([Type.Literal('open'), Type.Literal('closed')], { default: 'closed' }),
   JWT_PRIVATE_KEY: Type.Optional(Type.String()),
-  JWT_ISSUER: Type.Optional(
-    Type.String({ pattern: '^https?://[^\\s]+$', ...words('must be a URL that begins with https:// or http://') })
-  ),
+  JWT_ISSUER: Type.Optional(HttpUrl),
   JWT_AUDIENCE: Type.String({ default: 'tenon' }),
   TRUSTED_ISSUERS: Type.String({ default: '' }),
   OAUTH_PASSWORD_GRANT: Type.Boolean({ default: false }),
@@ -65,6 +68,7 @@ const Environment = Type.Object({
     Type.String({ pattern: '^[!-~]{16,512}$', ...words('must have 16 to 512 characters, without spaces') })
   ),
   WEBHOOK_ALLOWED_ADDRESSES: Type.String({ default: '' }),
+  RATES_URL: Type.Optional(HttpUrl),
   JOBS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })

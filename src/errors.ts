@@ -69,6 +69,12 @@ export const catalogue = {
     'The time that Request-Timeout or the route gives was over; what was under way for nobody else was stopped. Try again later, or with more.',
     1
   ],
+  RATES_UNAVAILABLE: [
+    503,
+    'Exchange rates unavailable',
+    'The order needs an exchange rate, and the service for them does not answer. Nothing was ordered.',
+    5
+  ],
   OVERLOADED: [503, 'Overloaded', 'Too many requests wait already. Nothing was done. Try again after Retry-After.', 1]
 } as const satisfies Record<string, CatalogueEntry>
 

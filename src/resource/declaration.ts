@@ -76,6 +76,15 @@ export interface Call<Body = unknown> {
 /** An operation written by hand. The row that it names is the answer. */
 export type Operation<Body = never> = (call: Call<Body>) => Promise<{ id: string }>
 
+/**
+ * An operation written by hand that first needs what takes long without the database, such as the answer of another service:
+ * it would hold a connection for as long, and the embedded database altogether.
+ */
+export interface PreparedOperation {
+  /** Runs before the transaction begins, and gives what runs in it. */
+  prepare: (app: FastifyInstance, body: never) => Promise<Operation>
+}
+
 /** A step that a row can take: `POST /<id>/<name>`, answered with the row. */
 export interface Action {
   summary: string
@@ -182,7 +191,7 @@ export interface Declaration<
   /** `false`: each request runs its own statements, instead of sharing them with concurrent requests. */
   batch?: false
   /** Operations that this resource does not have (`false`), or has in its own way. */
-  operations?: { [V in Verb]?: V extends 'create' ? false | Operation : false }
+  operations?: { [V in Verb]?: V extends 'create' ? false | Operation | PreparedOperation : false }
   /** The announced end of the whole resource, or of single operations by their verb or the name of their action. */
   deprecated?: Deprecation | { [operation: string]: Deprecation }
   /**

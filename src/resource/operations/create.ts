@@ -29,8 +29,9 @@ export const createRoute: MakeRoute = (context, prefix) => {
     async change(request) {
       assertRules(resource, request.body)
       const body = request.body as Record<string, unknown>
-      const make = create
-        ? (on: ResourceContext) => runOperation(on, request, create, ownerOf(request, resource))
+      const run = typeof create === 'object' ? await create.prepare(request.server, body as never) : create
+      const make = run
+        ? (on: ResourceContext) => runOperation(on, request, run, ownerOf(request, resource))
         : await prepareRow(resource, body, request)
       return async (on) => {
         const stored = await guarded(on, request, { body }, make)

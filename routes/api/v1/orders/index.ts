@@ -17,7 +17,7 @@ const lines = {
 
 const wrongStep: ErrorCode[] = ['INVALID_TRANSITION']
 const errors: Record<string, ErrorCode[]> = {
-  create: ['OUT_OF_STOCK'],
+  create: ['OUT_OF_STOCK', 'RATES_UNAVAILABLE'],
   pay: wrongStep,
   ship: wrongStep,
   cancel: wrongStep

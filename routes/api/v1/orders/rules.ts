@@ -1,26 +1,39 @@
 import type { Static } from '@sinclair/typebox'
 import { and, eq, inArray, sql } from 'drizzle-orm'
+import type { FastifyInstance } from 'fastify'
 import type { OrderCreate } from '#routes/api/v1/orders/schema.ts'
 import type { Database, Transaction } from '#src/db/database.ts'
 import { ApiError, type Fault, validationFailed } from '#src/errors.ts'
 import type { Call } from '#src/resource/declaration.ts'
 import { products } from '../products/table.ts'
+import { findRates, type Rates } from './rates.ts'
 import { orderLines, orders } from './table.ts'
 
 type Line = { productId: string; quantity: number }
 type Status = 'pending' | 'paid' | 'shipped' | 'cancelled'
 
+type Placing = Static<typeof OrderCreate>
+
+/** Placing an order: what it costs may depend on exchange rates, which are asked for before the products are locked. */
+export const placeOrder = {
+  async prepare(app: FastifyInstance, { lines }: Placing) {
+    const productIds = lines.map(({ productId }) => productId)
+    const rates = await findRates(app, productIds)
+    return (call: Call<Placing>) => place(call, rates)
+  }
+}
+
 /**
- * Places an order: takes the stock and fixes the prices, all or nothing.
+ * Takes the stock and fixes the prices, all or nothing.
  * @throws ApiError VALIDATION_FAILED for products that cannot be ordered (together), OUT_OF_STOCK naming the lines.
  */
-export function placeOrder({ db, principal, body }: Call<Static<typeof OrderCreate>>): Promise<{ id: string }> {
+function place({ db, principal, body }: Call<Placing>, rates: Rates): Promise<{ id: string }> {
   return db.transaction(async (tx) => {
     const found = await lockProducts(tx, body.lines)
-    const currency = checkLines(body.lines, found)
+    const currency = checkLines(body.lines, found, rates)
     const priced = body.lines.map((line) => ({
       ...line,
-      unitPriceCents: found.get(line.productId)?.priceCents as number
+      unitPriceCents: priceIn(currency, found.get(line.productId) as Orderable, rates)
     }))
     const totalCents = totalOf(priced)
     await moveStock(tx, body.lines, -1)
@@ -74,7 +87,7 @@ async function lockProducts(tx: Transaction, lines: Line[]): Promise<Map<string,
   return new Map(found.map((product) => [product.id, product]))
 }
 
-function checkLines(lines: Line[], found: Map<string, Orderable>): string {
+function checkLines(lines: Line[], found: Map<string, Orderable>, rates: Rates): string {
   const currency = found.get((lines[0] as Line).productId)?.currency as string
   const faults = lines.flatMap(({ productId }, index): Fault[] => {
     const product = found.get(productId)
@@ -83,7 +96,8 @@ function checkLines(lines: Line[], found: Map<string, Orderable>): string {
     ]
     if (!product) return refuse('reference', 'names no product')
     if (!product.active) return refuse('inactive', 'names a product that is no longer sold')
-    if (product.currency !== currency) return refuse('currency', `must be sold in ${currency}, like the first line`)
+    if (rates(product.currency, currency) === undefined)
+      return refuse('currency', `must be sold in ${currency}, like the first line`)
     return []
   })
   if (faults.length > 0) throw validationFailed(faults)
@@ -105,6 +119,10 @@ function checkLines(lines: Line[], found: Map<string, Orderable>): string {
     })
   }
   return currency
+}
+
+function priceIn(to: string, product: Orderable, rates: Rates): number {
+  return Math.round(product.priceCents * (rates(product.currency, to) as number))
 }
 
 function totalOf(lines: { unitPriceCents: number; quantity: number }[]): number {
