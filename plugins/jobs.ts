@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import { findJobs } from '#src/jobs/find-jobs.ts'
 import { Jobs } from '#src/jobs/jobs.ts'
 import { Worker } from '#src/jobs/worker.ts'
+import type {} from '#src/resource/respond-async/operation.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,7 +17,8 @@ export default fp(
     const jobs = new Jobs(app.db, await findJobs(app.jobFolders))
     await jobs.open()
     app.decorate('jobs', jobs)
-    if (app.config.JOBS === 'off' || jobs.definitions.size === 0) return
+    app.decorate('asyncOperations', new Map())
+    if (app.config.JOBS === 'off') return
 
     const { DATABASE_URL, SHUTDOWN_GRACE_MS } = app.config
     const worker = new Worker({

@@ -22,7 +22,7 @@ export const catalogue = {
   CONFLICT: [409, 'Conflict', 'The change contradicts what is stored: a value that must be unique is taken.'],
   REFERENCE_CONFLICT: [409, 'Reference conflict', 'What is referenced does not exist, or is still in use elsewhere.'],
   OUT_OF_STOCK: [409, 'Out of stock', 'There is less stock than was ordered. The lines are named in details.'],
-  INVALID_TRANSITION: [409, 'Invalid transition', 'The order is not in a state from which this step is possible.'],
+  INVALID_TRANSITION: [409, 'Invalid transition', 'It is not in a state from which this step is possible.'],
   TOO_MANY_AFFECTED: [409, 'Too many affected', 'More rows match than max-affected allows. Nothing was changed.'],
   IDEMPOTENCY_IN_PROGRESS: [
     409,

@@ -78,7 +78,7 @@ t.test('every operation teaches: a description, examples, headers, and only its 
       JSON.stringify(operation.responses).includes(code) ? [operation.operationId] : []
     )
   t.same(having('OUT_OF_STOCK'), ['createOrder'])
-  t.same(having('INVALID_TRANSITION').sort(), ['cancelOrder', 'payOrder', 'shipOrder'])
+  t.same(having('INVALID_TRANSITION').sort(), ['cancelJob', 'cancelOrder', 'payOrder', 'retryJob', 'shipOrder'])
   t.equal(having('REGISTRATION_CLOSED').length, 1)
   t.ok(
     having('INVALID_CURSOR').every((id) => id.startsWith('list')),

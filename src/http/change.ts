@@ -52,14 +52,20 @@ export function changeHandler<C extends ChangeContext>(context: C, change: Chang
  * What the caller prefers, where the route takes it.
  * @throws ApiError UNKNOWN_PREFERENCE for a dry run of what cannot be undone: its caller expects that nothing is kept.
  */
-export function preferencesOf({ headers: { prefer }, route }: FastifyRequest): Preferences {
+export function preferencesOf({ headers: { prefer }, route, principal }: FastifyRequest): Preferences {
   if (prefer === undefined) return NOTHING
-  const preferences = parsePrefer(prefer)
-  if (route.config.acceptsPrefer) return preferences
-  if (preferences.tx === 'rollback') throw new ApiError('UNKNOWN_PREFERENCE', 'A dry run is not possible here.')
-  return NOTHING
+  const { acceptsPrefer, respondsAsync } = route.config
+  // A job belongs to a user.
+  const preferences = parsePrefer(prefer, respondsAsync && principal ? WITH_ASYNC : OF_CHANGES)
+  const { tx, 'respond-async': async, ...others } = preferences
+  // What keeps nothing has no use for a job.
+  if (acceptsPrefer) return tx === 'rollback' ? { tx, ...others } : preferences
+  if (tx === 'rollback') throw new ApiError('UNKNOWN_PREFERENCE', 'A dry run is not possible here.')
+  return async === undefined ? NOTHING : { 'respond-async': async }
 }
 
+const OF_CHANGES = ['return', 'tx', 'handling']
+const WITH_ASYNC = [...OF_CHANGES, 'respond-async']
 const NOTHING: Preferences = {}
 
 /** The answer that a key had before, told by a dry run. */

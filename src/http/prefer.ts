@@ -6,19 +6,22 @@ export interface Preferences {
   return?: 'minimal' | 'representation'
   tx?: 'commit' | 'rollback'
   handling?: 'strict' | 'lenient'
+  'respond-async'?: ''
 }
 
 const KNOWN = new Map([
   ['return', ['minimal', 'representation']],
   ['tx', ['commit', 'rollback']],
-  ['handling', ['strict', 'lenient']]
+  ['handling', ['strict', 'lenient']],
+  ['respond-async', ['']]
 ])
 
 /**
  * Reads `Prefer`. Unknown preferences are ignored, and the first of repeated ones counts (RFC 7240, section 2).
+ * @param known the names of the preferences that the route takes.
  * @throws ApiError UNKNOWN_PREFERENCE when the caller wants `handling=strict` and something that is not known.
  */
-export function parsePrefer(header: string | string[] | undefined): Preferences {
+export function parsePrefer(header: string | string[] | undefined, known: readonly string[]): Preferences {
   if (header === undefined) return {}
   const preferences: Record<string, string> = {}
   const unknown: string[] = []
@@ -27,7 +30,7 @@ export function parsePrefer(header: string | string[] | undefined): Preferences 
     // Parameters follow a semicolon; no preference here has any.
     const [name = '', value = ''] = (text.split(';')[0] as string).split('=').map((part) => part.trim())
     const [key, wanted] = [name.toLowerCase(), value.replace(/^"(.*)"$/, '$1')]
-    if (KNOWN.get(key)?.includes(wanted)) preferences[key] ??= wanted
+    if (known.includes(key) && KNOWN.get(key)?.includes(wanted)) preferences[key] ??= wanted
     else unknown.push(text.trim())
   }
   if (preferences.handling === 'strict' && unknown.length > 0) {
@@ -38,7 +41,7 @@ export function parsePrefer(header: string | string[] | undefined): Preferences 
 
 /** An answer as it is preferred, and what of that was done in `Preference-Applied`. */
 export function applyPreferences({ status, headers, body, minimalBody }: Answer, preferences: Preferences): Answer {
-  const applied = Object.entries(preferences).map(([name, value]) => `${name}=${value}`)
+  const applied = Object.entries(preferences).map(([name, value]) => (value ? `${name}=${value}` : name))
   if (applied.length === 0) return { status, headers, body }
   const isMinimal = preferences.return === 'minimal'
   return {

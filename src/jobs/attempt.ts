@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { runInScope, runUncancellable } from '#src/concurrency/request-scope.ts'
 import { unlessAborted } from '#src/concurrency/unless-aborted.ts'
-import { ApiError } from '#src/errors.ts'
+import { ApiError, type Fault } from '#src/errors.ts'
 import { type AnyJob, type JobContext, JobEnded, JobFailed, RetryLater } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { Attempt } from './storage.ts'
@@ -114,14 +114,19 @@ async function persist(log: FastifyBaseLogger, write: () => Promise<void>): Prom
 }
 
 // A message of another error may hold what the owner of the job is not to see.
-function describe(error: unknown): { code: string; message: string } {
-  if (error instanceof ApiError) return { code: error.code, message: error.message }
-  if (error instanceof JobFailed || error instanceof RetryLater) return { code: 'JOB_FAILED', message: error.message }
-  return { code: 'INTERNAL', message: 'Something failed on our side. The id of the job finds it in the logs.' }
+function describe(error: unknown): { code: string; message: string; details: Fault[] } {
+  if (error instanceof ApiError) return { code: error.code, message: error.message, details: error.faults }
+  const isOwn = error instanceof JobFailed || error instanceof RetryLater
+  const message = isOwn ? error.message : 'Something failed on our side. The id of the job finds it in the logs.'
+  return { code: isOwn ? 'JOB_FAILED' : 'INTERNAL', message, details: [] }
 }
 
+// The same input would be refused again; 429 alone says that it may not be.
+const isRefusal = (error: unknown) =>
+  error instanceof ApiError && error.statusCode < 500 && error.code !== 'TOO_MANY_REQUESTS'
+
 function pauseOf({ retry }: AnyJob, { number }: Attempt, error: unknown): number | 'never' | undefined {
-  if (error instanceof JobFailed) return 'never'
+  if (error instanceof JobFailed || isRefusal(error)) return 'never'
   if (error instanceof RetryLater) return error.delaySeconds
   const { delaysSeconds } = retry ?? {}
   const delay = delaysSeconds?.[Math.min(number, delaysSeconds.length) - 1]

@@ -3,6 +3,7 @@ import { v7 } from 'uuid'
 import { currentScope } from '#src/concurrency/request-scope.ts'
 import type { Database, Transaction } from '#src/db/database.ts'
 import { compileValidator } from '#src/schema/validate.ts'
+import { JobFiles } from './files.ts'
 import type { AnyJob, JobDefinition } from './job.ts'
 import { nextTime } from './schedule.ts'
 import { JobStorage } from './storage.ts'
@@ -21,6 +22,8 @@ export interface SendOptions {
   ownerId?: string | undefined
   /** The request that it is sent for. */
   requestId?: string | undefined
+  /** The name that it is shown with under `/jobs`; the job's own when left out. */
+  title?: string | undefined
   /** The id, a UUIDv7 made before; jobs that files belong to need it. */
   id?: string | undefined
 }
@@ -28,12 +31,14 @@ export interface SendOptions {
 /** The jobs of an application: what there is, and a way to send them. They run elsewhere, or in `Worker`. */
 export class Jobs {
   readonly storage: JobStorage
+  readonly files: JobFiles
   readonly definitions: ReadonlyMap<string, AnyJob>
   readonly #validators = new Map<string, ReturnType<typeof compileValidator>>()
 
   /** @throws when two jobs have one name, or one names a dead letter that is none. */
   constructor(db: Database, definitions: AnyJob[]) {
     this.storage = new JobStorage(db)
+    this.files = new JobFiles(db)
     this.definitions = byName(definitions)
     for (const { name, input } of definitions) this.#validators.set(name, compileValidator(input as never, 'body'))
   }
@@ -50,8 +55,8 @@ export class Jobs {
    */
   async send<S extends TSchema>(job: JobDefinition<S>, input: Static<S>, options: SendOptions = {}): Promise<string> {
     this.check(job.name, input)
-    const { tx, startAfter, key, ownerId = null, requestId = null } = options
-    const payload = { input, ownerId, requestId, traceparent: traceparentOfScope() }
+    const { tx, startAfter, key, title, ownerId = null, requestId = null } = options
+    const payload = { input, title, ownerId, requestId, traceparent: traceparentOfScope() }
     const sending = {
       id: options.id ?? v7(),
       payload,

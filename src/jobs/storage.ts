@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { fromDrizzle, PgBoss } from 'pg-boss'
+import { v7 } from 'uuid'
 import type { Database, Transaction } from '#src/db/database.ts'
 import { selectRaw } from '#src/db/rows.ts'
 import { type AnyJob, JobEnded } from './job.ts'
@@ -8,6 +9,8 @@ import { jobProgress } from './table.ts'
 /** What is stored of a job besides its queue. */
 export interface Payload {
   input: unknown
+  /** The name that it is shown with, where that is not the job's. */
+  title?: string | undefined
   ownerId: string | null
   requestId: string | null
   traceparent: string | null
@@ -32,6 +35,14 @@ export interface Sending {
   startAfter: Date | undefined
 }
 
+/** A job that was asked for by its id. */
+export interface StoredJob {
+  id: string
+  /** The name of its queue. */
+  name: string
+  state: string
+}
+
 /** When a queue needs attention, in milliseconds from now; null where it does not. */
 export interface Due {
   name: string
@@ -49,6 +60,7 @@ export const CANCEL = 'cancel:'
 
 const SCHEMA = 'public'
 const WEEK_SECONDS = 604_800
+const DAY_MS = 86_400_000
 // What is accepted is not dropped for its age: pg-boss would delete what waited for two weeks.
 const RETENTION_SECONDS = 315_360_000
 /** An attempt that may take longer than this says every third of it that it goes on. */
@@ -77,7 +89,6 @@ export class JobStorage {
 
   /** Makes the queues of jobs, or brings them up to date. */
   async open(jobs: AnyJob[]): Promise<void> {
-    if (jobs.length === 0) return
     const known = new Map((await this.#boss.getQueues()).map((queue) => [queue.name, queue]))
     // One that another names as its dead letter comes first.
     const ordered = jobs.toSorted((a, b) => Number(a.deadLetter !== undefined) - Number(b.deadLetter !== undefined))
@@ -197,7 +208,8 @@ export class JobStorage {
           where state = 'active' and name in (${list(names)}) and ${lateAt} <= now() order by id for update skip locked`
       )
       for (const { id, name } of late) {
-        const error = { code: 'DEADLINE_EXCEEDED', message: 'The attempt took too long, or its process ended.' }
+        const message = 'The attempt took too long, or its process ended.'
+        const error = { code: 'DEADLINE_EXCEEDED', message, details: [] }
         await this.#boss.fail(name, id, { error }, { db: through(tx) })
       }
     })
@@ -226,6 +238,38 @@ export class JobStorage {
     return affected === 1
   }
 
+  /** Reads a job and locks it until the transaction ends. @param ownerId undefined for a job of any owner. */
+  async lock(tx: Transaction, id: string, ownerId: string | undefined): Promise<StoredJob | undefined> {
+    const [job] = await selectRaw<StoredJob>(
+      tx,
+      sql`select id, name, (select state from jobs where jobs.id = job_common.id) as state from job_common
+        where id = ${id} and ${isOf(ownerId)} for update`
+    )
+    return job
+  }
+
+  /** Queues a job that failed or was cancelled for one more attempt. @returns whether there was one. */
+  async retry(tx: Transaction, id: string): Promise<boolean> {
+    const rows = await selectRaw(
+      tx,
+      sql`update job_common set state = case when started_on is null then 'created' else 'retry' end::job_state,
+          retry_limit = retry_count + 1, completed_on = null, output = null, start_after = now()
+        where id = ${id} and state in ('cancelled', 'failed')
+        returning pg_notify(${CHANNEL}, name)`
+    )
+    return rows.length === 1
+  }
+
+  /** What a job that is done has given, and the name that it is shown with. @param ownerId as for `lock`. */
+  async result(id: string, ownerId: string | undefined): Promise<{ title: string; value: unknown } | undefined> {
+    const [job] = await selectRaw<{ title: string; value: string }>(
+      this.#db,
+      sql`select name as title, result::text as value from jobs
+        where id = ${id} and state = 'done' and ${isOf(ownerId, sql`owner_id`)}`
+    )
+    return job && { title: job.title, value: JSON.parse(job.value) }
+  }
+
   /** Keeps how far a job has come, unless the attempt is not the current one any more. */
   async progress(attempt: Attempt, done: number, total: number | null, checkpoint: unknown, tx?: Transaction) {
     const values = { done, total, ...(checkpoint !== undefined && { checkpoint }), updatedAt: new Date().toISOString() }
@@ -246,21 +290,23 @@ export class JobStorage {
     return row?.checkpoint ?? null
   }
 
-  /** Deletes the jobs that were kept for long enough, with their files. */
+  /** Deletes the jobs that were kept for long enough, and the files that no job has, or none was sent for within a day. */
   async forgetEnded(): Promise<void> {
-    await this.#db.transaction(async (tx) => {
-      const gone = await selectRaw<{ id: string }>(
-        tx,
-        sql`delete from job_common where completed_on is not null
-          and completed_on + deletion_seconds * interval '1 second' < now() returning id`
-      )
-      if (gone.length > 0) {
-        await tx.execute(sql`delete from job_progress where not exists (select from job_common where id = job_id)`)
-        await tx.execute(sql`delete from job_files where not exists (select from job_common where id = job_id)`)
-      }
-    })
+    await this.#db.execute(
+      sql`delete from job_common where completed_on is not null
+        and completed_on + deletion_seconds * interval '1 second' < now()`
+    )
+    await this.#db.execute(sql`delete from job_progress where not exists (select from job_common where id = job_id)`)
+    // A UUIDv7 begins with its time. The file of a request that still comes has no job yet.
+    const dayAgo = v7({ msecs: Date.now() - DAY_MS, seq: 0, random: new Uint8Array(16) })
+    await this.#db.execute(
+      sql`delete from job_files where job_id < ${dayAgo} and not exists (select from job_common where id = job_id)`
+    )
   }
 }
+
+const isOf = (ownerId: string | undefined, column = sql`(data->>'ownerId')::uuid`) =>
+  ownerId === undefined ? sql`true` : sql`${column} = ${ownerId}::uuid`
 
 // pg-boss's own condition of an attempt that is over, as a moment.
 const lateAt = sql`least(started_on + expire_seconds * interval '1 second', heartbeat_on + heartbeat_seconds * interval '1 second')`

@@ -1,5 +1,7 @@
 import { type TObject, Type } from '@sinclair/typebox'
 import type { RouteOptions } from 'fastify'
+import { Job } from '../http/job.ts'
+import { variantsOf } from '../schema/variants.ts'
 import type { Described } from './describe.ts'
 
 /**
@@ -7,15 +9,30 @@ import type { Described } from './describe.ts'
  * that is not sent should cost nothing.
  */
 export function describeChange(schema: Described, route: RouteOptions): Described {
-  const config = route.config as { idempotent?: boolean; acceptsPrefer?: boolean } | undefined
-  if (!config?.idempotent) return schema
+  const { idempotent, acceptsPrefer, respondsAsync } = { ...route.config } as Config
+  if (!idempotent && !respondsAsync) return schema
   const { properties } = (schema.headers ?? {}) as Partial<TObject>
   const response = schema.response as Record<string, object>
+  const prefer = [...(acceptsPrefer ? [OF_CHANGES] : []), ...(respondsAsync ? [ASYNC] : []), UNKNOWN]
   return {
     ...schema,
-    headers: Type.Object({ ...properties, ...KeyHeader, ...(config.acceptsPrefer && PreferHeader) }),
-    response: config.acceptsPrefer && '200' in response ? { ...response, 204: Minimal } : response
+    headers: Type.Object({
+      ...properties,
+      ...(idempotent && KeyHeader),
+      ...(prefer.length > 1 && preferHeader(prefer.join(' '), acceptsPrefer ? 'return=minimal' : 'respond-async'))
+    }),
+    response: {
+      ...response,
+      ...(acceptsPrefer && '200' in response && { 204: Minimal }),
+      ...(respondsAsync && { 202: variantsOf(Job).Response })
+    }
   }
+}
+
+interface Config {
+  idempotent?: boolean
+  acceptsPrefer?: boolean
+  respondsAsync?: boolean
 }
 
 const KeyHeader = {
@@ -28,13 +45,12 @@ const KeyHeader = {
     })
   )
 }
-const PreferHeader = {
-  prefer: Type.Optional(
-    Type.String({
-      description:
-        '`return=minimal` leaves the body of the answer out. `tx=rollback` does everything, answers, and keeps nothing. What is not known is passed over, unless `handling=strict` is there too (RFC 7240).',
-      examples: ['return=minimal']
-    })
-  )
-}
+const OF_CHANGES =
+  '`return=minimal` leaves the body of the answer out. `tx=rollback` does everything, answers, and keeps nothing.'
+const ASYNC = '`respond-async` answers at once, with 202 and the job that does the work, which its `Location` reads.'
+const UNKNOWN = 'What is not known is passed over, unless `handling=strict` is there too (RFC 7240).'
+
+const preferHeader = (description: string, example: string) => ({
+  prefer: Type.Optional(Type.String({ description, examples: [example] }))
+})
 const Minimal = Type.Null({ description: 'Done, without a body as `Prefer: return=minimal` asks.' })

@@ -58,6 +58,7 @@ function headersOf(operation: Operation, path: string, method: string, status: n
       ? (['Retry-After'] as const)
       : []),
     ...(status === 201 && method === 'post' && takes('prefer') ? (['Location', 'ETag'] as const) : []),
+    ...(status === 202 && takes('prefer') ? (['Location'] as const) : []),
     ...(isOfOne && (status === 200 || status === 304) ? (['ETag'] as const) : []),
     ...(isOk && has('cursor') ? (['Link'] as const) : []),
     ...(isKept(status) && takes('idempotency-key') ? (['Idempotency-Replayed'] as const) : []),

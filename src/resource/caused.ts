@@ -1,10 +1,10 @@
-import type { FastifyRequest } from 'fastify'
 import type { Database } from '../db/database.ts'
 import { type Cause, causeOf, setCause } from '../events/cause.ts'
+import type { Asked } from './asked.ts'
 import type { Resource } from './model.ts'
 
 /** What the events of a change name; undefined for a resource without events. */
-export const causeIn = (request: FastifyRequest, { declaration: { events } }: Resource): Cause | undefined =>
+export const causeIn = (request: Asked, { declaration: { events } }: Resource): Cause | undefined =>
   events && causeOf(request)
 
 /**

@@ -27,6 +27,7 @@ import { removeRoute } from './operations/remove.ts'
 import { removeWhereRoute } from './operations/remove-where.ts'
 import { replaceRoute, updateRoute } from './operations/update.ts'
 import { updateWhereRoute } from './operations/update-where.ts'
+import { respondLater } from './respond-async/respond-later.ts'
 import type { MakeRoute, VerbRoute } from './route.ts'
 import { makeContext } from './rows/batched.ts'
 
@@ -38,6 +39,8 @@ declare module 'fastify' {
     idempotent?: boolean
     /** The route takes `Prefer`. */
     acceptsPrefer?: boolean
+    /** The route takes `Prefer: respond-async`. */
+    respondsAsync?: boolean
   }
 }
 
@@ -98,9 +101,12 @@ export function defineResource<
       if (!routes.some(([one]) => one === verb))
         throw new DeclarationError(`${name}: timeoutSeconds names '${verb}', which is not one of its operations`)
     }
+    const accessOf = (route: VerbRoute) => route.ownAccess ?? access[route.access]
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
-      const handler = spread(app, handlerOf(context, route), replica && makeRoute(replica, app.prefix))
+      if (route.asJob) app.asyncOperations.set(operationId(verb), { access: accessOf(route), run: route.asJob.run })
+      const sooner = respondLater(app, operationId(verb), route)
+      const handler = spread(app, handlerOf(context, sooner), replica && makeRoute(replica, app.prefix))
       const deprecation = deprecationOf(resource.declaration, verb)
       const whole = {
         method: route.method,
@@ -111,10 +117,11 @@ export function defineResource<
             ? cacheResponses(app.responseCache, resource, cache.ttlSeconds, handler)
             : handler,
         config: {
-          access: route.ownAccess ?? access[route.access],
+          access: accessOf(route),
           faultOf,
           idempotent: route.method !== 'GET',
           acceptsPrefer: 'change' in route || 'stream' in route,
+          respondsAsync: route.asJob !== undefined,
           ...(COSTS[verb] !== undefined && { cost: COSTS[verb] }),
           ...(OF_BATCHES.test(verb) && { priority: 'batch' as const }),
           resource,

@@ -5,8 +5,16 @@ import type { Stream } from '../http/stream.ts'
 import type { Access } from '../identity/scopes.ts'
 import type { ResourceContext } from './context.ts'
 import type { Declaration } from './declaration.ts'
+import type { AsyncOperation } from './respond-async/operation.ts'
+
+interface AsJob {
+  kind: 'import' | 'export' | 'bulk'
+  run: AsyncOperation['run']
+}
 
 interface AnyRoute {
+  /** How a job does the operation, for `Prefer: respond-async`. */
+  asJob?: AsJob
   url: string
   access: keyof Declaration['access']
   /** The access that the route needs, when it differs from the resource's. */

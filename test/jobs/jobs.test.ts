@@ -101,14 +101,14 @@ t.test('an error of the catalogue is shown, and JobFailed ends a job at once', a
     throw new ApiError('CONFLICT', 'The name is taken.')
   }
   const conflict = await end(await app.jobs.send(noteJob, { text: 'conflict' }))
-  t.same(conflict.error, { code: 'CONFLICT', message: 'The name is taken.' })
+  t.same(conflict.error, { code: 'CONFLICT', message: 'The name is taken.', details: [] })
   note.work = async () => {
     throw new JobFailed('The address does not exist.')
   }
   const { state, attempts, error } = await end(await app.jobs.send(noteJob, { text: 'final' }))
   t.same(
     { state, attempts, error },
-    { state: 'failed', attempts: 1, error: { code: 'JOB_FAILED', message: 'The address does not exist.' } }
+    { state: 'failed', attempts: 1, error: { code: 'JOB_FAILED', message: 'The address does not exist.', details: [] } }
   )
 })
 

@@ -19,6 +19,8 @@ for (const { method, url, config } of app.routeTable) {
   has.add(`${method} ${url}`)
   if (config?.resource && /^\/api\/v\d+\/[\w-]+$/.test(url)) resources.set(url, config.resource)
 }
+// The rows of the others are made by the server alone.
+for (const path of resources.keys()) if (!has.has(`POST ${path}`)) resources.delete(path)
 t.ok(resources.size >= 6)
 for (const path of ['/api/v1/users', '/api/v1/roles']) {
   for (const verb of ['POST', 'PATCH', 'DELETE']) t.ok(has.has(`${verb} ${path}/bulk`), `${verb} ${path}/bulk`)

@@ -1,9 +1,9 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
 import { takeTurns } from '#src/concurrency/turns.ts'
 import type { Perform } from '#src/http/change.ts'
 import { FaultSchema } from '#src/http/problem.ts'
 import { Nullable } from '#src/schema/fields.ts'
+import type { Asked } from '../asked.ts'
 import type { ResourceContext } from '../context.ts'
 import type { Resource } from '../model.ts'
 import { type Failure, FaultBudget, failed, faultsAt, type Outcome, refuseAll, repeated } from './outcome.ts'
@@ -71,7 +71,7 @@ interface Bulk<T> {
  * one statement.
  * @throws ApiError in `atomic` mode, when an item is refused: with the faults of all of them.
  */
-export async function bulkChange<T>({ query }: FastifyRequest, bulk: Bulk<T>): Promise<Perform<ResourceContext>> {
+export async function bulkChange<T>({ query }: Asked, bulk: Bulk<T>): Promise<Perform<ResourceContext>> {
   const { resource, bodies, path, prepare, write, identity } = bulk
   const { mode } = query as { mode: 'atomic' | 'partial' }
   const outcomes: Outcome[] = new Array(bodies.length)

@@ -10,6 +10,12 @@ import { settle, type Write } from './settle.ts'
 // A batch of few large rows is sent early, so that the memory stays flat whatever a row weighs.
 const MAX_BYTES = 2 * 1_048_576
 
+/**
+ * Writes a batch together with something else: gives `write` the database to use. No line is taken meanwhile, so the
+ * report then is about the lines up to `line` and no other.
+ */
+export type Commit = (write: (db: Database) => Promise<void>, line: number) => Promise<void>
+
 interface Load {
   resource: Resource
   db: Database
@@ -18,6 +24,7 @@ interface Load {
   write: Write<Sent>
   /** The value that no two rows of a batch may share; undefined when all may be alike. */
   keyOf: ((value: Sent) => string) | undefined
+  commit?: Commit
 }
 
 /** Collects lines into batches and writes them: one batch is written while the next is collected. */
@@ -26,6 +33,7 @@ export class Loader {
   #rows: { line: number; value: Sent }[] = []
   #seen = new Set<string>()
   #bytes = 0
+  #line = 0
   #writing: Promise<void> = Promise.resolve()
 
   constructor(load: Load) {
@@ -35,7 +43,10 @@ export class Loader {
   /** Takes a line. Waits while a batch is full and the one before it is not written yet. */
   async add(line: Line): Promise<void> {
     const prepared = 'body' in line ? await this.#load.prepare(line.body) : line
-    if ('error' in prepared) return this.#load.report.add(line.line, failed(prepared.error))
+    if ('error' in prepared) {
+      this.#line = line.line
+      return this.#load.report.add(line.line, failed(prepared.error))
+    }
     const { value } = prepared
     const key = this.#load.keyOf?.(value)
     const isRepeated = key !== undefined && this.#seen.has(key)
@@ -43,6 +54,7 @@ export class Loader {
     if (key !== undefined) this.#seen.add(key)
     this.#rows.push({ line: line.line, value })
     this.#bytes += line.bytes
+    this.#line = line.line
   }
 
   /** Writes what is left, and waits for all. */
@@ -65,15 +77,16 @@ export class Loader {
     this.#writing = this.#write(rows)
     // The batch is awaited before the next one. Until then a failure must not count as an unhandled rejection.
     this.#writing.catch(() => {})
+    if (this.#load.commit) await this.#writing
   }
 
   async #write(rows: { line: number; value: Sent }[]): Promise<void> {
-    const { report, write } = this.#load
-    const outcomes = await settle(
-      this.#load,
-      rows.map(({ value }) => value),
-      write
-    )
-    for (const [index, { line }] of rows.entries()) report.add(line, outcomes[index] as Outcome)
+    const { resource, report, write, commit, db } = this.#load
+    const writeOn = async (db: Database) => {
+      const values = rows.map(({ value }) => value)
+      const outcomes = await settle({ resource, db }, values, write)
+      for (const [index, { line }] of rows.entries()) report.add(line, outcomes[index] as Outcome)
+    }
+    await (commit ? commit(writeOn, this.#line) : writeOn(db))
   }
 }

@@ -39,11 +39,15 @@ const MAX_FAULTS = 1000
 
 /** How many faults one answer about many items has: a thousand, and then only the first of each further item. */
 export class FaultBudget {
-  #left = MAX_FAULTS
+  left: number
+
+  constructor(left = MAX_FAULTS) {
+    this.left = left
+  }
 
   take(faults: Fault[]): Fault[] {
-    const told = faults.slice(0, Math.max(1, this.#left))
-    this.#left -= told.length
+    const told = faults.slice(0, Math.max(1, this.left))
+    this.left -= told.length
     return told
   }
 }

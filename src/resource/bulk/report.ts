@@ -29,11 +29,25 @@ export const ImportReport = Type.Object(
   { $id: 'ImportReport', title: 'ImportReport', additionalProperties: false }
 )
 
+/** A report as it is kept, to go on with it later. */
+export interface SavedReport {
+  counts: Record<'created' | 'updated' | 'skipped' | 'failed', number>
+  errors: { line: number; code: string; message: string; details: unknown[] }[]
+  faultsLeft: number
+}
+
 /** Counts the outcomes of the lines of an import, and keeps the first refused lines. */
 export class Report {
-  readonly #counts = { created: 0, updated: 0, skipped: 0, failed: 0 }
-  readonly #errors: { line: number; code: string; message: string; details: unknown[] }[] = []
-  readonly #told = new FaultBudget()
+  readonly #counts: SavedReport['counts']
+  readonly #errors: SavedReport['errors']
+  readonly #told: FaultBudget
+
+  /** @param saved where an earlier part of the import came to. */
+  constructor(saved?: SavedReport) {
+    this.#counts = saved?.counts ?? { created: 0, updated: 0, skipped: 0, failed: 0 }
+    this.#errors = saved?.errors ?? []
+    this.#told = new FaultBudget(saved?.faultsLeft)
+  }
 
   add(line: number, outcome: Outcome): void {
     this.#counts[outcome.status as keyof ReturnType<Report['counts']>] += 1
@@ -42,6 +56,10 @@ export class Report {
 
   counts() {
     return this.#counts
+  }
+
+  toSaved(): SavedReport {
+    return { counts: this.#counts, errors: this.#errors, faultsLeft: this.#told.left }
   }
 
   toAnswer() {

@@ -1,7 +1,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
 import { type Fault, validationFailed } from '#src/errors.ts'
 import { documentedAs } from '../../schema/fields.ts'
+import type { Asked } from '../asked.ts'
 import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { type Keys, keysOf } from '../bulk/constraints.ts'
 import type { OnConflict } from '../bulk/insert-many.ts'
@@ -10,6 +10,7 @@ import { type Write, withCause } from '../bulk/settle.ts'
 import { insertGuarded, upsertGuarded } from '../bulk/with-guard.ts'
 import { causeIn } from '../caused.ts'
 import type { Resource } from '../model.ts'
+import { changeAsJob } from '../respond-async/run-change.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -18,6 +19,10 @@ export const bulkCreateRoute: MakeRoute = (context) => {
   const { resource } = context
   const keys = keysOf(resource)
   const writeOf = makeWriteOf(resource, keys)
+  async function change(asked: Asked) {
+    const { items, ...how } = asked.body as { items: unknown[] } & Conflict
+    return bulkChange(asked, { resource, bodies: items, path: '/items', ...writeOf(asked, how) })
+  }
   return {
     method: 'POST',
     url: '/bulk',
@@ -30,10 +35,8 @@ export const bulkCreateRoute: MakeRoute = (context) => {
       body: listBody('items', itemSchema(resource, keys), conflictSchemas(keys)),
       response: { 200: BulkAnswer }
     },
-    async change(request) {
-      const { items, ...how } = request.body as { items: unknown[] } & Conflict
-      return bulkChange(request, { resource, bodies: items, path: '/items', ...writeOf(request, how) })
-    }
+    change,
+    asJob: changeAsJob(context, change, 'items')
   }
 }
 
@@ -48,7 +51,7 @@ export function makeWriteOf(resource: Resource, keys: Keys) {
   const create = prepareCreate(resource)
   const upserts = { update: prepareUpsert(resource, false), replace: prepareUpsert(resource, true) }
 
-  return function writeOf(request: FastifyRequest, { onConflict, conflictKey }: Conflict, part: Part = 'body') {
+  return function writeOf(request: Asked, { onConflict, conflictKey }: Conflict, part: Part = 'body') {
     const { principal } = request
     const common = { resource, keys, onConflict, ownerId: ownerOf(request, resource) }
     const caused = (write: Write<Sent>) => withCause(causeIn(request, resource), write)

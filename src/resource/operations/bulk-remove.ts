@@ -1,11 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
+import type { Asked } from '../asked.ts'
 import { BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { prepareId } from '../bulk/prepare.ts'
 import { withCause } from '../bulk/settle.ts'
 import { removeMany } from '../bulk/update-many.ts'
 import { withGuard } from '../bulk/with-guard.ts'
 import { causeIn } from '../caused.ts'
+import { changeAsJob } from '../respond-async/run-change.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -15,6 +17,17 @@ const Id = Type.String({ format: 'uuid', description: 'The row to delete.' })
 export const bulkRemoveRoute: MakeRoute = (context) => {
   const { resource } = context
   const prepare = prepareId(Id)
+  async function change(asked: Asked) {
+    const write = withCause(causeIn(asked, resource), removeMany({ resource, ownerId: ownerOf(asked, resource) }))
+    return bulkChange(asked, {
+      resource,
+      bodies: (asked.body as { ids: unknown[] }).ids,
+      path: '/ids',
+      prepare,
+      write: withGuard(resource, asked.principal, (id) => ({ id }), write),
+      identity: { of: (id) => id, path: '' }
+    })
+  }
   return {
     method: 'DELETE',
     url: '/bulk',
@@ -27,16 +40,7 @@ export const bulkRemoveRoute: MakeRoute = (context) => {
       body: listBody('ids', documentedAs(Type.Unknown(), Id)),
       response: { 200: BulkAnswer }
     },
-    async change(request) {
-      const write = withCause(causeIn(request, resource), removeMany({ resource, ownerId: ownerOf(request, resource) }))
-      return bulkChange(request, {
-        resource,
-        bodies: (request.body as { ids: unknown[] }).ids,
-        path: '/ids',
-        prepare,
-        write: withGuard(resource, request.principal, (id) => ({ id }), write),
-        identity: { of: (id) => id, path: '' }
-      })
-    }
+    change,
+    asJob: changeAsJob(context, change, 'ids')
   }
 }

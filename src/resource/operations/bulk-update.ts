@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { documentedAs } from '../../schema/fields.ts'
+import type { Asked } from '../asked.ts'
 import { BULK_BODY_LIMIT, BulkAnswer, BulkQuery, bulkChange, listBody } from '../bulk/bulk.ts'
 import { keysOf } from '../bulk/constraints.ts'
 import { patchItem, preparePatch } from '../bulk/prepare.ts'
@@ -8,6 +9,7 @@ import { changeMany } from '../bulk/update-many.ts'
 import { withGuard } from '../bulk/with-guard.ts'
 import { withRules } from '../bulk/with-rules.ts'
 import { causeIn } from '../caused.ts'
+import { changeAsJob } from '../respond-async/run-change.ts'
 import type { MakeRoute } from '../route.ts'
 import { ownerOf } from '../rows/ownership.ts'
 
@@ -16,6 +18,19 @@ export const bulkUpdateRoute: MakeRoute = (context) => {
   const { resource } = context
   const keys = keysOf(resource)
   const prepare = preparePatch(resource)
+  async function change(asked: Asked) {
+    const ownerId = ownerOf(asked, resource)
+    const changes = withRules(resource, ownerId, changeMany({ resource, keys, ownerId }))
+    const write = withCause(causeIn(asked, resource), changes)
+    return bulkChange(asked, {
+      resource,
+      bodies: (asked.body as { items: unknown[] }).items,
+      path: '/items',
+      prepare,
+      write: withGuard(resource, asked.principal, ({ body, columns }) => ({ id: columns.id as string, body }), write),
+      identity: { of: ({ columns }) => columns.id, path: '/id' }
+    })
+  }
   return {
     method: 'PATCH',
     url: '/bulk',
@@ -29,23 +44,7 @@ export const bulkUpdateRoute: MakeRoute = (context) => {
       body: listBody('items', documentedAs(Type.Unknown(), patchItem(resource))),
       response: { 200: BulkAnswer }
     },
-    async change(request) {
-      const ownerId = ownerOf(request, resource)
-      const changes = withRules(resource, ownerId, changeMany({ resource, keys, ownerId }))
-      const write = withCause(causeIn(request, resource), changes)
-      return bulkChange(request, {
-        resource,
-        bodies: (request.body as { items: unknown[] }).items,
-        path: '/items',
-        prepare,
-        write: withGuard(
-          resource,
-          request.principal,
-          ({ body, columns }) => ({ id: columns.id as string, body }),
-          write
-        ),
-        identity: { of: ({ columns }) => columns.id, path: '/id' }
-      })
-    }
+    change,
+    asJob: changeAsJob(context, change, 'items')
   }
 }

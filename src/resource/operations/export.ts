@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { type TObject, type TSchema, Type } from '@sinclair/typebox'
 import { negotiate } from '#src/http/negotiate.ts'
 import { compileSerializer } from '../../schema/serialize.ts'
+import type { Asked } from '../asked.ts'
 import type { ResourceContext } from '../context.ts'
 import { csvColumns, csvHeader, toCsv } from '../formats/csv.ts'
 import { openRow, type Row, type Wire } from '../model.ts'
@@ -10,6 +11,7 @@ import type { Place } from '../query/cursor.ts'
 import { fieldsParameter, pickFields, SparseSerializers } from '../query/fields.ts'
 import type { ListFilter } from '../query/filter.ts'
 import { type Order, parseSort, sortParameter } from '../query/sort.ts'
+import { exportAsJob, type OpenExport, texts, type Writer } from '../respond-async/run-export.ts'
 import type { MakeRoute } from '../route.ts'
 import { attachIncludes } from '../rows/includes.ts'
 import { ownerOf } from '../rows/ownership.ts'
@@ -55,23 +57,33 @@ export const exportRoute: MakeRoute = (context) => {
       response: { 200: { description: 'The rows.', content: streamsOf(resource.answer) } }
     },
     async handler(request, reply) {
-      const query = request.query as ExportQuery
-      const type = negotiate(request.headers.accept, [NDJSON, CSV])
-      const names = query.fields ?? Object.keys(properties)
-      const picked = Object.fromEntries(names.map((name) => [name, properties[name] as TSchema]))
-      const { fields } = query
-      const asItIs = (row: unknown) => JSON.stringify(fields ? pickFields(row as Wire, fields) : row)
-      const serialize = resource.isPlain ? asItIs : fields ? serializers.get(names) : whole
-      const write = type === CSV ? csvWriter(picked) : ndjsonWriter(serialize)
-      const batches = readBatches(
-        context,
-        parseConditions(query, ownerOf(request, resource)),
-        parseSort(resource, query.sort)
-      )
-      // The first batch shows whether the query is faulty, while the status of the answer can still tell it.
-      const first = await batches.next()
-      reply.header('vary', 'Accept').type(type === CSV ? 'text/csv; charset=utf-8; header=present' : NDJSON)
-      return Readable.from(texts(first, batches, write), { objectMode: false })
+      const opened = await open(request)
+      reply.header('vary', 'Accept').type(opened.type)
+      return Readable.from(texts(opened), { objectMode: false })
+    },
+    asJob: { kind: 'export', run: async (job) => exportAsJob(job, await open(job.asked)) }
+  }
+
+  async function open(asked: Asked): Promise<OpenExport> {
+    const query = asked.query as ExportQuery
+    const type = negotiate(asked.headers.accept, [NDJSON, CSV])
+    const names = query.fields ?? Object.keys(properties)
+    const picked = Object.fromEntries(names.map((name) => [name, properties[name] as TSchema]))
+    const { fields } = query
+    const asItIs = (row: unknown) => JSON.stringify(fields ? pickFields(row as Wire, fields) : row)
+    const serialize = resource.isPlain ? asItIs : fields ? serializers.get(names) : whole
+    const write = type === CSV ? csvWriter(picked) : ndjsonWriter(serialize)
+    const batches = readBatches(
+      context,
+      parseConditions(query, ownerOf(asked, resource)),
+      parseSort(resource, query.sort)
+    )
+    // The first batch shows whether the query is faulty, while the status of the answer can still tell it.
+    const first = await batches.next()
+    return {
+      type: type === CSV ? 'text/csv; charset=utf-8; header=present' : NDJSON,
+      batches: after(first, batches),
+      write
     }
   }
 }
@@ -80,11 +92,6 @@ const streamsOf = ({ $id }: TObject) => ({
   [NDJSON]: { schema: Type.String({ description: `One ${$id} as JSON on each line.` }) },
   [CSV]: { schema: Type.String({ description: 'A header row, then one row on each line.' }) }
 })
-
-interface Writer {
-  header: string
-  rows: (rows: Wire[]) => string
-}
 
 function csvWriter(properties: Record<string, TSchema>): Writer {
   const columns = csvColumns(properties)
@@ -96,9 +103,8 @@ const ndjsonWriter = (serialize: (row: unknown) => string): Writer => ({
   rows: (rows) => `${rows.map((row) => serialize(row)).join('\n')}\n`
 })
 
-async function* texts(first: IteratorResult<Wire[]>, batches: AsyncIterator<Wire[]>, { header, rows }: Writer) {
-  if (header) yield header
-  for (let next = first; !next.done; next = await batches.next()) yield rows(next.value)
+async function* after<T>(first: IteratorResult<T>, others: AsyncIterator<T>): AsyncGenerator<T, void> {
+  for (let next = first; !next.done; next = await others.next()) yield next.value
 }
 
 /**

@@ -1,16 +1,22 @@
+import type { Readable } from 'node:stream'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { takeTurns } from '#src/concurrency/turns.ts'
+import type { Database } from '#src/db/database.ts'
+import { finish } from '#src/http/change.ts'
 import { toKnown } from '#src/http/send-error.ts'
 import { ApiError } from '../../errors.ts'
 import { maxValuesOf } from '../../schema/bounds.ts'
 import { documentedAs } from '../../schema/fields.ts'
+import type { Asked } from '../asked.ts'
 import { keysOf, keyText } from '../bulk/constraints.ts'
-import { Loader } from '../bulk/loader.ts'
+import { type Commit, Loader } from '../bulk/loader.ts'
+import type { Sent } from '../bulk/prepare.ts'
 import { ImportReport, Report } from '../bulk/report.ts'
 import { csvColumns } from '../formats/csv.ts'
 import { readCsv } from '../formats/csv-lines.ts'
 import { readNdjson } from '../formats/ndjson.ts'
+import { importAsJob } from '../respond-async/run-import.ts'
 import type { MakeRoute } from '../route.ts'
 import { type Conflict, conflictSchemas, makeWriteOf } from './bulk-create.ts'
 import { CSV, NDJSON } from './export.ts'
@@ -40,35 +46,36 @@ export const importRoute: MakeRoute = (context) => {
       response: { 200: ImportReport }
     },
     async stream(request, body, db) {
-      const { key, prepare, write } = writeOf(request, request.query as Conflict, 'query')
       const report = new Report()
-      const loader = new Loader({
-        resource,
-        db,
-        report,
-        prepare,
-        write,
-        // Two rows for one key cannot be changed by one statement, so the second waits for the next.
-        keyOf: key && (({ columns }) => keyText(key, columns))
-      })
-      const pause = takeTurns()
-      const isCsv = request.headers['content-type']?.startsWith(CSV)
+      const loader = loaderOf(request, db, report)
       try {
-        for await (const lines of isCsv
-          ? readCsv(body, columns, readOnly, pause)
-          : readNdjson(body, maxValues, pause)) {
-          for (const line of lines) {
-            await pause()
-            await loader.add('body' in line ? { ...line, body: without(readOnly, line.body) } : line)
-          }
-        }
-        await loader.end()
+        await load(request, body, loader)
       } catch (error) {
         throw await interrupted(error, loader, report, request)
       }
       const answer = report.toAnswer()
       return { status: 200, headers: {}, body: answer, ...(answer.failed > 0 && { minimalBody: answer }) }
+    },
+    asJob: { kind: 'import', run: (job) => finish(context, () => importAsJob(context.db, job, { loaderOf, load })) }
+  }
+
+  function loaderOf(asked: Asked, db: Database, report: Report, commit?: Commit): Loader {
+    const { key, prepare, write } = writeOf(asked, asked.query as Conflict, 'query')
+    // Two rows for one key cannot be changed by one statement, so the second waits for the next.
+    const keyOf = key && (({ columns }: Sent) => keyText(key, columns))
+    return new Loader({ resource, db, report, prepare, write, keyOf, ...(commit && { commit }) })
+  }
+
+  async function load({ headers }: Asked, body: Readable, loader: Loader, from = 0): Promise<void> {
+    const pause = takeTurns()
+    const isCsv = headers['content-type']?.startsWith(CSV)
+    for await (const lines of isCsv ? readCsv(body, columns, readOnly, pause) : readNdjson(body, maxValues, pause)) {
+      for (const line of lines) {
+        await pause()
+        if (line.line > from) await loader.add('body' in line ? { ...line, body: without(readOnly, line.body) } : line)
+      }
     }
+    await loader.end()
   }
 }
 

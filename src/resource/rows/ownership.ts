@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import type { FastifyRequest } from 'fastify'
 import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
+import type { Asked } from '../asked.ts'
 import type { Resource, Stored } from '../model.ts'
 import { bareName } from './sql.ts'
 
@@ -19,7 +19,7 @@ export const belongsTo = (stored: Stored, ownerId: string | undefined): boolean 
 export const ownerColumn = ({ columns, declaration }: Resource) => columns[declaration.owner as string] as AnyPgColumn
 
 /** The owner of the rows that the caller may see and touch; undefined for rows of any owner. */
-export function ownerOf(request: FastifyRequest, { declaration, name }: Resource): string | undefined {
+export function ownerOf(request: Asked, { declaration, name }: Resource): string | undefined {
   if (!declaration.owner) return undefined
   const principal = request.principal as Principal
   return canSeeAllRows(principal, name) ? undefined : principal.userId

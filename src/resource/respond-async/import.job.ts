@@ -1,0 +1,4 @@
+import { defineJob } from '#src/jobs/job.ts'
+import { operationJob } from './operation.ts'
+
+export default defineJob({ name: 'import', ...operationJob })

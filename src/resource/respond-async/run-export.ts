@@ -1,0 +1,40 @@
+import { JOBS_PATH } from '#src/http/job.ts'
+import type { Wire } from '../model.ts'
+import type { OperationJob } from './operation.ts'
+
+/** Writes rows as text. */
+export interface Writer {
+  /** What stands before the rows; empty where nothing does. */
+  header: string
+  rows: (rows: Wire[]) => string
+}
+
+/** An export that is about to be read. */
+export interface OpenExport {
+  /** The media type. */
+  type: string
+  batches: AsyncIterable<Wire[]>
+  write: Writer
+}
+
+/** The text of an export, in pieces. @param onRows told the number of rows of each piece. */
+export async function* texts({ batches, write }: OpenExport, onRows?: (count: number) => Promise<void>) {
+  if (write.header) yield write.header
+  for await (const rows of batches) {
+    yield write.rows(rows)
+    await onRows?.(rows.length)
+  }
+}
+
+/** Does an export as a job: it writes a file. A further attempt begins anew. */
+export async function exportAsJob({ context, files }: OperationJob, opened: OpenExport): Promise<object> {
+  let rows = 0
+  const content = texts(opened, async (count) => {
+    context.signal.throwIfAborted()
+    rows += count
+    await context.progress(rows)
+  })
+  const bytes = await files.write(context.id, 'result', content)
+  await context.progress(rows, rows)
+  return { url: `${JOBS_PATH}/${context.id}/result`, type: opened.type, rows, bytes }
+}
