@@ -82,7 +82,9 @@ function codesOf(schema: Described, { config, method }: RouteOptions, isChange: 
     REFERENCE_CONFLICT: isCreated || method === 'DELETE',
     TOO_MANY_AFFECTED: 'max-affected' in properties,
     IDEMPOTENCY_IN_PROGRESS: idempotent === true,
-    IDEMPOTENCY_KEY_REUSED: idempotent === true
+    IDEMPOTENCY_KEY_REUSED: idempotent === true,
+    // Only where it is declared.
+    RATES_UNAVAILABLE: false
   }
   const isDeclared = (code: ErrorCode) => errors.includes(code)
   const isPossible = (code: ErrorCode) => isDeclared(code) || (when[code] ?? !OF_FEW.has(catalogue[code][0]))
