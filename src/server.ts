@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { type Logger, pino } from 'pino'
 import type { AppOptions } from './app.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
 import type { Database } from './db/database.ts'
 import { assertTablesExist } from './db/declared-tables.ts'
 import { reportTo } from './db/migrate.ts'
@@ -17,6 +17,7 @@ import { explainFailure } from './process/explain-failure.ts'
 import { shutDownOn } from './process/shutdown.ts'
 import { isOwnWorker, leadWorkers, tellListening } from './process/workers.ts'
 
+const LONG_MS = 2_000_000_000
 const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
 
 // Collect the whole heap when live data has grown by half. V8 alone waits until it is up to three times as large: an
@@ -35,6 +36,7 @@ async function start(): Promise<void> {
   // The server never waits for a slow reader of the log: beyond 16 MiB lines are dropped.
   const log = pino.destination({ sync: false, maxWrite: 65_536, maxLength: 16_777_216 })
   if (!isOwnWorker) nameDatabase(config)
+  if (process.argv[2] === 'worker') return work(config, log)
   return config.WORKERS > 1 && cluster.isPrimary ? lead(config, log) : serve(config, log)
 }
 
@@ -47,6 +49,19 @@ async function serve(config: Config, log: Log): Promise<void> {
   if (isOwnWorker) return tellListening(address)
   introduce(admin)
   announce(address)
+}
+
+// Runs jobs and serves nothing.
+async function work(config: Config, log: Log): Promise<void> {
+  if (!config.DATABASE_URL)
+    throw new ConfigError(['a worker needs DATABASE_URL: one process owns the embedded database'])
+  if (config.JOBS === 'off') throw new ConfigError(['a worker needs JOBS=on: JOBS=off is for the servers beside it'])
+  const { app, admin } = await whenThere(config, () => prepare(config, { log }))
+  shutDownOn(SIGNALS, app, config.SHUTDOWN_GRACE_MS, (code) => process.exit(code))
+  // The connections alone do not keep the process: those of a pool are closed when they are idle.
+  setInterval(() => {}, LONG_MS)
+  introduce(admin)
+  say(`Tenon runs jobs: ${[...app.jobs.definitions.keys()].join(', ')}`)
 }
 
 async function lead(config: Config, stream: Log): Promise<void> {

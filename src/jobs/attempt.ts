@@ -24,8 +24,11 @@ const DEFAULT_TIMEOUT_SECONDS = 900
 const WRITE_PAUSE_MS = 500
 const PROGRESS_EVERY_MS = 1000
 
+/** How an attempt ended: `left` is one that was cancelled, or given back since its process ends. */
+export type AttemptOutcome = 'done' | 'failed' | 'left'
+
 /** Makes one attempt at a job, and writes how it ended. Never rejects. */
-export async function runAttempt(parts: AttemptParts): Promise<void> {
+export async function runAttempt(parts: AttemptParts): Promise<AttemptOutcome> {
   const { app, jobs, job, attempt, abort, isClosed } = parts
   const { timeoutSeconds = DEFAULT_TIMEOUT_SECONDS } = job
   const log = parts.log.child({ job: job.name, jobId: attempt.id, attempt: attempt.number })
@@ -54,11 +57,13 @@ export async function runAttempt(parts: AttemptParts): Promise<void> {
     )
     await context.flush()
     if (!context.isFinished) await persist(log, () => jobs.storage.complete(attempt, result))
+    return 'done'
   } catch (error) {
-    if (error instanceof JobEnded || context.isFinished || isClosed()) return
+    if (error instanceof JobEnded || context.isFinished || isClosed()) return 'left'
     log.warn({ err: error }, 'a job failed')
     const { reason } = abort.signal
     await persist(log, () => jobs.storage.fail(attempt, describe(reason ?? error), pauseOf(job, attempt, error)))
+    return 'failed'
   } finally {
     clearTimeout(timer)
   }

@@ -231,6 +231,16 @@ export class JobStorage {
     )
   }
 
+  /** The jobs that are due or run, by name, and since when the first of those that are due waits, in seconds. */
+  async load(): Promise<{ name: string; due: number; running: number; oldestSeconds: number }[]> {
+    return selectRaw(
+      this.#db,
+      sql`select name, count(*) filter (where state < 'active')::int as due, count(*) filter (where state = 'active')::int as running,
+          coalesce(extract(epoch from now() - min(start_after) filter (where state < 'active')), 0)::double precision as "oldestSeconds"
+        from job_common where state <= 'active' and (state = 'active' or start_after <= now()) group by name`
+    )
+  }
+
   /** Cancels a job that is queued or runs, and aborts its attempt, wherever it runs. @returns whether there was one. */
   async cancel(tx: Transaction, name: string, id: string): Promise<boolean> {
     const { affected } = (await this.#boss.cancel(name, id, { db: through(tx) })) as { affected?: number }

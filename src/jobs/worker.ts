@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { runDetached } from '#src/concurrency/request-scope.ts'
 import type { Listen, Listener } from '#src/db/database.ts'
-import { runAttempt } from './attempt.ts'
+import { type AttemptOutcome, runAttempt } from './attempt.ts'
 import type { AnyJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { type Attempt, CANCEL, CHANNEL, type Due, HEARTBEAT_SECONDS } from './storage.ts'
@@ -57,6 +57,8 @@ interface WorkerParts {
   /** Whether no other process can run jobs of this database. */
   isAlone: boolean
   times?: Partial<WorkerTimes>
+  /** Told of each attempt that ended, with its time in seconds. */
+  onAttempt?: (job: string, outcome: AttemptOutcome, seconds: number) => void
 }
 
 /**
@@ -132,6 +134,11 @@ export class Worker {
     this.wake([...this.#queues.keys()])
   }
 
+  /** Whether it runs jobs, or has some to look for. */
+  get isBusy(): boolean {
+    return this.#running.size > 0 || this.#taking !== undefined
+  }
+
   /** Looks for jobs of these names now. */
   wake(names: string[]): void {
     for (const name of names) {
@@ -189,8 +196,9 @@ export class Worker {
   }
 
   #run(queue: Queue, attempt: Attempt): void {
-    const { app, jobs, log } = this.#parts
+    const { app, jobs, log, onAttempt } = this.#parts
     const abort = new AbortController()
+    const startedAt = performance.now()
     queue.running += 1
     const ended = runAttempt({
       app,
@@ -200,7 +208,8 @@ export class Worker {
       attempt,
       abort,
       isClosed: () => this.#isClosed
-    }).finally(() => {
+    }).then((outcome) => {
+      onAttempt?.(queue.job.name, outcome, (performance.now() - startedAt) / 1000)
       queue.running -= 1
       this.#running.delete(attempt.id)
       if (queue.isDirty) runDetached(() => this.#take())

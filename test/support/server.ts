@@ -18,11 +18,11 @@ export interface ServerProcess {
 
 const entry = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
 
-/** Starts `src/server.ts` with only this environment. Ended with the test, if it still runs. */
-export function startServerProcess(t: Test, env: Record<string, string>): ServerProcess {
+/** Starts `src/server.ts` with only this environment and these arguments. Ended with the test, if it still runs. */
+export function startServerProcess(t: Test, env: Record<string, string>, args: string[] = []): ServerProcess {
   const { PATH, NODE_OPTIONS, ...rest } = process.env
   const tap = Object.fromEntries(Object.entries(rest).filter(([name]) => /^_?TAP|PROCESSINFO/.test(name)))
-  const child = spawn(process.execPath, [entry], {
+  const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH, NODE_OPTIONS, ...tap, LOG_LEVEL: 'silent', PORT: '0', ...env } as NodeJS.ProcessEnv,
     stdio: ['ignore', 'pipe', 'pipe']
   })

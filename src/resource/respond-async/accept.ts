@@ -98,15 +98,10 @@ const ignore = () => {}
 async function assertRoom(db: Database, userId: string): Promise<void> {
   const rows = await selectRaw(
     db,
-    sql`select from job_common where (data->>'ownerId')::uuid = ${userId}::uuid and name in ('import', 'export', 'bulk')
-      limit ${MAX_KEPT}`
+    sql`select from job_common where (data->>'ownerId')::uuid = ${userId}::uuid
+      and (name in ('import', 'bulk') and state <> 'completed' or name = 'export') limit ${MAX_KEPT}`
   )
   if (rows.length < MAX_KEPT) return
-  throw new ApiError(
-    'TOO_MANY_REQUESTS',
-    `A user has ${MAX_KEPT} such jobs at most. They are kept for a day after their end.`,
-    {
-      retryAfter: 3600
-    }
-  )
+  const message = `A user has at most ${MAX_KEPT} such jobs that have not ended, and exports that are kept.`
+  throw new ApiError('TOO_MANY_REQUESTS', message, { retryAfter: 3600 })
 }

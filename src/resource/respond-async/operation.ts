@@ -61,6 +61,8 @@ export const operationJob = {
   timeoutSeconds: 86_400,
   keepSeconds: 86_400,
   concurrency: 2,
+  // Attempts end with their process, too; a refusal ends the job at once.
+  retry: { limit: 10, maxDelaySeconds: 300 },
   handle: runOperation
 }
 
