@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { EventLog } from '#src/events/log.ts'
+import { EventNews } from '#src/events/news.ts'
 import { setEventTriggers, tablesWithOtherTriggers } from '#src/events/triggers.ts'
 import { assertOneSourceEach, eventSource, recordedTable } from '#src/resource/events.ts'
 import type { Resource } from '#src/resource/model.ts'
@@ -9,6 +10,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The events of all resources. */
     events: EventLog
+    /** Tells when there may be new events. */
+    eventNews: EventNews
   }
 }
 
@@ -17,6 +20,9 @@ export default fp(
   async (app) => {
     const log = new EventLog(app.db)
     app.decorate('events', log)
+    const news = new EventNews(app.db, app.listenToDatabase, app.config.DATABASE_URL === undefined)
+    app.decorate('eventNews', news)
+    app.addHook('onClose', () => news.close())
 
     app.addHook('onReady', async () => {
       const all = app.routeTable.flatMap(({ config }) => (config?.resource?.declaration.events ? config.resource : []))
@@ -24,6 +30,10 @@ export default fp(
       assertOneSourceEach(resources)
       for (const resource of resources) log.add(eventSource(makeContext(app, resource)))
       const tables = resources.map(recordedTable)
+      const recorded = new Set(tables.map(({ table }) => table))
+      app.databaseWrites.onWrite((written) => {
+        for (const table of written) if (recorded.has(table)) return news.recorded()
+      })
       const warn = (what: string) => app.log.warn(`the triggers of events: ${what}`)
       if (app.config.MIGRATE_ON_START) await setEventTriggers(app.db, tables, warn)
       for (const table of await tablesWithOtherTriggers(app.db, tables)) {

@@ -24,11 +24,11 @@ type OnWrite = (tables: Iterable<string>) => void
  * notification.
  */
 export class WriteTracker {
-  #onWrite: OnWrite = () => {}
+  readonly #callbacks: OnWrite[] = []
 
   /** Calls back with each write, when it is committed, or may be. */
   onWrite(callback: OnWrite): void {
-    this.#onWrite = callback
+    this.#callbacks.push(callback)
   }
 
   /** Wraps a client, so that its writes are told. */
@@ -88,7 +88,7 @@ export class WriteTracker {
     try {
       return await answer
     } finally {
-      this.#onWrite(tables)
+      for (const callback of this.#callbacks) callback(tables)
     }
   }
 }
