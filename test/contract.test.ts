@@ -66,6 +66,8 @@ t.test('every operation teaches: a description, examples, headers, and only its 
     }
     for (const { example } of Object.values(operation.requestBody?.content ?? {}))
       if (example === undefined) wrong.push(`${where} has a body without an example`)
+    for (const { schema } of Object.values(operation.requestBody?.content ?? {}))
+      for (const place of neededDefaults(schema)) wrong.push(`${where} needs ${place}, which has a default`)
     for (const [status, { description, headers = {} }] of Object.entries(operation.responses)) {
       if (!description || description === 'Default Response') wrong.push(`${where} ${status} has no description`)
       if (!headers['X-Request-Id']) wrong.push(`${where} ${status} has no headers`)
@@ -89,6 +91,18 @@ t.test('every operation teaches: a description, examples, headers, and only its 
   for (const about of ['API key', 'error.code', 'cursor', 'or=', 'Idempotency-Key', 'RateLimit'])
     t.match(info.description, about)
 })
+
+/** The fields of a body that have a default, and that the document calls required all the same. */
+function neededDefaults(given: JsonSchema): string[] {
+  const { required = [], properties = {}, items } = resolve(given) as Leaf
+  return [
+    ...Object.entries(properties).flatMap(([name, one]) => {
+      const isNeeded = required.includes(name) && 'default' in resolve(one)
+      return isNeeded ? [name] : neededDefaults(one).map((place) => `${name}/${place}`)
+    }),
+    ...(items ? neededDefaults(items) : [])
+  ]
+}
 
 t.test('rows are whole in the document, and `or` can be repeated', async (t) => {
   const { schemas } = document.components
@@ -195,6 +209,7 @@ interface Leaf extends JsonSchema {
   pattern?: string
   enum?: string[]
   minLength?: number
+  required?: string[]
   items?: JsonSchema
 }
 

@@ -5,7 +5,8 @@ import { endSession, endSessionOf, findLive, revokeToken } from '#src/identity/s
 import { OWN_CLIENT } from '#src/identity/tokens/access-tokens.ts'
 import { oauthErrors, TokenQuestion } from './schema.ts'
 
-const Done = Type.Null({ description: 'The token is not valid any more; or never was.' })
+// Without a body, as its RFC has it: a null would be sent as the text `null`.
+const Done = Type.Unsafe<undefined>(Type.Null({ description: 'The token is not valid any more; or never was.' }))
 
 /** `POST /oauth/revoke`: RFC 7009. Both tokens of a login end, whichever is sent. */
 export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
@@ -39,13 +40,13 @@ export const revokeRoute: FastifyPluginAsyncTypebox = async (app) => {
       } else {
         const claims = await tokens.claimsOf(token, request)
         // A token that is not from this server needs no database.
-        if (!claims) return reply.code(200).send(null)
+        if (!claims) return reply.code(200).send(undefined)
         refuseOther(claims.client_id as string, own)
         if (claims.sid) await endSession(db, claims.sub as string, claims.sid as string)
         else await revokeToken(db, claims.jti as string, claims.exp as number)
       }
       await principals.catchUp()
-      return reply.code(200).send(null)
+      return reply.code(200).send(undefined)
     }
   )
 }

@@ -93,8 +93,13 @@ function inside(field: TSchema, suffix: string, isKept: (field: TSchema) => bool
   return strict(
     field,
     suffix,
-    kept.map(([name, one]) => [name, inside(one, suffix, isKept)])
+    kept.map(([name, one]) => [name, sendable(inside(one, suffix, isKept), suffix)])
   )
+}
+
+// A field inside an object has its default, too, where a body is sent without it.
+function sendable(field: TSchema, suffix: string): TSchema {
+  return (suffix === 'Create' || suffix === 'Replace') && 'default' in field ? Type.Optional(field) : field
 }
 
 // A create or replace without the field takes its default, or null where null is allowed.

@@ -39,6 +39,14 @@ t.test('a create takes the fields that clients write; defaults and nullables may
   const body = { ...full, price: { ...full.price, currency: 'EUR' } }
   t.same(refusedFields(Create, body), [])
   t.same(body, { ...full, price: { amount: 1, currency: 'EUR' }, note: null, stock: 0 } as never)
+  const without = { ...full, price: { amount: 1 } }
+  t.same(refusedFields(Create, without), [])
+  t.same(
+    without,
+    { ...full, price: { amount: 1, currency: 'USD' }, note: null, stock: 0 } as never,
+    'inside an object, too'
+  )
+  t.same((Create.properties.price as TSchema).required, ['amount'])
   t.same(refusedFields(Create, { ...body, id: 'x', status: 'y' }), ['/id unknown', '/status unknown'])
   t.same(refusedFields(Create, {}), ['/name required', '/price required', '/password required'])
 })

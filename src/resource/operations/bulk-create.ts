@@ -84,7 +84,7 @@ export function conflictSchemas({ upserts, upsert }: Keys): Record<string, TSche
     ...(upsert && { default: upsert.name }),
     description: 'The unique fields by which `update` and `replace` know a row again.'
   })
-  return { onConflict, ...(names.length > 0 && { conflictKey: Type.Optional(conflictKey) }) }
+  return { onConflict: Type.Optional(onConflict), ...(names.length > 0 && { conflictKey: Type.Optional(conflictKey) }) }
 }
 
 /** One item: a complete row, or, with a key, also a change of a stored row. */
