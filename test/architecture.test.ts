@@ -50,7 +50,8 @@ const ROOMS: Record<string, string[]> = {
   'config.ts': ['http', 'identity', 'limits', 'db', 'schema', 'errors.ts'],
   'app.ts': ['config.ts', 'http', 'limits', 'observe', 'schema', 'errors.ts'],
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],
-  cli: ['app.ts', 'config.ts', 'db', 'identity', 'openapi'],
+  tools: [],
+  cli: ['app.ts', 'config.ts', 'db', 'identity', 'openapi', 'tools'],
   'cli.ts': ['cli', 'process']
 }
 const roomOf = (path: string) => path.split('/')[1] as string
