@@ -1,4 +1,5 @@
 import { explainFailure } from './process/explain-failure.ts'
+import { MisuseError } from './tools/misuse.ts'
 
 const RELEASED = 'openapi.json'
 const [FINDING, MISUSE] = [1, 2]
@@ -7,8 +8,8 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 const complain = (line: string) => process.stderr.write(`tenon: ${line}\n`)
 
 interface Command {
-  /** The arguments after the name. */
-  takes: string[]
+  /** The arguments after the name; `options` for a command that reads them itself. */
+  takes: string[] | 'options'
   /** @returns whether it found nothing wrong. */
   run(...given: string[]): Promise<boolean>
 }
@@ -31,6 +32,14 @@ const commands: Record<string, Command> = {
       if (password === undefined) complain('there is no user with this e-mail')
       else say(`password: ${password}  (shown once; every login of the user has ended)`)
       return password !== undefined
+    }
+  },
+  fuzz: {
+    takes: 'options',
+    async run(...args) {
+      const { fuzzCommand } = await import('./cli/fuzz.ts')
+      const { outputTo } = await import('./cli/output.ts')
+      return fuzzCommand(args, outputTo(process.stdout, process.stderr))
     }
   },
   'openapi:write': {
@@ -62,13 +71,17 @@ async function main(args: string[]): Promise<number> {
     return MISUSE
   }
   const given = args.slice((name as string).split(' ').length)
-  if (given.length !== command.takes.length) {
+  if (command.takes !== 'options' && given.length !== command.takes.length) {
     complain(`usage: ${[name, ...command.takes.map((one) => `<${one}>`)].join(' ')}`)
     return MISUSE
   }
   try {
     return (await command.run(...given)) ? 0 : FINDING
   } catch (error) {
+    if (error instanceof MisuseError) {
+      complain(error.message)
+      return MISUSE
+    }
     complain(explainFailure(error as Error))
     return FINDING
   }

@@ -52,7 +52,7 @@ const ROOMS: Record<string, string[]> = {
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],
   tools: [],
   cli: ['app.ts', 'config.ts', 'db', 'identity', 'openapi', 'tools'],
-  'cli.ts': ['cli', 'process']
+  'cli.ts': ['cli', 'process', 'tools']
 }
 const roomOf = (path: string) => path.split('/')[1] as string
 

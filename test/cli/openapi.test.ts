@@ -38,7 +38,10 @@ t.test('an unknown command is refused, and the known ones are named', async (t) 
   for (const args of [[], ['constructor']]) {
     t.match(
       await tenon(...args),
-      { code: 2, said: /there is no command '.*'; there is migrate, users password, openapi:write, openapi:diff/ },
+      {
+        code: 2,
+        said: /there is no command '.*'; there is migrate, users password, fuzz, openapi:write, openapi:diff/
+      },
       args.join()
     )
   }

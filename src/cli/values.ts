@@ -1,0 +1,32 @@
+import { MisuseError } from '../tools/misuse.ts'
+
+/** Calls a parser. @throws MisuseError with its message, or with another. */
+export function parsed<T>(parse: () => T, message?: string): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw new MisuseError(message ?? (error as Error).message)
+  }
+}
+
+/** The number of an option. @throws MisuseError when it is not a whole number of at least `least`. */
+export function wholeNumber(name: string, text: string | undefined, otherwise: number, least = 1): number {
+  const number = text === undefined ? otherwise : Number(text.replaceAll(/[,_]/g, ''))
+  if (!Number.isSafeInteger(number) || number < least || text === '')
+    throw new MisuseError(`--${name} is a whole number of at least ${least}`)
+  return number
+}
+
+/** The parts of an option with commas; undefined where it is not given. */
+export const listIn = (text: string | undefined) => text?.split(',').map((one) => one.trim())
+
+/** Headers as options: `Name: value`. @throws MisuseError for one without a colon. */
+export function headersIn(lines: string[] = []): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? []
+      if (name === undefined || value === undefined) throw new MisuseError(`--header is 'Name: value', not '${line}'`)
+      return [name.toLowerCase(), value]
+    })
+  )
+}
