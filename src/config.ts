@@ -9,6 +9,7 @@ import { parseOrigins } from './http/cors.ts'
 import { parseTrustedIssuers } from './identity/external/trusted-issuers.ts'
 import { passwordFault } from './identity/passwords/policy.ts'
 import { parseTiers } from './limits/tiers.ts'
+import { readMailUrl, readSender } from './mail/settings.ts'
 import { isNetwork } from './schema/networks.ts'
 
 const words = (text: string) => ({ expected: text })
@@ -17,6 +18,8 @@ const HttpUrl = Type.String({
   pattern: '^https?://[^\\s]+$',
   ...words('must be a URL that begins with https:// or http://')
 })
+
+const LOCAL_SENDER = 'Tenon <tenon@localhost>'
 
 // `expected` describes the allowed values in words; a number, a choice and a boolean describe themselves.
 const Environment = Type.Object({
@@ -68,6 +71,9 @@ const Environment = Type.Object({
     Type.String({ pattern: '^[!-~]{16,512}$', ...words('must have 16 to 512 characters, without spaces') })
   ),
   WEBHOOK_ALLOWED_ADDRESSES: Type.String({ default: '' }),
+  MAIL_URL: Type.Optional(Type.String()),
+  MAIL_FROM: Type.String({ maxLength: 320, default: LOCAL_SENDER }),
+  MAIL_LINK_URL: Type.Optional(HttpUrl),
   RATES_URL: Type.Optional(HttpUrl),
   JOBS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
@@ -78,6 +84,8 @@ type Name = keyof typeof Environment.properties
 /** The whole configuration: every environment variable, typed, with its default filled in. */
 export type Config = Omit<Static<typeof Environment>, 'WORKERS'> & {
   JWT_ISSUER: string
+  /** Where the links in mails lead. */
+  MAIL_LINK_URL: string
   /** The number of processes that serve. */
   WORKERS: number
 }
@@ -116,11 +124,13 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   }
   for (const [name, meant] of mistyped(env)) faults.set(name, `is unknown: is ${meant} meant?`)
   if (faults.size > 0) throw new ConfigError([...faults].map(([name, fault]) => `${name} ${fault}`))
-  const { WORKERS, JWT_ISSUER, ...others } = filled
+  const { WORKERS, HOST, PORT, JWT_ISSUER = `http://${isIP(HOST) === 6 ? `[${HOST}]` : HOST}:${PORT}` } = filled
   return {
-    ...others,
+    ...filled,
     WORKERS: WORKERS === 'auto' ? availableParallelism() : Number(WORKERS),
-    JWT_ISSUER: JWT_ISSUER ?? `http://${isIP(others.HOST) === 6 ? `[${others.HOST}]` : others.HOST}:${others.PORT}`
+    JWT_ISSUER,
+    // Never the Host header of a request: its sender could have a link of its own sent to another user.
+    MAIL_LINK_URL: (filled.MAIL_LINK_URL ?? `${JWT_ISSUER}/account`).replace(/\/+$/, '')
   }
 }
 
@@ -139,6 +149,18 @@ const CHECKS: Partial<Record<Name, (config: Given) => unknown>> = {
     const fault = passwordFault(ADMIN_PASSWORD as string, ADMIN_EMAIL)
     if (fault) throw new Error(fault.message)
   },
+  REGISTRATION({ REGISTRATION, NODE_ENV, MAIL_URL }) {
+    if (REGISTRATION === 'closed' || NODE_ENV !== 'production' || MAIL_URL) return
+    throw new Error('open needs MAIL_URL in production: those that register can reset a lost password by mail only')
+  },
+  MAIL_URL({ MAIL_URL, MAIL_FROM, NODE_ENV, JOBS, DATABASE_URL }) {
+    readMailUrl(MAIL_URL as string)
+    if (NODE_ENV === 'production' && MAIL_FROM === LOCAL_SENDER)
+      throw new Error('needs MAIL_FROM, the sender, in production')
+    if (JOBS === 'on' || DATABASE_URL) return
+    throw new Error('needs JOBS=on: with the embedded database no other process can send the mails')
+  },
+  MAIL_FROM: ({ MAIL_FROM }) => readSender(MAIL_FROM),
   METRICS_TOKEN({ METRICS_TOKEN }) {
     if (PLACEHOLDER.test(METRICS_TOKEN as string)) throw new Error('is a placeholder: choose a real one')
   },

@@ -14,6 +14,7 @@ export const catalogue = {
     'The password was right, and the user has a second factor: send the challenge in details with a code.'
   ],
   REGISTRATION_CLOSED: [403, 'Registration closed', 'Nobody can make an account here for themselves.'],
+  MAIL_OFF: [403, 'No mail', 'This server sends no mail: ask its administrator to set a new password, or MAIL_URL.'],
   FORBIDDEN: [403, 'Forbidden', 'The credential is valid but lacks the scope that is named.'],
   NOT_FOUND: [404, 'Not found', 'There is no such resource, or it belongs to somebody else.'],
   METHOD_NOT_ALLOWED: [405, 'Method not allowed', 'The path exists, but not with this method. See the Allow header.'],

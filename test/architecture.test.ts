@@ -42,12 +42,13 @@ const ROOMS: Record<string, string[]> = {
   http: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   events: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   jobs: ['db', 'concurrency', 'schema', 'errors.ts'],
+  mail: ['jobs', 'errors.ts'],
   resource: ['jobs', 'http', 'events', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   limits: ['concurrency', 'errors.ts'],
   observe: ['concurrency', 'db', 'errors.ts'],
   process: ['db', 'observe', 'errors.ts'],
   openapi: ['http', 'identity', 'schema', 'errors.ts'],
-  'config.ts': ['http', 'identity', 'limits', 'db', 'schema', 'errors.ts'],
+  'config.ts': ['http', 'identity', 'limits', 'mail', 'db', 'schema', 'errors.ts'],
   'app.ts': ['config.ts', 'http', 'limits', 'observe', 'schema', 'errors.ts'],
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],
   tools: [],
@@ -112,11 +113,11 @@ t.test('no file imports itself through others, types included', async (t) => {
   )
 })
 
-t.test('only the application, HTTP, jobs, the resource engine and OpenAPI know Fastify', async (t) => {
+t.test('only the application, HTTP, jobs, mail, the resource engine and OpenAPI know Fastify', async (t) => {
   const knowing = imports.filter(({ from, to }) => isIn(from, 'src') && /^npm:(fastify|@fastify\/)/.test(to))
   const wrong = knowing
     .map(({ from }) => from)
-    .filter((from) => !['app.ts', 'http', 'jobs', 'resource', 'openapi', 'process'].includes(roomOf(from)))
+    .filter((from) => !['app.ts', 'http', 'jobs', 'mail', 'resource', 'openapi', 'process'].includes(roomOf(from)))
   t.same(wrong, [])
 })
 

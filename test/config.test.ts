@@ -65,6 +65,19 @@ t.test('text becomes numbers and booleans; space around it and empty variables d
   t.equal(loadConfig({ JWT_ISSUER: 'https://api.example.com' }).JWT_ISSUER, 'https://api.example.com')
 })
 
+t.test('mail needs a server only where something needs mail', async (t) => {
+  const mail = { MAIL_URL: 'smtp://host', MAIL_FROM: 'a@example.com' }
+  t.equal(loadConfig({ NODE_ENV: 'production' }).MAIL_URL, undefined)
+  t.equal(loadConfig({ REGISTRATION: 'open' }).MAIL_URL, undefined)
+  t.match(loadConfig({ ...mail, NODE_ENV: 'production', REGISTRATION: 'open' }), mail)
+  t.match(loadConfig({ ...mail, JOBS: 'off', DATABASE_URL: 'postgres://h/d' }), mail)
+})
+
+t.test('links in mails lead to the issuer, or to where MAIL_LINK_URL says', async (t) => {
+  t.equal(loadConfig({ JWT_ISSUER: 'https://api.example.com' }).MAIL_LINK_URL, 'https://api.example.com/account')
+  t.equal(loadConfig({ MAIL_LINK_URL: 'https://example.com/me/' }).MAIL_LINK_URL, 'https://example.com/me')
+})
+
 t.test('a signing key may have its line breaks written out', async (t) => {
   const key = pem('ed25519').trim()
   t.equal(loadConfig({ JWT_PRIVATE_KEY: key.replaceAll('\n', '\\n') }).JWT_PRIVATE_KEY, key)
@@ -116,6 +129,12 @@ t.test('a wrong value stops the start with one line that names the variable and 
     [{ TRUST_PROXY: '10.0.0.0/8,10.0.0.0/33' }, /^TRUST_PROXY must be/],
     [{ TRUST_PROXY: 'fd00::/129' }, /^TRUST_PROXY must be/],
     [{ WEBHOOK_ALLOWED_ADDRESSES: 'localhost' }, /^WEBHOOK_ALLOWED_ADDRESSES must be IP addresses or CIDRs/],
+    [{ MAIL_URL: 'http://canary' }, /^MAIL_URL must begin with smtp:\/\/ or smtps:\/\/$/],
+    [{ MAIL_URL: 'smtp://host', JOBS: 'off' }, /^MAIL_URL needs JOBS=on: with the embedded database/],
+    [{ MAIL_URL: 'smtp://host', NODE_ENV: 'production' }, /^MAIL_URL needs MAIL_FROM, the sender, in production$/],
+    [{ MAIL_FROM: 'canary' }, /^MAIL_FROM must be an address such as/],
+    [{ MAIL_LINK_URL: 'canary' }, /^MAIL_LINK_URL must be a URL/],
+    [{ REGISTRATION: 'open', NODE_ENV: 'production' }, /^REGISTRATION open needs MAIL_URL in production/],
     [{ DATABSE_URL: 'canary' }, /^DATABSE_URL is unknown: is DATABASE_URL meant\?$/],
     [{ database_url: 'canary' }, /^database_url is unknown: is DATABASE_URL meant\?$/],
     [{ REDIS_URI: 'canary' }, /^REDIS_URI is unknown: is REDIS_URL meant\?$/],

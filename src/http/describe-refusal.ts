@@ -8,7 +8,7 @@ const HEADERS: Partial<Record<ErrorCode, string>> = {
   PAYLOAD_TOO_LARGE: 'content-length',
   UNSUPPORTED_MEDIA_TYPE: 'content-type'
 }
-const SETTINGS: Partial<Record<ErrorCode, string>> = { REGISTRATION_CLOSED: 'REGISTRATION' }
+const SETTINGS: Partial<Record<ErrorCode, string>> = { REGISTRATION_CLOSED: 'REGISTRATION', MAIL_OFF: 'MAIL_URL' }
 const MAX_FAULTS = 5
 const MAX_LENGTH = 200
 
