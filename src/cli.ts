@@ -42,6 +42,17 @@ const commands: Record<string, Command> = {
       return fuzzCommand(args, outputTo(process.stdout, process.stderr))
     }
   },
+  load: {
+    takes: 'options',
+    async run(...args) {
+      const { loadCommand } = await import('./cli/load.ts')
+      const { outputTo } = await import('./cli/output.ts')
+      // The first Ctrl-C ends the sending; what was made is deleted all the same.
+      const stopping = new AbortController()
+      process.once('SIGINT', () => stopping.abort())
+      return loadCommand(args, outputTo(process.stdout, process.stderr), stopping.signal)
+    }
+  },
   'openapi:write': {
     takes: [],
     async run() {

@@ -30,3 +30,20 @@ export function headersIn(lines: string[] = []): Record<string, string> {
     })
   )
 }
+
+/** A time as an option: `500ms`, `30s`, `5m`. @throws MisuseError for another text. */
+export function millisecondsIn(name: string, text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
+  if (number === undefined) throw new MisuseError(`--${name} is a time like 500ms, 30s or 5m`)
+  return Number(number) * (unit === 'm' ? 60_000 : unit === 's' ? 1000 : 1)
+}
+
+/** Weights as an option: `products=3,read=8`. @throws MisuseError for another text. */
+export function weightsIn(text: string | undefined): Record<string, number> {
+  const pairs = listIn(text)?.map((pair) => {
+    const [, name, weight] = /^([^=]+)=(\d+)$/.exec(pair) ?? []
+    if (name === undefined) throw new MisuseError(`--weights is like products=3,read=8, not '${pair}'`)
+    return [name, Number(weight)] as const
+  })
+  return Object.fromEntries(pairs ?? [])
+}

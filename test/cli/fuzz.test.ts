@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { fuzzCommand } from '#src/cli/fuzz.ts'
 import { outputTo } from '#src/cli/output.ts'
-import { KEYS, notesApp, type Planted } from '#test/fixtures/notes/app.ts'
+import { KEYS, notesApp } from '#test/fixtures/notes/app.ts'
+import type { Planted } from '#test/fixtures/notes/types.ts'
 import { tenon } from '#test/support/tenon.ts'
 
 const folder = t.testdir({ broken: '{', text: '{}' })

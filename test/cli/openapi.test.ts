@@ -40,7 +40,7 @@ t.test('an unknown command is refused, and the known ones are named', async (t) 
       await tenon(...args),
       {
         code: 2,
-        said: /there is no command '.*'; there is migrate, users password, fuzz, openapi:write, openapi:diff/
+        said: /there is no command '.*'; there is migrate, users password, fuzz, load, openapi:write, openapi:diff/
       },
       args.join()
     )

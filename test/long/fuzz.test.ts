@@ -2,7 +2,8 @@ import t, { type Test } from 'tap'
 import { fuzz } from '#src/tools/fuzz/run.ts'
 import type { Target } from '#src/tools/fuzz/session.ts'
 import { readDocument } from '#src/tools/openapi/document.ts'
-import { KEYS, notesApp, type Planted } from '#test/fixtures/notes/app.ts'
+import { KEYS, notesApp } from '#test/fixtures/notes/app.ts'
+import type { Planted } from '#test/fixtures/notes/types.ts'
 import { startApp } from '#test/support/app.ts'
 
 const TENON_CASES = 4_000

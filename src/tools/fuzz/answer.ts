@@ -1,8 +1,8 @@
+import type { Answer } from '../openapi/client.ts'
 import type { Operation, ResponseObject } from '../openapi/document.ts'
 import type { HttpRequest } from '../openapi/request.ts'
 import { isJsonMedia } from '../openapi/resources.ts'
 import type { Schemas } from '../openapi/schemas.ts'
-import type { Answer } from './client.ts'
 import { Fault } from './finding.ts'
 
 /** What the document says about an answer of this status: by number, by class (`4XX`), or by default. */

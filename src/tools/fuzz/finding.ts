@@ -1,5 +1,5 @@
+import type { Exchange } from '../openapi/client.ts'
 import type { HttpRequest } from '../openapi/request.ts'
-import type { Exchange } from './client.ts'
 
 /** What can be wrong with an answer, or with several of them together. */
 export type FaultKind =

@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
+import { type Answer, type Exchange, isGone } from '../openapi/client.ts'
 import type { Operation } from '../openapi/document.ts'
 import { inputFor, type Row, withReferences } from '../openapi/references.ts'
 import { noInput, type OperationInput, requestOf } from '../openapi/request.ts'
 import { type Resource, rowsOf } from '../openapi/resources.ts'
 import { isObject, type Json } from '../openapi/schema.ts'
+import { fill, jsonTemplate } from '../values/template.ts'
+import { referencesIn } from '../values/typical.ts'
 import { checkAnswer } from './answer.ts'
-import type { Answer, Exchange } from './client.ts'
 import { Fault } from './finding.ts'
 import type { Session } from './session.ts'
 
@@ -13,6 +15,7 @@ import type { Session } from './session.ts'
 export type Caller = 'key' | 'other' | 'none' | { bad: string }
 
 const MAX_TRIES = 4
+const MAX_RECIPES = 8
 const CREATED_FIELDS = ['createdAt', 'created_at', 'created', 'createdDate', 'insertedAt']
 const CLOCK_SLACK_MS = 2_000
 
@@ -22,7 +25,6 @@ export class Scene {
   readonly exchanges: Exchange[] = []
   readonly #made: Row[] = []
   readonly #shared = new Map<Resource, Row | undefined>()
-  readonly #recipes = new Map<Resource, OperationInput>()
 
   constructor(session: Session) {
     this.session = session
@@ -114,25 +116,25 @@ export class Scene {
 
   /** Makes a row of a resource; undefined where the server refuses each of a few inputs. */
   async fresh(resource: Resource): Promise<Row | undefined> {
-    for (const recipe of this.session.recipes(resource).slice(0, MAX_TRIES)) {
-      const { row } = await this.create(resource, recipe)
+    for (const recipe of this.session.recipes(resource).slice(0, MAX_RECIPES)) {
+      const { row } = await this.create(resource, await this.#unmarked(recipe))
       this.session.learn(resource, recipe, row !== undefined)
-      if (row) {
-        this.#recipes.set(resource, recipe)
-        return row
-      }
-      this.#shareOthers()
+      if (row) return row
     }
     return undefined
   }
 
-  // What a refused row refers to may be the reason (a product without stock): the next try refers to another.
-  #shareOthers(): void {
-    for (const [resource, recipe] of this.#recipes) {
-      this.session.learn(resource, recipe, false)
-      this.#recipes.delete(resource)
-      this.#shared.delete(resource)
+  // The marks of a typical body: texts that must be new, and rows of others.
+  async #unmarked(recipe: OperationInput): Promise<OperationInput> {
+    if (recipe.body === undefined) return recipe
+    const ids = new Map<string, Json>()
+    for (const to of referencesIn(recipe.body)) {
+      const resource = this.session.resources.find(({ collection }) => collection === to) as Resource
+      const row = await this.shared(resource)
+      if (row) ids.set(to, row.id)
     }
+    const filling = { unique: this.session.unique(), id: null, reference: (to: string) => ids.get(to) ?? null }
+    return { ...recipe, body: JSON.parse(fill(jsonTemplate(recipe.body), filling, false)) }
   }
 
   /** Makes a row of an input, references filled in. @returns what was sent, the answer, and the row if there is one. */
@@ -162,9 +164,8 @@ export class Scene {
       const { remove, read } = row.resource
       const { path } = row
       const request = this.#authorized(requestOf(remove ?? read, { ...noInput(), path }), 'key')
-      const { answer } = remove ? await this.session.client.send(request) : {}
-      const isGone = answer && (answer.status < 300 || answer.status === 404 || answer.status === 410)
-      if (!isGone) this.session.leftBehind.push(request.target)
+      const removed = remove && (await this.session.client.send(request))
+      if (!isGone(removed?.answer?.status)) this.session.leftBehind.push(request.target)
     }
     this.#made.length = 0
   }

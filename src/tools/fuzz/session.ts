@@ -1,11 +1,13 @@
 import fc from 'fast-check'
+import { Client } from '../openapi/client.ts'
+import { type Authorize, authorizeBy } from '../openapi/credentials.ts'
 import { type ApiDocument, type Operation, operationsOf } from '../openapi/document.ts'
 import type { OperationInput } from '../openapi/request.ts'
 import { type Resource, resourcesOf } from '../openapi/resources.ts'
 import { Schemas } from '../openapi/schemas.ts'
-import { inputsOf } from '../values/inputs.ts'
-import { Client } from './client.ts'
-import { type Authorize, authorizeBy } from './credentials.ts'
+import { inputsOf, jsonBody } from '../values/inputs.ts'
+import { UNIQUE } from '../values/template.ts'
+import { typicalBody, VARIATIONS } from '../values/typical.ts'
 
 /** What a run against one server needs. */
 export interface Target {
@@ -23,7 +25,7 @@ export interface Target {
   ownerFields: string[]
 }
 
-const SAMPLES = 60
+const SAMPLES = 20
 
 /** A run against one server: its document, its client, and what was learned on the way. */
 export class Session {
@@ -39,6 +41,7 @@ export class Session {
   readonly statuses = new Map<string, Map<number, number>>()
   readonly startedAt = Date.now()
   readonly #recipes = new Map<Resource, OperationInput[]>()
+  #made = 0
 
   constructor(target: Target) {
     const { document, key } = target
@@ -76,16 +79,35 @@ export class Session {
     })
   }
 
-  /** Inputs for a row of a resource, those that worked before first. */
+  /** Inputs for a row of a resource, those that worked before first. Their bodies may have marks. */
   recipes(resource: Resource): OperationInput[] {
     const known = this.#recipes.get(resource)
     if (known) return known
     const { create } = resource
     const isAllowed = create && !this.target.skip.includes(create.id)
     const inputs = isAllowed && inputsOf(create, this.schemas, 0)
-    const recipes = inputs ? fc.sample(inputs, { numRuns: SAMPLES, seed: this.target.seed }) : []
+    const samples = inputs ? fc.sample(inputs, { numRuns: SAMPLES, seed: this.target.seed }) : []
+    const recipes = [...samples.slice(0, 1).flatMap((input) => this.#typical(resource, input)), ...samples]
     this.#recipes.set(resource, recipes)
     return recipes
+  }
+
+  #typical({ create }: Resource, input: OperationInput): OperationInput[] {
+    const { schemas, resources } = this
+    const operation = create as Operation
+    const { path } = operation
+    const { media, schema } = jsonBody(operation) ?? {}
+    if (!schema || media !== input.contentType) return []
+    return VARIATIONS.map((variation) => ({
+      ...input,
+      body: typicalBody(schema, { schemas, resources, path, variation })
+    }))
+  }
+
+  /** A text that no row of this or an earlier run has. */
+  unique(): string {
+    this.#made += 1
+    return (this.startedAt.toString(36) + this.#made.toString(36).padStart(4, '0')).slice(-UNIQUE.length)
   }
 
   /** Puts the input of a row that was made in front, and of one that was refused at the end. */

@@ -39,6 +39,7 @@ export interface SecurityScheme {
 /** An OpenAPI document of 3.0 or 3.1, its schemas those of 3.1, and the address of its server. */
 export interface ApiDocument {
   openapi: string
+  title: string
   paths: Record<string, Record<string, OperationObject> & { parameters?: Parameter[] }>
   components: { schemas: Record<string, Schema>; securitySchemes: Record<string, SecurityScheme> }
   security: Record<string, string[]>[] | undefined
@@ -112,6 +113,7 @@ export function prepareDocument(
   const { schemas = {}, securitySchemes = {} } = components as Partial<ApiDocument['components']>
   return {
     openapi: version,
+    title: isObject(document.info) ? `${document.info.title}` : (source ?? 'a server'),
     paths: resolvePaths(document, paths),
     components: { schemas, securitySchemes },
     security,

@@ -3,7 +3,8 @@ import type { FaultKind, Finding } from '#src/tools/fuzz/finding.ts'
 import { fuzz, replay } from '#src/tools/fuzz/run.ts'
 import type { Target } from '#src/tools/fuzz/session.ts'
 import { readDocument } from '#src/tools/openapi/document.ts'
-import { KEYS, notesApp, type Planted } from '#test/fixtures/notes/app.ts'
+import { KEYS, notesApp } from '#test/fixtures/notes/app.ts'
+import type { Planted } from '#test/fixtures/notes/types.ts'
 
 const CASES = 80
 

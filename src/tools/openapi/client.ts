@@ -1,8 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { HttpRequest } from '../openapi/request.ts'
-import type { Json } from '../openapi/schema.ts'
+import type { HttpRequest } from './request.ts'
+import type { Json } from './schema.ts'
 
 /** What the server answered. */
 export interface Answer {
@@ -101,6 +101,10 @@ export class Client {
     })
   }
 }
+
+/** Whether what a DELETE named is not there any more. */
+export const isGone = (status: number | undefined) =>
+  status !== undefined && (status < 300 || status === 404 || status === 410)
 
 function answerOf(status: number, headers: IncomingHttpHeaders, body: Buffer): Answer {
   const text = body.toString('utf8')

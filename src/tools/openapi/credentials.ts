@@ -1,6 +1,6 @@
 import { MisuseError } from '../misuse.ts'
-import type { ApiDocument, Operation } from '../openapi/document.ts'
-import type { HttpRequest } from '../openapi/request.ts'
+import type { ApiDocument, Operation } from './document.ts'
+import type { HttpRequest } from './request.ts'
 
 /** A way to send a credential: the request with it. */
 export type Authorize = (request: HttpRequest, credential: string) => HttpRequest

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { Client } from '#src/tools/fuzz/client.ts'
+import { Client } from '#src/tools/openapi/client.ts'
 
 const get = { method: 'GET', target: '/a?b=1', headers: { 'x-a': '1' }, body: undefined }
 
