@@ -35,10 +35,6 @@ async function main(options: Options): Promise<void> {
     say(machine.join('\n'))
     if (!isPinned) say('No taskset or one core: nothing is pinned, and the numbers wander.')
     for (const [at, workload] of workloads.entries()) {
-      if (workload.needsWrk && bench.generator.name !== 'wrk') {
-        say(`${workload.name}: left out, it needs wrk (apt-get install wrk)`)
-        continue
-      }
       process.stderr.write(`${at + 1}/${workloads.length} ${workload.title} …\n`)
       try {
         results.push(await workload.measure(bench))

@@ -14,8 +14,6 @@ import { PEERS, ROOT, type RunningServer, type ServerKind, startServer, tenon } 
 export interface Workload {
   name: string
   title: string
-  /** autocannon counts latencies in whole milliseconds, which says nothing about a request that takes half of one. */
-  needsWrk?: boolean
   measure(bench: Bench): Promise<Result>
 }
 

@@ -35,14 +35,11 @@ export interface Seen {
 
 export type Generator = (port: number, requests: Requests, sending: Sending) => Promise<Seen>
 
-/** The load generator: wrk, or autocannon where that is not installed or asked for. */
-export function chooseGenerator(
-  wanted: 'wrk' | 'autocannon' | undefined,
-  folder: string
-): { name: string; send: Generator } {
+/** The load generator: wrk, or the connections of `tenon load` where that is not installed or they are asked for. */
+export function chooseGenerator(wanted: 'wrk' | 'load' | undefined, folder: string): { name: string; send: Generator } {
   const wrk = findProgram('wrk')
   if (wanted === 'wrk' && !wrk) throw new Error('wrk is not installed')
-  if (wanted === 'autocannon' || !wrk) return { name: 'autocannon', send: sendWithAutocannon }
+  if (wanted === 'load' || !wrk) return { name: 'load', send: sendWithConnections }
   mkdirSync(folder, { recursive: true })
   return { name: 'wrk', send: (...load) => sendWithWrk(wrk, join(folder, 'load.lua'), ...load) }
 }
@@ -66,8 +63,8 @@ async function sendWithWrk(wrk: string, script: string, ...[port, requests, send
   return JSON.parse(output.slice(output.lastIndexOf('\n{'))) as Seen
 }
 
-async function sendWithAutocannon(...[port, requests, sending]: Parameters<Generator>): Promise<Seen> {
-  const script = fileURLToPath(new URL('./autocannon.ts', import.meta.url))
+async function sendWithConnections(...[port, requests, sending]: Parameters<Generator>): Promise<Seen> {
+  const script = fileURLToPath(new URL('./connections.ts', import.meta.url))
   const load = JSON.stringify({ port, requests, sending })
   return JSON.parse(await run('rest', process.execPath, [script, load], patience(sending.seconds)))
 }

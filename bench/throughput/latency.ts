@@ -12,7 +12,6 @@ import { REFERENCE, type RunningServer } from './servers.ts'
 export const latencies: Workload[] = [
   {
     name: 'lone',
-    needsWrk: true,
     title: 'One request alone: read one by id, beside the plain prepared query',
     async measure(bench) {
       const reference = bench.peers.find(({ name }) => name === REFERENCE)
@@ -30,7 +29,6 @@ export const latencies: Workload[] = [
   },
   {
     name: 'pages',
-    needsWrk: true,
     title: 'A deep page alone, by cursor, beside page 1 (large table)',
     async measure(bench) {
       const { database, server } = await tenonOn(bench, 'large', bench.options.largeRows)
@@ -46,7 +44,6 @@ export const latencies: Workload[] = [
   },
   {
     name: 'sizes',
-    needsWrk: true,
     title: 'A large table beside a small one: read one by id, alone',
     async measure(bench) {
       const { read } = spell(bench.tenon, bench.key)
@@ -60,7 +57,6 @@ export const latencies: Workload[] = [
   },
   {
     name: 'sizes-list',
-    needsWrk: true,
     title: 'A large table beside a small one: the page in the middle by cursor, alone',
     async measure(bench) {
       const { list } = spell(bench.tenon, bench.key)

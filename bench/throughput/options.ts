@@ -16,7 +16,7 @@ export interface Options {
   largeRows: number
   /** Rows that the bulk, import and COPY measurements write. */
   writtenRows: number
-  generator: 'wrk' | 'autocannon' | undefined
+  generator: 'wrk' | 'load' | undefined
   /** Another checkout of Tenon, measured as a peer. */
   also: string | undefined
   /** More environment for Tenon. */
@@ -35,7 +35,7 @@ export const USAGE = `npm run bench -- [options]
   --connections <n>  of the load generator (64)
   --quick            2 rounds of 2 seconds, and a tenth of the rows
   --rows <n>         products (100,000); --large-rows <n> of the large table (1,000,000)
-  --generator <g>    wrk or autocannon; by default wrk where it is installed
+  --generator <g>    wrk or load (that of tenon load); by default wrk where it is installed
   --also <folder>    another checkout of Tenon, measured as a peer: before and after in one run
   --env <NAME=text>  more environment for Tenon; may be repeated
   --html <file>      writes a report with plots; --json <file> writes every sample
@@ -67,8 +67,8 @@ export function parseOptions(args: string[]): Options {
     }
   })
   const { quick, generator } = values
-  if (generator !== undefined && generator !== 'wrk' && generator !== 'autocannon') {
-    throw new Error('--generator is wrk or autocannon')
+  if (generator !== undefined && generator !== 'wrk' && generator !== 'load') {
+    throw new Error('--generator is wrk or load')
   }
   const number = (
     name: 'rounds' | 'seconds' | 'warm-up' | 'connections' | 'rows' | 'large-rows',
