@@ -31,6 +31,7 @@ export type AttemptOutcome = 'done' | 'failed' | 'left'
 export async function runAttempt(parts: AttemptParts): Promise<AttemptOutcome> {
   const { app, jobs, job, attempt, abort, isClosed } = parts
   const { timeoutSeconds = DEFAULT_TIMEOUT_SECONDS } = job
+  let outcome: AttemptOutcome = 'left'
   const log = parts.log.child({ job: job.name, jobId: attempt.id, attempt: attempt.number })
   const timer = setTimeout(
     () => abort.abort(new ApiError('DEADLINE_EXCEEDED', `An attempt may take ${timeoutSeconds} s.`)),
@@ -57,16 +58,18 @@ export async function runAttempt(parts: AttemptParts): Promise<AttemptOutcome> {
     )
     await context.flush()
     if (!context.isFinished) await persist(log, () => jobs.storage.complete(attempt, result))
-    return 'done'
+    outcome = 'done'
   } catch (error) {
-    if (error instanceof JobEnded || context.isFinished || isClosed()) return 'left'
-    log.warn({ err: error }, 'a job failed')
-    const { reason } = abort.signal
-    await persist(log, () => jobs.storage.fail(attempt, describe(reason ?? error), pauseOf(job, attempt, error)))
-    return 'failed'
+    if (!(error instanceof JobEnded || context.isFinished || isClosed())) {
+      log.warn({ err: error }, 'a job failed')
+      const { reason } = abort.signal
+      await persist(log, () => jobs.storage.fail(attempt, describe(reason ?? error), pauseOf(job, attempt, error)))
+      outcome = 'failed'
+    }
   } finally {
     clearTimeout(timer)
   }
+  return outcome
 }
 
 function makeContext({ jobs, attempt, abort }: AttemptParts, log: FastifyBaseLogger) {

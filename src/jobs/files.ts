@@ -51,11 +51,16 @@ export class JobFiles {
 
   /** The parts of a file, in order; none when there is no file. */
   async *read(jobId: string, kind: FileKind): AsyncGenerator<Buffer, void> {
-    for (let part = 0; ; part++) {
+    const readPart = async (part: number) => {
       const isPart = and(eq(jobFiles.jobId, jobId), eq(jobFiles.kind, kind), eq(jobFiles.part, part))
       const [found] = await this.#db.select({ content: jobFiles.content }).from(jobFiles).where(isPart)
-      if (!found) return
-      yield Buffer.from(found.content, 'base64')
+      return found && Buffer.from(found.content, 'base64')
+    }
+    let [part, content] = [0, await readPart(0)]
+    while (content) {
+      yield content
+      part += 1
+      content = await readPart(part)
     }
   }
 

@@ -87,13 +87,12 @@ async function keepBody(files: JobFiles, id: string, body: Body, db: Database) {
     return lines
   } catch (error) {
     // What came of a body that ended early would stay for a day. In a transaction nothing is left to delete.
-    await runDetached(() => files.remove(id, 'input', db)).catch(ignore)
+    await Promise.allSettled([runDetached(() => files.remove(id, 'input', db))])
     throw error
   }
 }
 
 const NEWLINE = 0x0a
-const ignore = () => {}
 
 async function assertRoom(db: Database, userId: string): Promise<void> {
   const rows = await selectRaw(

@@ -5,8 +5,8 @@ import { type CheckMaker, check } from './check.ts'
 
 const KIB = 1024
 
-// What each of these sends, made from a valid body.
-const BODIES: Record<string, (text: string) => string> = {
+/** What each of these sends, made from a valid body. */
+export const BODIES: Record<string, (text: string) => string> = {
   empty: () => '',
   'cut off': (text) => text.slice(0, -1),
   'two values': (text) => `${text}${text}`,
