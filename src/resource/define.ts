@@ -104,9 +104,12 @@ export function defineResource<
     const accessOf = (route: VerbRoute) => route.ownAccess ?? access[route.access]
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
-      if (route.asJob) app.asyncOperations.set(operationId(verb), { access: accessOf(route), run: route.asJob.run })
-      const sooner = respondLater(app, operationId(verb), route)
-      const handler = spread(app, handlerOf(context, sooner), replica && makeRoute(replica, app.prefix))
+      const { asJob } = route
+      if (asJob) app.asyncOperations.set(operationId(verb), { resource: name, access: accessOf(route), run: asJob.run })
+      // On a replica, too, the job is sent through the primary.
+      const orLater = (one: VerbRoute) => respondLater(app, operationId(verb), one)
+      const there = replica && orLater(makeRoute(replica, app.prefix))
+      const handler = spread(app, handlerOf(context, orLater(route)), there)
       const deprecation = deprecationOf(resource.declaration, verb)
       const whole = {
         method: route.method,

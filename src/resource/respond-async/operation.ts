@@ -20,6 +20,8 @@ export interface OperationJob {
 
 /** An operation that a job can do. */
 export interface AsyncOperation {
+  /** The name of its resource. */
+  resource: string
   access: Access
   /** Does the operation. @returns the result, where it did not end the job itself. */
   run: (job: OperationJob) => Promise<unknown>

@@ -115,6 +115,11 @@ t.test('the application reads from a standby what its caller did not change', as
   t.equal(await names({ as }), 'on the primary')
   await until(async () => (await names()) === 'on the standby')
 
+  // What is left to a job is sent through the primary, although its caller may read from the standby.
+  Object.assign(app.replicas as object, { serves: () => true })
+  const later = await send('GET', '/api/v1/categories/export', { as, headers: { prefer: 'respond-async' } })
+  t.equal(later.status, 202)
+
   // Through a pooler no notification arrives about writers on other instances: only anonymous callers read from a
   // standby.
   const DATABASE_URL = `${main.url}?pgbouncer=true`
