@@ -17,6 +17,6 @@ export interface Principal {
 }
 
 /** Whether a principal sees all users' rows of an owned resource: with `<resource>:*` or `*`. */
-export function canSeeAllRows(principal: Principal, resource: string): boolean {
+export function canSeeAllRows(principal: Pick<Principal, 'scopes'>, resource: string): boolean {
   return allows(principal.scopes, `${resource}:*`)
 }

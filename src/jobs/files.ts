@@ -4,6 +4,7 @@ import { ApiError } from '#src/errors.ts'
 import { jobFiles } from './table.ts'
 
 type FileKind = 'input' | 'result'
+type Store = (step: (db: Database) => Promise<unknown>) => Promise<unknown>
 type FileContent = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>
 
 const PART_BYTES = 262_144
@@ -22,18 +23,18 @@ export class JobFiles {
 
   /**
    * Writes a file, in place of one that is there, part by part as it comes.
-   * @param db a transaction, where the file belongs to one.
+   * @param store runs each step of it on a database: a transaction, where the file belongs to one.
    * @returns its length in bytes. @throws ApiError PAYLOAD_TOO_LARGE beyond `maxBytes`.
    */
-  async write(jobId: string, kind: FileKind, content: FileContent, db = this.#db) {
-    await this.remove(jobId, kind, db)
+  async write(jobId: string, kind: FileKind, content: FileContent, store: Store = (step) => step(this.#db)) {
+    await store((db) => this.remove(jobId, kind, db))
     let [part, bytes, waiting] = [0, 0, [] as Buffer[]]
     let size = 0
     const flush = async () => {
       const content = Buffer.concat(waiting).toString('base64')
       waiting = []
       size = 0
-      await db.insert(jobFiles).values({ jobId, kind, part, content })
+      await store((db) => db.insert(jobFiles).values({ jobId, kind, part, content }))
       part += 1
     }
     for await (const chunk of content) {

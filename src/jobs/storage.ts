@@ -152,15 +152,21 @@ export class JobStorage {
     }))
   }
 
-  /** Marks a job as done. Does nothing when it was cancelled meanwhile. */
-  async complete({ name, id }: Attempt, result: unknown): Promise<void> {
-    await this.#boss.complete(name, id, { value: result ?? null })
+  /** Marks a job as done. Does nothing when the attempt is not the current one: the job was cancelled, or given to another. */
+  async complete(attempt: Attempt, result: unknown): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      if (await lockAttempt(tx, attempt)) await this.#markDone(tx, attempt, result)
+    })
   }
 
   /** The same in a transaction. @throws JobEnded when the attempt is not the current one. */
   async completeIn(tx: Transaction, attempt: Attempt, result: unknown): Promise<void> {
     if (!(await lockAttempt(tx, attempt))) throw new JobEnded('This attempt is over.')
-    await this.#boss.complete(attempt.name, attempt.id, { value: result ?? null }, { db: through(tx) })
+    await this.#markDone(tx, attempt, result)
+  }
+
+  async #markDone(tx: Transaction, { name, id }: Attempt, result: unknown): Promise<void> {
+    await this.#boss.complete(name, id, { value: result ?? null }, { db: through(tx) })
   }
 
   /**
@@ -270,14 +276,14 @@ export class JobStorage {
     return rows.length === 1
   }
 
-  /** What a job that is done has given, and the name that it is shown with. @param ownerId as for `lock`. */
-  async result(id: string, ownerId: string | undefined): Promise<{ title: string; value: unknown } | undefined> {
-    const [job] = await selectRaw<{ title: string; value: string }>(
+  /** What a job that is done was given and has given. @param ownerId as for `lock`. */
+  async outcome(id: string, ownerId: string | undefined): Promise<{ input: unknown; result: unknown } | undefined> {
+    const [job] = await selectRaw<{ input: string; result: string }>(
       this.#db,
-      sql`select name as title, result::text as value from jobs
-        where id = ${id} and state = 'done' and ${isOf(ownerId, sql`owner_id`)}`
+      sql`select (data->'input')::text as input, (output->'value')::text as result from job_common
+        where id = ${id} and state = 'completed' and ${isOf(ownerId)}`
     )
-    return job && { title: job.title, value: JSON.parse(job.value) }
+    return job && { input: JSON.parse(job.input), result: JSON.parse(job.result) }
   }
 
   /** Keeps how far a job has come, unless the attempt is not the current one any more. */
@@ -315,8 +321,8 @@ export class JobStorage {
   }
 }
 
-const isOf = (ownerId: string | undefined, column = sql`(data->>'ownerId')::uuid`) =>
-  ownerId === undefined ? sql`true` : sql`${column} = ${ownerId}::uuid`
+const isOf = (ownerId: string | undefined) =>
+  ownerId === undefined ? sql`true` : sql`(data->>'ownerId')::uuid = ${ownerId}::uuid`
 
 // pg-boss's own condition of an attempt that is over, as a moment.
 const lateAt = sql`least(started_on + expire_seconds * interval '1 second', heartbeat_on + heartbeat_seconds * interval '1 second')`

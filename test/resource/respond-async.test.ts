@@ -5,7 +5,10 @@ import t from 'tap'
 import { v7 } from 'uuid'
 import { selectRaw } from '#src/db/rows.ts'
 import { JobFiles } from '#src/jobs/files.ts'
+import type { JobContext } from '#src/jobs/job.ts'
 import bulkJob from '#src/resource/respond-async/bulk.job.ts'
+import exportJob from '#src/resource/respond-async/export.job.ts'
+import { exportAsJob } from '#src/resource/respond-async/run-export.ts'
 import { type Answered, type Sent, startApp } from '#test/support/app.ts'
 
 const { app, send, someone } = await startApp(t, { JOBS: 'on' })
@@ -140,6 +143,15 @@ t.test('an export is a file of its job, for those that may read the resource', a
   const byKey = await send('GET', '/api/v1/items/export?title=apple%207', { headers: { ...LATER, ...headers } })
   t.match(await ended(byKey), { result: { rows: 1 } }, 'a key asks, and its user sees the job')
   const narrow = await send('GET', url, { headers: { 'x-api-key': await keyOf('jobs:read') } })
+  const all = await ended(await ask('GET', '/api/v1/items/export', { as: admin.token }), admin.token)
+  const own = { name: 'own', scopes: ['items:read'] }
+  const ofAdmin = (await send('POST', '/api/v1/api-keys', { as: admin.token, body: own })).body.key
+  const more = await send('GET', all.result.url, { headers: { 'x-api-key': ofAdmin } })
+  t.match(
+    more,
+    { status: 403, body: { error: { details: { scope: 'items:*' } } } },
+    'no key gets more than it may read'
+  )
   t.match(narrow, { status: 403, body: { error: { details: { scope: 'items:read' } } } })
 })
 
@@ -268,6 +280,27 @@ t.test('a user has a bounded number of them', async (t) => {
     await app.jobs.send(bulkJob, input('bulkCreateItems', id), { ownerId: id, startAfter: 3600 })
   const answer = await ask('POST', '/api/v1/items/bulk', { as: token, body: { items: [{ title: 'olive' }] } })
   t.match(answer, { status: 429, headers: { 'retry-after': '3600' }, body: { error: { code: 'TOO_MANY_REQUESTS' } } })
+})
+
+t.test('an attempt that was given up for dead writes no file, and ends no job', async (t) => {
+  const id = await app.jobs.send(exportJob, input('exportItems', member.id), { startAfter: 3600 })
+  await app.db.execute(sql`update job_common set state = 'active', started_on = now() where id = ${id}`)
+  const attempt = { id, name: 'export', number: 1, startedOn: '2026-01-01T00:00:00Z', payload: {} as never }
+  const { storage, files } = app.jobs
+  const context = {
+    id,
+    progress: (...[done, total, more]: Parameters<JobContext['progress']>) =>
+      storage.progress(attempt, done, total ?? null, undefined, more?.tx)
+  } as JobContext
+  const opened = { type: 'text/csv', batches: [] as never, write: { header: 'title', rows: () => '' } }
+  await t.rejects(exportAsJob(app.db, { context, files } as never, opened), { name: 'JobEnded' })
+  await storage.complete(attempt, {})
+  const [job] = await selectRaw<{ state: string; parts: number }>(
+    app.db,
+    sql`select state,
+    (select count(*)::int from job_files where job_id = jobs.id) as parts from jobs where id = ${id}`
+  )
+  t.same(job, { state: 'running', parts: 0 })
 })
 
 t.test('nothing is kept of a body that ends early, and a file has a bound', async (t) => {

@@ -61,7 +61,7 @@ export const exportRoute: MakeRoute = (context) => {
       reply.header('vary', 'Accept').type(opened.type)
       return Readable.from(texts(opened), { objectMode: false })
     },
-    asJob: { kind: 'export', run: async (job) => exportAsJob(job, await open(job.asked)) }
+    asJob: { kind: 'export', run: async (job) => exportAsJob(context.db, job, await open(job.asked)) }
   }
 
   async function open(asked: Asked): Promise<OpenExport> {

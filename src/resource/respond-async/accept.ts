@@ -83,7 +83,7 @@ async function keepBody(files: JobFiles, id: string, body: Body, db: Database) {
     if (!isEnded) lines += 1
   }
   try {
-    await files.write(id, 'input', counted(), db)
+    await files.write(id, 'input', counted(), (step) => step(db))
     return lines
   } catch (error) {
     // What came of a body that ended early would stay for a day. In a transaction nothing is left to delete.

@@ -4,11 +4,12 @@ import type { FastifyPluginAsync } from 'fastify'
 import { ApiError } from '#src/errors.ts'
 import { Job } from '#src/http/job.ts'
 import { IdParams } from '#src/http/schemas.ts'
-import { authorize } from '#src/identity/access.ts'
+import { authorize, insufficientScope } from '#src/identity/access.ts'
 import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
 import { jobsView } from '#src/jobs/view.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { CSV, NDJSON } from '#src/resource/operations/export.ts'
+import type { OperationInput } from '#src/resource/respond-async/operation.ts'
 import { cancelJob, retryJob } from './rules.ts'
 
 /** Work that outlives its request: what was asked for with `Prefer: respond-async`, and the server's own jobs. */
@@ -59,12 +60,22 @@ export default (async (app) => {
       const { id } = request.params as { id: string }
       const principal = request.principal as Principal
       const ownerId = canSeeAllRows(principal, 'jobs') ? undefined : principal.userId
-      const result = await storage.result(id, ownerId)
-      const operation = result && app.asyncOperations.get(result.title)
-      const { type } = (result?.value ?? {}) as { type?: string }
-      if (!operation || !type) throw new ApiError('NOT_FOUND', 'There is no Job with this id that has a file.')
+      const { input, result } = ((await storage.outcome(id, ownerId)) ?? {}) as ExportJob
+      const operation = app.asyncOperations.get(input?.operation ?? '')
+      if (!operation || !result?.type) throw new ApiError('NOT_FOUND', 'There is no Job with this id that has a file.')
       authorize(principal, operation.access)
+      // A key of a user that sees all rows may see its own ones only.
+      const { resource } = operation
+      const hasAllRows = canSeeAllRows({ scopes: new Set(input.principal.scopes) }, resource)
+      if (hasAllRows && !canSeeAllRows(principal, resource)) throw insufficientScope(`${resource}:*`)
+      const { type } = result
       return reply.type(type).send(Readable.from(files.read(id, 'result'), { objectMode: false }))
     }
   )
 }) satisfies FastifyPluginAsync
+
+/** What is kept of a job that may be an export. */
+interface ExportJob {
+  input: OperationInput
+  result?: { type?: string }
+}
