@@ -131,12 +131,12 @@ function addressOf(named: string | undefined, source: string | undefined, isGive
   return address.replace(/\/+$/, '')
 }
 
-/** The operations of a document, in its order. */
+/** The operations of a document, in its order, without those that answer with events: such an answer has no end. */
 export function operationsOf({ paths, security }: ApiDocument): Operation[] {
   return Object.entries(paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => {
       const operation = item[method]
-      if (!operation) return []
+      if (!operation || isStream(operation)) return []
       const id = operation.operationId ?? `${method.toUpperCase()} ${path}`
       const { parameters = [], requestBody, responses = {} } = operation
       const own = new Set(parameters.map(({ name, in: place }) => `${place} ${name}`))
@@ -152,6 +152,13 @@ export function operationsOf({ paths, security }: ApiDocument): Operation[] {
       }
     })
   )
+}
+
+function isStream({ responses = {} }: OperationObject): boolean {
+  const types = Object.entries(responses).flatMap(([status, { content = {} }]) =>
+    status.startsWith('2') ? Object.keys(content) : []
+  )
+  return types.length > 0 && types.every((type) => /^text\/event-stream\b/i.test(type))
 }
 
 // References outside of schemas are resolved once; those to schemas stay, because schemas may contain themselves.

@@ -94,6 +94,28 @@ t.test(
   }
 )
 
+t.test('an operation that answers with events alone is left out: its answer has no end', (t) => {
+  const answers = (...types: string[]) => ({
+    responses: {
+      200: { content: Object.fromEntries(types.map((type) => [type, {}])) },
+      401: { content: { 'text/html': {} } }
+    }
+  })
+  const document = prepareDocument({
+    ...minimal,
+    paths: {
+      '/events': { get: answers('text/event-stream; charset=utf-8') },
+      '/both': { get: answers('application/json', 'text/event-stream') },
+      '/none': { get: answers() }
+    }
+  })
+  t.same(
+    operationsOf(document).map(({ path }) => path),
+    ['/both', '/none']
+  )
+  t.end()
+})
+
 t.test('the schemas of 3.0 become those of 3.1', (t) => {
   t.same(toJsonSchema({ type: 'string', nullable: true, enum: ['a'], example: 'a' }), {
     type: ['string', 'null'],
