@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { MisuseError } from '../misuse.ts'
 import type { Exchange } from '../openapi/client.ts'
+import { isPublic } from '../openapi/credentials.ts'
+import { noInput, requestOf } from '../openapi/request.ts'
 import { bodies } from './checks/bodies.ts'
 import type { Check } from './checks/check.ts'
 import { filters } from './checks/filters.ts'
@@ -56,6 +58,7 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzRe
   let done = 0
   try {
     const checks = checksOf(session, options.checks)
+    await refuseWrongKey(session)
     const { maxFindings = Number.POSITIVE_INFINITY, signal } = options
     const isOver = () => signal?.aborted || findings.length >= maxFindings
     const shares = sharesOf(checks, options.cases)
@@ -104,6 +107,20 @@ export async function replay(target: Target, findings: Finding[]): Promise<FuzzR
   } finally {
     session.client.close()
   }
+}
+
+// With a credential that is refused everywhere a run would find nothing, and say so.
+async function refuseWrongKey(session: Session): Promise<void> {
+  const { key, headers } = session.target
+  const operation = session.operations.find(
+    (one) => one.method === 'GET' && !isPublic(one) && !one.parameters.some(({ required }) => required)
+  )
+  if (key === undefined || !operation) return
+  const request = requestOf(operation, noInput())
+  const { answer } = await session.client.send(
+    session.authorize({ ...request, headers: { ...headers, ...request.headers } }, key)
+  )
+  if (answer?.status === 401) throw new MisuseError(`the server refuses --key: ${request.target} is 401`)
 }
 
 function checksOf(session: Session, names?: string[]): Check[] {

@@ -46,3 +46,9 @@ export interface WorkerPlan {
   mark: string
   timeoutMs: number
 }
+
+/** What was left out of a run, and why. */
+export interface LeftOut {
+  name: string
+  reason: string
+}

@@ -8,7 +8,7 @@ import type { Schemas } from '../openapi/schemas.ts'
 import { jsonBody } from '../values/inputs.ts'
 import { fill, jsonTemplate, type Place, pathTemplate } from '../values/template.ts'
 import { referencesIn, typicalBody, VARIATIONS, type Variation } from '../values/typical.ts'
-import type { Chain, Step, StepKind } from './plan.ts'
+import type { Chain, LeftOut, Step, StepKind } from './plan.ts'
 import { UniqueTexts } from './user.ts'
 
 /** What a preparation needs of the target. */
@@ -25,15 +25,17 @@ export interface PrepareTarget {
   only: string[] | undefined
 }
 
-/** What was left out of a run, and why. */
-export interface LeftOut {
-  name: string
-  reason: string
-}
+type Id = string | number
 
 interface MadeRow {
   resource: Resource
-  id: string | number
+  id: Id
+}
+
+/** A step that makes rows, and two that it made. */
+interface Created {
+  step: Step
+  ids: Id[]
 }
 
 const POOL = 10
@@ -50,15 +52,16 @@ export class Preparation {
   readonly #target: PrepareTarget
   readonly #unique = new UniqueTexts(`p${Math.floor(Math.random() * 36).toString(36)}`)
   readonly #made: MadeRow[] = []
-  readonly #pools = new Map<string, (string | number)[]>()
+  readonly #pools = new Map<string, Id[]>()
   readonly leftOut: LeftOut[] = []
+  #refusal = ''
 
   constructor(target: PrepareTarget) {
     this.#target = target
   }
 
   /** Ids of rows by collection, for the references of bodies. */
-  get rows(): Record<string, (string | number)[]> {
+  get rows(): Record<string, Id[]> {
     return Object.fromEntries(this.#pools)
   }
 
@@ -90,7 +93,7 @@ export class Preparation {
   }
 
   /** Deletes rows: those that a run left, and those that were made here. @returns the paths of those that stay. */
-  async clean(left: { chain: string; id: string | number }[]): Promise<string[]> {
+  async clean(left: { chain: string; id: Id }[]): Promise<string[]> {
     const { resources, client, dress } = this.#target
     const ofRun = left.map(({ chain, id }) => ({
       resource: resources.find((one) => one.collection === chain) as Resource,
@@ -132,23 +135,23 @@ export class Preparation {
       VARIATIONS.filter(({ isLarge }) => !isLarge)
     )
     if (!create) {
-      this.leftOut.push({ name: resource.collection, reason: 'the server refuses what its document permits' })
+      this.leftOut.push({
+        name: resource.collection,
+        reason: `the server refuses what its document permits: ${this.#refusal}`
+      })
       return undefined
     }
-    const { step, id } = create
+    const { step, ids } = create
     const steps: Step[] = []
     for (const [kind, times] of STEPS) {
-      const one = kind === 'create' ? step : await this.#using(resource, kind, id)
+      const one = kind === 'create' ? step : await this.#using(resource, kind, ids)
       if (one) steps.push(...Array<Step>(this.#weight(kind, times)).fill(one))
     }
     return { name: resource.collection, weight: this.#weight(resource.name, 1), idField: resource.idField, steps }
   }
 
   /** Finds a body that makes a row, and another row right after it. */
-  async #creating(
-    resource: Resource,
-    variations: Variation[]
-  ): Promise<{ step: Step; id: string | number } | undefined> {
+  async #creating(resource: Resource, variations: Variation[]): Promise<Created | undefined> {
     const operation = resource.create as Operation
     for (const variation of variations) {
       const body = this.#body(operation, variation)
@@ -157,27 +160,29 @@ export class Preparation {
       const made = [await this.#send(step, undefined), await this.#send(step, undefined)]
       const ids = made.map((json) => (isObject(json) ? json[resource.idField] : undefined))
       for (const id of ids) if (isId(id)) this.#made.push({ resource, id })
-      if (ids.every(isId)) return { step, id: ids[1] as string | number }
+      if (ids.every(isId)) return { step, ids }
     }
     return undefined
   }
 
-  async #using(resource: Resource, kind: StepKind, id: string | number): Promise<Step | undefined> {
+  async #using(resource: Resource, kind: StepKind, ids: Id[]): Promise<Step | undefined> {
     const { read, update, list, remove } = resource
     const path = { [resource.idParameter]: { is: 'id' } as const }
     if (kind === 'delete') return remove && this.#step(remove, kind, path, undefined)
     const plain = kind === 'read' ? read : kind === 'list' ? list : undefined
     if (plain) {
       const step = this.#step(plain, kind, kind === 'read' ? path : {}, undefined)
-      return (await this.#isGood(step, id)) ? step : undefined
+      return (await this.#isGood(step, ids[0])) ? step : undefined
     }
     if (kind !== 'update' || !update || !jsonBody(update)) return undefined
     for (const variation of VARIATIONS.filter(({ isLarge }) => !isLarge)) {
       const body = this.#body(update, variation)
       const step = this.#step(update, kind, path, body)
-      if ((await this.#fillPools(referencesIn(body))) && (await this.#isGood(step, id))) return step
+      if (!(await this.#fillPools(referencesIn(body)))) continue
+      // Of two rows: the second one shows whether a value must be unique.
+      if ((await this.#isGood(step, ids[0])) && (await this.#isGood(step, ids[1]))) return step
     }
-    this.leftOut.push({ name: update.id, reason: 'the server refuses what its document permits' })
+    this.leftOut.push({ name: update.id, reason: `the server refuses what its document permits: ${this.#refusal}` })
     return undefined
   }
 
@@ -189,7 +194,7 @@ export class Preparation {
       this.#pools.set(collection, [])
       const resource = this.#target.resources.find((one) => one.collection === collection) as Resource
       const made = await this.#creating(resource, VARIATIONS)
-      const ids: (string | number)[] = made ? [made.id] : []
+      const ids = made ? made.ids.slice(0, 1) : []
       for (let count = 1; made && count < POOL; count += 1) {
         const json = await this.#send(made.step, undefined)
         const id = isObject(json) ? json[resource.idField] : undefined
@@ -222,22 +227,23 @@ export class Preparation {
     }
   }
 
-  async #isGood(step: Step, id: string | number | undefined): Promise<boolean> {
+  async #isGood(step: Step, id: Id | undefined): Promise<boolean> {
     return (await this.#send(step, id)) !== undefined
   }
 
   /** Sends a step once. @returns the JSON of the answer, null where it has none; undefined where it was refused. */
-  async #send({ method, path, headers, body }: Step, id: string | number | undefined): Promise<Json | undefined> {
+  async #send({ method, path, headers, body }: Step, id: Id | undefined): Promise<Json | undefined> {
     const reference = (collection: string) => {
-      const ids = this.#pools.get(collection) as (string | number)[]
-      return ids[0] as string | number
+      const ids = this.#pools.get(collection) as Id[]
+      return ids[0] as Id
     }
     const filling = { unique: this.#unique.take(), id: id ?? '', reference }
     const request = { method, target: fill(path, filling, true), headers, body: body && fill(body, filling, false) }
-    const { answer } = await this.#target.client.send(request)
+    const { answer, failure } = await this.#target.client.send(request)
+    if (!answer || answer.status >= 400)
+      this.#refusal = answer ? `${answer.status} ${answer.text.slice(0, 200)}` : `${failure}`
     return answer && answer.status < 400 ? (answer.json ?? null) : undefined
   }
 }
 
-const isId = (value: Json | undefined): value is string | number =>
-  typeof value === 'string' || typeof value === 'number'
+const isId = (value: Json | undefined): value is Id => typeof value === 'string' || typeof value === 'number'

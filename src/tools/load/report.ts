@@ -1,7 +1,6 @@
 import type { RecordableHistogram } from 'node:perf_hooks'
 import { allTimes, type Measures } from './measures.ts'
-import type { Pace } from './plan.ts'
-import type { LeftOut } from './prepare.ts'
+import type { LeftOut, Pace } from './plan.ts'
 
 /** Times in ms. */
 export interface Latency {

@@ -182,6 +182,16 @@ t.test('only and skip name operations, a limit and a signal end a run, and progr
   await t.rejects(replay(target, [{ ...limited.findings[0], check: 'none' } as never]), /no check 'none' of/)
 })
 
+t.test('a credential that is refused is misuse: nothing would be found with it', async (t) => {
+  const paths = { '/a': { get: { security: [{ key: [] }], responses: any } } }
+  const handler: Handler = ({ key }) => [key === 'right' ? 200 : 401, {}]
+  await t.rejects(fuzz(await start(t, paths, handler, { key: 'wrong' }), { cases: 5 }), {
+    name: 'MisuseError',
+    message: /the server refuses --key: \/a is 401/
+  })
+  t.same((await fuzz(await start(t, paths, handler, { key: 'right' }), { cases: 5 })).onlyRefused, [])
+})
+
 t.test('what is no fault of the server ends the run', async (t) => {
   const unspeakable = await start(t, { '/a': { get: { responses: any } } }, () => [200], {
     headers: { 'no name': 'a' }

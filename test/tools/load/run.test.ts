@@ -132,7 +132,7 @@ t.test('what the server refuses, or cannot delete, is left out and named', async
   t.ok(lasting.leftBehind.length > 2)
   t.match(lasting.leftBehind[0], /^\/lasting\/\d+$/)
   const refused = { ...(await odd(t, paths, () => [422, {}])), only: ['refused'] }
-  await t.rejects(load(refused), /nothing can be sent: \/refused: the server refuses what its document permits/)
+  await t.rejects(load(refused), /nothing can be sent: \/refused: the server refuses what its document permits: 422 {}/)
 })
 
 t.test('a body with references that cannot be made is tried without them', async (t) => {
@@ -160,6 +160,28 @@ t.test('a body with references that cannot be made is tried without them', async
   }
   const loose = { ...paths, '/parents': { post: field({ properties: { name: { type: 'string' } } }) } }
   t.ok(names(await load({ ...(await odd(t, loose, few)), only: ['things'] })).includes('POST /things'))
+})
+
+t.test('a change that only one row can take is not sent to all', async (t) => {
+  const own = things()
+  const taken = new Map<string, string>()
+  const handler: Handler = (called) => {
+    if (called.method !== 'PATCH') return own(called)
+    // The values of a kind are not known from the document, and a name must be unique.
+    const { kind, name } = called.body as { kind?: string; name?: string }
+    if (kind !== undefined && kind !== 'member') return [422, {}]
+    if (name !== undefined && taken.has(name) && taken.get(name) !== called.path) return [409, {}]
+    if (name !== undefined) taken.set(name, called.path)
+    return [200, {}]
+  }
+  const change = {
+    type: 'object',
+    properties: { kind: { type: 'string', examples: ['member'] }, name: { type: 'string', examples: ['Ada'] } }
+  }
+  const patch = { parameters: [id], requestBody: { required: true, ...json(change) }, responses: any }
+  const paths = { '/things': { post: create }, '/things/{id}': { get: read, delete: read, patch } }
+  const report = await load(await odd(t, paths, handler))
+  t.same([report.errors, names(report).includes('PATCH /things/{id}')], [0, true])
 })
 
 t.test('a key of the tier without limits is made for the run and removed, by a login or by a key', async (t) => {
