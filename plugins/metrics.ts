@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import { Durations, type Series } from '#src/observe/durations.ts'
@@ -47,7 +47,7 @@ export default fp(
 
     // The labels of a route never change, so a route and a status find its series.
     const series = new WeakMap<object, Map<number, Series>>()
-    const nowhere = {}
+    const nowhere: FastifyContextConfig = {}
     app.addHook('onResponse', (request, reply, done) => {
       const route = request.is404 ? nowhere : request.route.config
       const byStatus = series.get(route) ?? new Map<number, Series>()
@@ -55,7 +55,9 @@ export default fp(
       const { statusCode } = reply
       const one = byStatus.get(statusCode) ?? requests.series(labelsOf(request, statusCode))
       byStatus.set(statusCode, one)
-      requests.observe(one, reply.elapsedTime / 1000)
+      // Of a stream the time until its handler began: the rest is how long its reader stayed.
+      const ms = statusCode === 200 && route.isStream ? request.validatedMs : reply.elapsedTime
+      requests.observe(one, ms / 1000)
       if (request.refusal) {
         const { method, route } = one.labels as { method: string; route: string }
         refusals.inc({ code: request.refusal.code, method, route })

@@ -8,6 +8,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether an overload refuses the route early (`batch`) or never (`health`, and answers from memory). */
     priority?: 'batch' | 'health'
+    /** The answer goes on for as long as the client stays: it is not in progress, and how long it takes is no duration. */
+    isStream?: true
   }
   interface FastifyRequest {
     /** Whether the request is counted as in progress. */
@@ -35,8 +37,8 @@ export default fp(
       const { config } = request.route
       const { priority = 'interactive' } = config
       if (priority === 'health') return done()
-      shedder.begin()
-      request.isCounted = true
+      if (!config.isStream) shedder.begin()
+      request.isCounted = !config.isStream
       if (isAdmitted(priority, request)) return done()
       // Only a key can be critical, and its tier is known only after authentication.
       if (critical.size === 0 || !bringsKey(request) || !isAdmitted('critical', request)) return done(refusal())

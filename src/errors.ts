@@ -31,6 +31,11 @@ export const catalogue = {
     'The first request with this Idempotency-Key is still under way. Its answer is there after Retry-After.',
     1
   ],
+  EVENTS_GONE: [
+    410,
+    'Events gone',
+    'Events after this place are not kept any more: it is older than EVENT_RETENTION_DAYS, or the database was restored. Read what you need anew, and follow from now on.'
+  ],
   PRECONDITION_FAILED: [412, 'Precondition failed', 'The resource changed since the ETag in If-Match was read.'],
   PAYLOAD_TOO_LARGE: [413, 'Payload too large', 'The body is larger than this route accepts.'],
   URI_TOO_LONG: [414, 'URI too long', 'The URL is longer than the server accepts.'],

@@ -40,7 +40,7 @@ const ROOMS: Record<string, string[]> = {
   outbound: ['concurrency', 'schema', 'errors.ts'],
   identity: ['outbound', 'db', 'concurrency', 'schema', 'errors.ts'],
   http: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
-  events: ['identity', 'db', 'concurrency', 'schema', 'errors.ts'],
+  events: ['jobs', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   jobs: ['db', 'concurrency', 'schema', 'errors.ts'],
   mail: ['jobs', 'errors.ts'],
   resource: ['jobs', 'http', 'events', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],

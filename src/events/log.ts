@@ -1,24 +1,11 @@
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gt,
-  gte,
-  inArray,
-  isNotNull,
-  like,
-  lt,
-  or,
-  type SQL,
-  sql
-} from 'drizzle-orm'
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '#src/db/database.ts'
+import { ApiError } from '#src/errors.ts'
 import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
 import { type Access, allows } from '#src/identity/scopes.ts'
+import { type EventFilter, filterSql, matchesType } from './filter.ts'
 import { placeEvents } from './place.ts'
-import { events } from './table.ts'
+import { eventHead, events } from './table.ts'
 
 /** A resource that records events, as their readers need it. */
 export interface EventSource {
@@ -31,19 +18,6 @@ export interface EventSource {
   types: string[]
   /** Makes the JSON texts of answers from stored rows, in their order. @param stored JSON texts. */
   render: (stored: string[]) => Promise<string[]>
-}
-
-/** Which events are asked for. What is left out asks for all. */
-export interface EventFilter {
-  /** Types, or beginnings of types: `order.paid`, `product.*`, `*`. */
-  types?: string[] | undefined
-  /** `products/<id>`. */
-  subject?: string | undefined
-  /** The event's id. */
-  id?: string | undefined
-  /** From when, and until before when: RFC 3339. */
-  since?: string | undefined
-  until?: string | undefined
 }
 
 /** Which part of the order is asked for. */
@@ -68,6 +42,27 @@ export interface RecordedEvent {
   text: string
 }
 
+/** An event by what decides which callers get it. */
+export interface PlacedEvent {
+  id: string
+  position: number
+  type: string
+  resource: string
+  /** The owner of the row; null where rows of the resource have none. */
+  ownerId: string | null
+}
+
+/** An event as it is stored, before its resource made the answer of its row. */
+export type StoredEvent = Selected & PlacedEvent
+
+/** Events after a place. */
+export interface EventsAfter {
+  events: RecordedEvent[]
+  /** Up to here there are no others for the reader. */
+  upTo: number
+  hasMore: boolean
+}
+
 /** The events of all resources, in the order that readers follow. */
 export class EventLog {
   readonly #db: Database
@@ -89,9 +84,7 @@ export class EventLog {
 
   /** Whether a type, or a beginning of types (`product.*`), can have events. */
   isKnownType(type: string): boolean {
-    return (
-      type === '*' || this.types.some((one) => (isPattern(type) ? one.startsWith(type.slice(0, -1)) : one === type))
-    )
+    return type === '*' || this.types.some((one) => matchesType(one, type))
   }
 
   /**
@@ -99,36 +92,52 @@ export class EventLog {
    * read no others. Everything that was committed before the call is among them.
    */
   async read(principal: Principal, filter: EventFilter, span: EventSpan): Promise<RecordedEvent[]> {
-    const audience = this.#audienceSql(principal)
-    if (!audience) return []
     await this.place()
-    const { after, before, limit, isNewestFirst } = span
-    const rows = await this.#db
-      .select(SELECTED)
-      .from(events)
-      .where(
-        and(
-          isNotNull(events.position),
-          after === undefined ? undefined : gt(events.position, after),
-          before === undefined ? undefined : lt(events.position, before),
-          filter.types && or(...filter.types.map(isOfType)),
-          filter.subject === undefined ? undefined : eq(events.subject, filter.subject),
-          filter.id === undefined ? undefined : eq(events.id, filter.id),
-          filter.since === undefined ? undefined : gte(events.createdAt, filter.since),
-          filter.until === undefined ? undefined : lt(events.createdAt, filter.until),
-          audience
-        )
-      )
-      .orderBy(isNewestFirst ? desc(events.position) : asc(events.position))
-      .limit(limit)
-    return this.#render(rows)
+    return this.render(await this.#select(and(filterSql(filter), this.#audienceSql(principal)), span))
   }
 
-  /** The place of the last event, of whichever resource; 0 before the first. */
-  async lastPosition(): Promise<number> {
+  /**
+   * The events after a place that a caller may read. A reader that is past events that it may not read does not look at them
+   * again.
+   * @throws ApiError EVENTS_GONE when events after the place were deleted, or the database has not come so far: it was
+   * restored.
+   */
+  async readAfter(principal: Principal, filter: EventFilter, after: number, limit: number): Promise<EventsAfter> {
+    // Read first: what is placed meanwhile is read next time.
+    const last = await this.lastPosition(after)
+    const which = and(filterSql(filter), this.#audienceSql(principal))
+    const rows = last > after ? await this.#select(which, { after, before: last + 1, limit }) : []
+    const hasMore = rows.length === limit
+    return { events: await this.render(rows), upTo: hasMore ? (rows.at(-1) as StoredEvent).position : last, hasMore }
+  }
+
+  /** Events of all resources after a place, in order, for the server's own work: `mayRead` says which callers may see one. */
+  async stored(after: number, limit: number): Promise<StoredEvent[]> {
     await this.place()
-    const [row] = await this.#db.select({ last: sql<string | null>`max(${events.position})` }).from(events)
-    return Number(row?.last ?? 0)
+    return this.#select(inArray(events.resource, [...this.#sources.keys()]), { after, limit })
+  }
+
+  /** Whether a caller may read an event. */
+  mayRead(principal: Principal, { resource, ownerId }: PlacedEvent): boolean {
+    const source = this.#sources.get(resource)
+    if (!source || !mayRead(principal, source.read)) return false
+    return !source.isOwned || ownerId === principal.userId || canSeeAllRows(principal, resource)
+  }
+
+  /**
+   * The last place that was given away, of whichever resource; 0 before the first.
+   * @param from a place from which all events after it must be there.
+   * @throws ApiError EVENTS_GONE when they are not.
+   */
+  async lastPosition(from?: number): Promise<number> {
+    await this.place()
+    const oldest = sql`(select min(${events.position}) from ${events} where ${events.position} is not null)`
+    const [head] = await this.#db
+      .select({ last: eventHead.position, first: sql<string>`coalesce(${oldest}, ${eventHead.position} + 1)` })
+      .from(eventHead)
+    const { last, first } = head as { last: number; first: string }
+    if (from !== undefined && (from + 1 < Number(first) || from > last)) throw new ApiError('EVENTS_GONE')
+    return last
   }
 
   /** Places all events that are committed, so that they can be read. */
@@ -136,7 +145,7 @@ export class EventLog {
     while (await placeEvents(this.#db));
   }
 
-  #audienceSql(principal: Principal): SQL | undefined {
+  #audienceSql(principal: Principal): SQL {
     const readable = [...this.#sources.values()].filter(({ read }) => mayRead(principal, read))
     const isWhole = ({ isOwned, resource }: EventSource) => !isOwned || canSeeAllRows(principal, resource)
     const namesOf = (sources: EventSource[]) =>
@@ -145,14 +154,29 @@ export class EventLog {
         sources.map(({ resource }) => resource)
       )
     const [whole, own] = [readable.filter(isWhole), readable.filter((one) => !isWhole(one))]
-    return or(
-      whole.length > 0 ? namesOf(whole) : undefined,
-      own.length > 0 ? and(namesOf(own), eq(events.ownerId, principal.userId)) : undefined
-    )
+    return or(namesOf(whole), and(namesOf(own), eq(events.ownerId, principal.userId))) as SQL
   }
 
-  // Each resource makes the answers of its rows with one statement.
-  async #render(rows: Selected[]): Promise<RecordedEvent[]> {
+  #select(which: SQL | undefined, { after, before, limit, isNewestFirst }: EventSpan): Promise<StoredEvent[]> {
+    const { position } = events
+    const rows = this.#db
+      .select(SELECTED)
+      .from(events)
+      .where(
+        and(
+          isNotNull(position),
+          after === undefined ? undefined : gt(position, after),
+          before === undefined ? undefined : lt(position, before),
+          which
+        )
+      )
+      .orderBy(isNewestFirst ? desc(position) : asc(position))
+      .limit(limit)
+    return rows as unknown as Promise<StoredEvent[]>
+  }
+
+  /** The events of stored ones, in their order. Each resource makes the answers of its rows with one statement. */
+  async render(rows: StoredEvent[]): Promise<RecordedEvent[]> {
     const texts = new Map<object, string>()
     for (const [resource, some] of Map.groupBy(rows, (row) => row.resource)) {
       const data = await (this.#sources.get(resource) as EventSource).render(some.map(({ stored }) => stored))
@@ -164,7 +188,7 @@ export class EventLog {
       const head = JSON.stringify({ id, type, subject, timestamp }).slice(0, -1)
       const tail = JSON.stringify({ actor, requestId }).slice(1)
       const text = `${head},"data":${texts.get(row)},${tail}`
-      return { id, position: row.position as number, type, subject, timestamp, text }
+      return { id, position: row.position, type, subject, timestamp, text }
     })
   }
 }
@@ -172,13 +196,6 @@ export class EventLog {
 // The row as text: JavaScript would round its numbers.
 const SELECTED = { ...getTableColumns(events), stored: sql<string>`${events.stored}::text` }
 type Selected = Omit<typeof events.$inferSelect, 'stored'> & { stored: string }
-
-const isPattern = (type: string) => type.endsWith('*')
-
-function isOfType(type: string): SQL {
-  if (!isPattern(type)) return eq(events.type, type)
-  return like(events.type, `${type.slice(0, -1).replace(/[%_\\]/g, '\\$&')}%`)
-}
 
 function mayRead({ scopes }: Principal, access: Access): boolean {
   return access === 'public' || access === 'authenticated' || allows(scopes, access)

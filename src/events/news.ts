@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { runDetached } from '../concurrency/request-scope.ts'
-import type { Database, Listen, Listener } from '../db/database.ts'
+import type { Database, Listen } from '../db/database.ts'
 import { notify } from '../db/notifications/notify.ts'
+import { OnDemandListener } from '../db/notifications/on-demand-listener.ts'
 
 /** The channel on which processes tell each other that they recorded events. Triggers tell it of other programs. */
 const CHANNEL = 'tenon_events'
@@ -23,30 +24,38 @@ const TIMES: NewsTimes = { apartMs: 50, deafMs: 5000 }
  */
 export class EventNews {
   readonly #db: Database
-  readonly #listen: Listen
   readonly #isAlone: boolean
-  readonly #times: NewsTimes
+  readonly #apartMs: number
   readonly #own = randomUUID()
   readonly #followers = new Set<() => void>()
-  #listening: Promise<Listener | undefined> | undefined
-  #looking: NodeJS.Timeout | undefined
+  readonly #listener: OnDemandListener
   #telling: NodeJS.Timeout | undefined
   #isUntold = false
 
   /** @param isAlone whether no other process has the database open. */
   constructor(db: Database, listen: Listen, isAlone: boolean, times: Partial<NewsTimes> = {}) {
+    const { apartMs, deafMs } = { ...TIMES, ...times }
     this.#db = db
-    this.#listen = listen
     this.#isAlone = isAlone
-    this.#times = { ...TIMES, ...times }
+    this.#apartMs = apartMs
+    const look = () => this.#callBack()
+    const hear = (text: string) => {
+      if (text !== this.#own) look()
+    }
+    // What was told while nothing was heard is read when it hears again.
+    this.#listener = new OnDemandListener(() => listen(CHANNEL, hear, look), look, deafMs)
   }
 
-  /** Calls back when there may be new events. @returns a function that ends it. */
+  /**
+   * Calls back when there may be new events, from when it settles at the latest. There is a connection that listens while
+   * there are followers. @returns a function that ends it.
+   */
   async follow(onNews: () => void): Promise<() => void> {
     this.#followers.add(onNews)
-    this.#listening ??= this.#startListening()
-    await this.#listening
-    return () => this.#followers.delete(onNews)
+    await this.#listener.hold()
+    return () => {
+      if (this.#followers.delete(onNews)) this.#listener.release()
+    }
   }
 
   /** Says that this process recorded events, or may have. */
@@ -55,34 +64,26 @@ export class EventNews {
     if (!this.#telling) this.#tell()
   }
 
-  /** Ends listening. */
+  /** Ends listening, and tells the others what they were not told yet. */
   async close(): Promise<void> {
     clearTimeout(this.#telling)
-    clearInterval(this.#looking)
-    await (await this.#listening)?.close()
-  }
-
-  async #startListening(): Promise<Listener | undefined> {
-    const hear = (text: string) => {
-      if (text !== this.#own) this.#callBack()
-    }
-    try {
-      return await this.#listen(CHANNEL, hear, () => this.#callBack())
-    } catch {
-      this.#looking = setInterval(() => this.#callBack(), this.#times.deafMs).unref()
-      return undefined
-    }
+    if (this.#isUntold && !this.#isAlone) await this.#notify()
+    await this.#listener.close()
   }
 
   #tell(): void {
     this.#isUntold = false
     this.#callBack()
-    // One that fails is no loss for long: the next one tells of all events before it.
-    if (!this.#isAlone) runDetached(() => notify(this.#db, CHANNEL, this.#own)).catch(() => {})
+    if (!this.#isAlone) void this.#notify()
     this.#telling = setTimeout(() => {
       this.#telling = undefined
       if (this.#isUntold) this.#tell()
-    }, this.#times.apartMs).unref()
+    }, this.#apartMs).unref()
+  }
+
+  // One that fails is no loss for long: the next one tells of all events before it.
+  async #notify(): Promise<void> {
+    await runDetached(() => notify(this.#db, CHANNEL, this.#own)).catch(() => {})
   }
 
   #callBack(): void {

@@ -14,6 +14,8 @@ export interface Principal {
   isFull?: boolean
   /** The rate tier of the key. */
   tier?: string | undefined
+  /** When the credential ends by itself, in milliseconds since 1970; undefined where it does not. */
+  expiresAt?: number | undefined
 }
 
 /** Whether a principal sees all users' rows of an owned resource: with `<resource>:*` or `*`. */

@@ -138,3 +138,10 @@ t.test('a caller that may read no resource gets nothing', async (t) => {
   const log = new EventLog(app.db)
   t.same(await log.read({ userId: ada.id, role: 'member', scopes: new Set() }, {}, { limit: 1 }), [])
 })
+
+t.test('no caller may read the events of a resource that is gone', (t) => {
+  const principal = { userId: 'a', role: 'admin', scopes: new Set(['*']) }
+  const event = { position: 1, resource: 'gone', ownerId: 'a' } as never
+  t.equal(app.events.mayRead(principal, event), false)
+  t.end()
+})

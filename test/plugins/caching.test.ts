@@ -100,7 +100,7 @@ t.test('a shared cache in front never gives one user the answer of another', asy
   await send('POST', '/api/v1/items', { as: bob.token, body: { title: 'Of Bob' } })
   const callers = [undefined, ada.token, bob.token, admin.token, undefined, bob.token, ada.token]
   const urls = app.routeTable.flatMap(({ method, url, config }) =>
-    method === 'GET' && config?.access && url.startsWith('/api/') && !url.includes(':') ? [url] : []
+    method === 'GET' && config?.access && !config.isStream && url.startsWith('/api/') && !url.includes(':') ? [url] : []
   )
   urls.push(item.headers.location as string, category.headers.location as string)
   t.ok(urls.length >= 9)

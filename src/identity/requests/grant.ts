@@ -100,6 +100,7 @@ function principalOf(grant: Grant, { user, role, key }: AuthRecords): Principal 
   let scopes = role.scopes
   if (key) scopes = commonScopes(key.scopes, scopes)
   if (grant.scopes) scopes = commonScopes(grant.scopes, scopes)
+  const expiresAt = Math.min(grant.expiresAt ?? Infinity, key?.expiresAt ?? Infinity)
   return {
     userId: user.id,
     role: user.role,
@@ -107,6 +108,7 @@ function principalOf(grant: Grant, { user, role, key }: AuthRecords): Principal 
     sessionId: grant.sessionId,
     keyId: key?.id,
     isFull: !key && !grant.scopes,
-    tier: key?.tier ?? undefined
+    tier: key?.tier ?? undefined,
+    expiresAt: expiresAt === Infinity ? undefined : expiresAt
   }
 }

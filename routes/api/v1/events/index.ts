@@ -1,21 +1,25 @@
+import { finished, Readable } from 'node:stream'
 import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, validationFailed } from '#src/errors.ts'
-import type { EventFilter, RecordedEvent } from '#src/events/log.ts'
+import type { EventFilter } from '#src/events/filter.ts'
+import { streamEvents } from '#src/events/stream.ts'
 import { sendText } from '#src/http/answer.ts'
 import { isNotModified, pageEtag } from '#src/http/conditional.ts'
+import { negotiate } from '#src/http/negotiate.ts'
 import { IdParams, IfNoneMatch, NotModified } from '#src/http/schemas.ts'
 import type { Principal } from '#src/identity/principal.ts'
+import { readCredential } from '#src/identity/requests/credential.ts'
 import { linksOf } from '#src/resource/operations/list.ts'
 import { decodeCursor, encodeCursor, type Place } from '#src/resource/query/cursor.ts'
-import { Event, EventPage, EventQuery } from './schema.ts'
+import { Event, EventPage, EventQuery, LastEventId, STREAM, StreamQuery } from './schema.ts'
 
 const SCOPE = 'events'
 
 /** What changed, in order: in pages, one by one, and as a stream. */
 export default (async (app) => {
   const { events, cursorKey } = app
-  const write = (direction: Place['direction'], { position }: RecordedEvent) =>
+  const write = (direction: Place['direction'], position: number) =>
     encodeCursor({ direction, values: [position] }, SCOPE, cursorKey)
 
   app.get(
@@ -47,8 +51,8 @@ export default (async (app) => {
       const [first, last] = [found[0], found.at(-1)]
       const page = {
         limit,
-        next: last && (hasMore || isPrevious) ? write('next', last) : null,
-        previous: first && (isPrevious ? hasMore : place) ? write('previous', first) : null
+        next: last && (hasMore || isPrevious) ? write('next', last.position) : null,
+        previous: first && (isPrevious ? hasMore : place) ? write('previous', first.position) : null
       }
       const links = linksOf(request.url, page)
       if (links) reply.header('link', links)
@@ -57,6 +61,56 @@ export default (async (app) => {
         reply,
         `{"data":[${found.map(({ text }) => text).join(',')}],"page":${JSON.stringify(page)}}`
       )
+    }
+  )
+
+  app.get(
+    '/stream',
+    {
+      config: {
+        access: 'authenticated',
+        isStream: true,
+        errors: [400, 406, 'INVALID_CURSOR', 'EVENTS_GONE']
+      },
+      schema: {
+        operationId: 'streamEvents',
+        tags: ['events'],
+        summary: 'Follow events',
+        description:
+          'Server-Sent Events, each as `GET /events/{id}` answers it, from now on or after a place: `Last-Event-ID`, which browsers send when they come back, or `cursor` names the last event that the reader has, and it gets all after it, each once and in order. The `id` of an event is its cursor, which the list takes, too. There is a comment every 15 s, and one that says why a stream ends: with the rights of its caller, or with the server. Come back with `Last-Event-ID` then.',
+        querystring: StreamQuery,
+        headers: LastEventId,
+        response: { 200: STREAM }
+      }
+    },
+    async function streamEventsOf(request, reply) {
+      reply.type(negotiate(request.headers.accept, ['text/event-stream']))
+      const { cursor, ...query } = request.query as Static<typeof StreamQuery>
+      const filter = filterOf(query)
+      const last = (request.headers['last-event-id'] as string | undefined) || cursor
+      const given = last === undefined ? undefined : placeAfter(last)
+      const { headers, ip, raw } = request
+      const open = app.eventStreams.begin(request.principal as Principal, () => reply.raw.destroy())
+      // Also when it is refused below, or its reader has left already.
+      finished(reply.raw, () => app.eventStreams.release(open))
+      const after = given ?? (await events.lastPosition())
+      if (given !== undefined) await events.lastPosition(given)
+      // A proxy must pass each event on at once; and when it ends, an idle connection would hold up a server that stops.
+      reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' })
+      if (request.method === 'HEAD') return ''
+
+      const credential = readCredential(headers, raw.rawHeaders) as string
+      const pieces = streamEvents({
+        open,
+        log: events,
+        tail: app.eventStreams.tail,
+        filter,
+        after,
+        principalNow: () => app.identity.authenticator.verify(credential, ip, request),
+        idOf: (position) => write('next', position),
+        onFailure: (err) => request.log.warn({ err }, 'a stream of events ended')
+      })
+      return Readable.from(pieces, { objectMode: false, highWaterMark: 16_384 })
     }
   )
 
@@ -82,7 +136,13 @@ export default (async (app) => {
     }
   )
 
-  function filterOf(query: Omit<Static<typeof EventQuery>, 'limit' | 'cursor' | 'sort'>): EventFilter {
+  function placeAfter(cursor: string): number {
+    const { direction, values } = decodeCursor(cursor, SCOPE, cursorKey)
+    if (direction === 'previous') throw new ApiError('INVALID_CURSOR')
+    return values[0] as number
+  }
+
+  function filterOf(query: Partial<Omit<Static<typeof EventQuery>, 'limit' | 'cursor' | 'sort'>>): EventFilter {
     const unknown = query.type?.findIndex((type) => !events.isKnownType(type)) ?? -1
     if (unknown >= 0) {
       const message = `is no type of event: there are ${events.types.join(', ')}`

@@ -38,7 +38,7 @@ export const EventPage = pageOf(Event, 'EventPage')
 
 const TYPE = '^(\\*|[a-z][a-z0-9-]*\\.(\\*|[a-z][A-Za-z0-9-]*))$'
 
-export const filters = {
+const filters = {
   type: Type.Optional(
     Type.Array(Type.String({ pattern: TYPE, maxLength: 100 }), {
       minItems: 1,
@@ -54,6 +54,45 @@ export const filters = {
       examples: ['orders/0192f0c1-2345-7abc-8def-0123456789ab']
     })
   )
+}
+
+export const StreamQuery = Type.Object(
+  {
+    cursor: Type.Optional(
+      Type.String({
+        maxLength: 200,
+        description: 'The `id` of the last event that the reader has, where it cannot send `Last-Event-ID`.'
+      })
+    ),
+    ...filters
+  },
+  { additionalProperties: false }
+)
+
+export const LastEventId = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({
+      maxLength: 200,
+      description: 'The `id` of the last event that the reader has.',
+      examples: ['nVu2kZ0bq5rTzX0xWzEsNDJd']
+    })
+  )
+})
+
+/** The answer of a stream. */
+export const STREAM = {
+  description: 'The events, as they are committed.',
+  content: {
+    'text/event-stream': {
+      schema: Type.String({
+        description: '`data` of each event is an `Event` as JSON, `event` its type, and `id` its cursor.',
+        contentSchema: Event,
+        examples: [
+          'retry: 1713\nid: nVu2kZ0bq5rTzX0xWzEsNDFd\n\nid: nVu2kZ0bq5rTzX0xWzEsNDJd\nevent: order.paid\ndata: {"id":"0192f0c1-2345-7abc-8def-0123456789ab","type":"order.paid","subject":"orders/0192f0c0-9876-7abc-8def-0123456789ab",…}\n\n:\n\n'
+        ]
+      })
+    }
+  }
 }
 
 export const EventQuery = Type.Object(
