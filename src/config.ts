@@ -75,6 +75,7 @@ const Environment = Type.Object({
   MAIL_FROM: Type.String({ maxLength: 320, default: LOCAL_SENDER }),
   MAIL_LINK_URL: Type.Optional(HttpUrl),
   RATES_URL: Type.Optional(HttpUrl),
+  EVENT_RETENTION_DAYS: Type.Integer({ minimum: 1, maximum: 36_500, default: 30 }),
   JOBS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })
