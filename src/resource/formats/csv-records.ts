@@ -41,45 +41,59 @@ class RecordSplitter {
   /** What has come and is in no record yet: the beginning of a line, or lines inside a quoted cell. */
   #parts: Buffer[] = []
   #bytes = 0
+  /** Whether they end inside a quoted cell, if every quote is in its place. */
+  #isQuoted = false
+  /** Whether what comes next belongs to a line that was refused before its end came. */
+  #isRefused = false
 
-  async *take(chunk: Buffer): AsyncIterable<CsvRecord[]> {
+  async *take(piece: Buffer): AsyncIterable<CsvRecord[]> {
     // A file of an old Macintosh ends its lines with a carriage return.
-    if (this.#newline === undefined && /[\r\n]./s.test(chunk.toString('latin1')))
-      this.#newline = chunk.includes(NEWLINE) ? NEWLINE : RETURN
+    if (this.#newline === undefined && /[\r\n]./s.test(piece.toString('latin1')))
+      this.#newline = piece.includes(NEWLINE) ? NEWLINE : RETURN
+    const chunk = this.#isRefused ? this.#afterRefused(piece) : piece
+    const boundary = this.#lastBoundary(chunk)
+    const whole = boundary > 0 ? this.#bytes + boundary : 0
     this.#parts.push(chunk)
     this.#bytes += chunk.length
-    if (!chunk.includes(this.#newline ?? NEWLINE) && this.#bytes <= MAX_LINE_BYTES) return
-    yield* this.#split(false)
+    if (whole > 0 || this.#bytes > MAX_LINE_BYTES) yield* this.#split(whole, false)
+  }
+
+  #afterRefused(piece: Buffer): Buffer {
+    const end = this.#lineEnd(piece, 0)
+    this.#isRefused = piece[end - 1] !== (this.#newline ?? NEWLINE)
+    return piece.subarray(end)
   }
 
   end(): AsyncIterable<CsvRecord[]> {
-    return this.#split(true)
+    return this.#split(this.#bytes, true)
   }
 
-  async *#split(isEnd: boolean): AsyncIterable<CsvRecord[]> {
-    let block = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts)
-    if (this.#lines === 0 && block.subarray(0, 3).equals(BOM)) block = block.subarray(3)
-    const whole = isEnd ? block.length : this.#lastBoundary(block)
-    const records = whole > 0 ? this.#parse(block.subarray(0, whole)) : []
-    let rest = block.subarray(whole)
+  async *#split(whole: number, isEnd: boolean): AsyncIterable<CsvRecord[]> {
+    const block = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts)
+    const start = this.#lines === 0 && block.subarray(0, 3).equals(BOM) ? 3 : 0
+    const records = whole > start ? this.#parse(block.subarray(start, whole)) : []
+    let rest = block.subarray(Math.max(start, whole))
     if (!(records instanceof ApiError)) yield records
-    if (records instanceof ApiError || rest.length > MAX_LINE_BYTES)
-      rest = yield* this.#oneByOne(records instanceof ApiError ? block : rest, isEnd)
+    if (records instanceof ApiError || rest.length > MAX_LINE_BYTES) {
+      rest = yield* this.#oneByOne(records instanceof ApiError ? block.subarray(start) : rest, isEnd)
+      this.#isQuoted = false
+      this.#lastBoundary(rest)
+    }
     this.#parts = rest.length > 0 ? [rest] : []
     this.#bytes = rest.length
   }
 
-  // Where the last line ends that is not inside a quoted cell, if every quote before it is in its place.
-  #lastBoundary(block: Buffer): number {
-    let [boundary, from, isQuoted] = [0, 0, false]
-    while (from <= block.length) {
-      const quote = block.indexOf(QUOTE, from)
-      const to = quote === -1 ? block.length : quote
-      const newline = isQuoted ? -1 : block.lastIndexOf(this.#newline ?? NEWLINE, to - 1)
-      if (newline >= from && to > 0) boundary = newline + 1
-      from = to + 1
-      isQuoted = !isQuoted
+  // Where the last line of a chunk ends that is not inside a quoted cell, if every quote before it is in its place. Each
+  // byte is walked over once: a search from each quote, or over all that has come, would take time by the square.
+  #lastBoundary(chunk: Buffer): number {
+    const newline = this.#newline ?? NEWLINE
+    let [boundary, isQuoted] = [0, this.#isQuoted]
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at]
+      if (byte === QUOTE) isQuoted = !isQuoted
+      else if (byte === newline && !isQuoted) boundary = at + 1
     }
+    this.#isQuoted = isQuoted
     return boundary
   }
 
@@ -97,6 +111,7 @@ class RecordSplitter {
         this.#lines += 1
         records.push({ line: this.#lines, bytes: after - start, error: read })
         start = after
+        this.#isRefused = block[after - 1] !== (this.#newline ?? NEWLINE)
       } else {
         records.push(...read)
         start = end
@@ -115,8 +130,7 @@ class RecordSplitter {
     let isQuoted = false
     do {
       const next = this.#lineEnd(block, end)
-      for (let at = block.indexOf(QUOTE, end); at !== -1 && at < next; at = block.indexOf(QUOTE, at + 1))
-        isQuoted = !isQuoted
+      for (let at = end; at < next; at += 1) if (block[at] === QUOTE) isQuoted = !isQuoted
       end = next
     } while (isQuoted && end < block.length && end - start <= MAX_LINE_BYTES)
     const isWhole = block[end - 1] === (this.#newline ?? NEWLINE)
