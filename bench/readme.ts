@@ -80,6 +80,8 @@ function expect(isTrue: unknown, what: string): void {
 run('git', ['clone', '-q', project, clone], { cwd: project })
 symlinkSync(join(project, 'node_modules'), join(clone, 'node_modules'))
 
+writeFileSync(join(clone, '.env'), 'WEBHOOK_ALLOWED_ADDRESSES=127.0.0.1\n')
+
 const slowness = await measureSlowness()
 say(`the bounds of starts are for a machine ${slowness.toFixed(2)} times as slow as the one they were set on`)
 const first = await start()
@@ -87,12 +89,14 @@ expect(first.startedInMs < 10_000 * slowness, `listens ${Math.round(first.starte
 const password = /password: (\S+)/.exec(first.output())?.[1]
 expect(password, "prints the administrator's password")
 expect(first.output().includes('/docs'), 'prints where the documentation is')
-const lines = block('try').replace(/^read -rp .*$/m, `PASSWORD='${password}'`) + block('service')
+const lines = block('try').replace(/^read -rp .*$/m, `PASSWORD='${password}'`) + block('service') + block('webhook')
 const answers = run('bash', ['-e'], { input: lines })
 expect(answers.includes('"name":"Oak desk","stock":3'), 'the list of the README finds the product')
 expect(answers.includes('"totalCents":97800'), 'the order of the README is placed')
 expect(answers.includes('"name":"Oak chair"'), 'the service of the README makes a product with its key')
 expect(answers.includes('"access_token":"ey'), 'and gets an access token for it')
+for (const type of ['order.created', 'order.paid'])
+  expect(new RegExp(`^[0-9a-f-]{36} \\{"type":"${type}"`, 'm').test(answers), `the receiver of the README gets ${type}`)
 const stopped = await first.stop()
 expect(stopped.code === 0, `SIGTERM to npm ends the server with 0, in ${Math.round(stopped.ms)} ms`)
 await fetch('http://127.0.0.1:3000/livez').then(

@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger'
-import type { FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ErrorCode } from '#src/errors.ts'
 import { describeChange } from '#src/openapi/changes.ts'
@@ -9,6 +9,8 @@ import { finishOperations } from '#src/openapi/finish.ts'
 import { INTRODUCTION } from '#src/openapi/introduction.ts'
 import { listScopes, securitySchemes } from '#src/openapi/security.ts'
 import { listTags } from '#src/openapi/tags.ts'
+import { listWebhooks } from '#src/openapi/webhooks.ts'
+import { eventTypes } from '#src/resource/events.ts'
 import about from '../package.json' with { type: 'json' }
 
 declare module 'fastify' {
@@ -47,11 +49,19 @@ export default fp(
           )
         ) as never
       }),
-      transformObject: (document) =>
-        listTags(
-          listScopes(hoistComponents(finishOperations((document as { openapiObject: object }).openapiObject)))
-        ) as never
+      transformObject: (document) => {
+        const { openapiObject } = document as { openapiObject: object }
+        const finished = listTags(listScopes(hoistComponents(finishOperations(openapiObject))))
+        return listWebhooks(finished, [...eventTypesOf(app)]) as never
+      }
     })
   },
-  { name: 'swagger' }
+  { name: 'swagger', dependencies: ['routes'] }
 )
+
+function* eventTypesOf({ routeTable }: FastifyInstance) {
+  for (const resource of new Set(routeTable.flatMap(({ config }) => config?.resource ?? []))) {
+    const schema = resource.declaration.schema.$id as string
+    for (const type of eventTypes(resource)) yield { type, schema }
+  }
+}

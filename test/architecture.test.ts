@@ -43,6 +43,7 @@ const ROOMS: Record<string, string[]> = {
   events: ['jobs', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   jobs: ['db', 'concurrency', 'schema', 'errors.ts'],
   mail: ['jobs', 'errors.ts'],
+  webhooks: ['jobs', 'outbound', 'events', 'identity', 'db', 'schema', 'errors.ts'],
   resource: ['jobs', 'http', 'events', 'identity', 'db', 'concurrency', 'schema', 'errors.ts'],
   limits: ['concurrency', 'errors.ts'],
   observe: ['concurrency', 'db', 'errors.ts'],
@@ -113,11 +114,13 @@ t.test('no file imports itself through others, types included', async (t) => {
   )
 })
 
-t.test('only the application, HTTP, jobs, mail, the resource engine and OpenAPI know Fastify', async (t) => {
+t.test('only the application, HTTP, jobs, mail, webhooks, the resource engine and OpenAPI know Fastify', async (t) => {
   const knowing = imports.filter(({ from, to }) => isIn(from, 'src') && /^npm:(fastify|@fastify\/)/.test(to))
   const wrong = knowing
     .map(({ from }) => from)
-    .filter((from) => !['app.ts', 'http', 'jobs', 'mail', 'resource', 'openapi', 'process'].includes(roomOf(from)))
+    .filter(
+      (from) => !['app.ts', 'http', 'jobs', 'mail', 'webhooks', 'resource', 'openapi', 'process'].includes(roomOf(from))
+    )
   t.same(wrong, [])
 })
 

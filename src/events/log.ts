@@ -42,7 +42,7 @@ export interface RecordedEvent {
   text: string
 }
 
-/** An event by what decides which callers get it. */
+/** An event by what decides which callers may read it. */
 export interface PlacedEvent {
   id: string
   position: number

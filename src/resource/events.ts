@@ -18,6 +18,14 @@ export function eventVerb({ declaration: { events } }: Resource, action: string)
   return typeof events === 'object' ? events[action] : undefined
 }
 
+/** The types of a resource's events, each once; none where it declares no events. */
+export function eventTypes(resource: Resource): string[] {
+  const { events } = resource.declaration
+  if (!events) return []
+  const verbs = new Set(['created', 'updated', 'deleted', ...Object.values(events)])
+  return [...verbs].map((verb) => `${eventNoun(resource)}.${verb}`)
+}
+
 /** What the triggers of a resource's table are told. */
 export function recordedTable(resource: Resource): RecordedTable {
   const { name, table, columns, declaration, fields } = resource
@@ -43,13 +51,11 @@ const pointersOf = ({ includes }: Resource) => [...includes.values()].flatMap(({
 export function eventSource(context: ResourceContext): EventSource {
   const { resource, db, statements } = context
   const { name, table, declaration, stored, isPlain } = resource
-  const noun = eventNoun(resource)
-  const verbs = ['created', 'updated', 'deleted', ...Object.values(declaration.events as object)]
   return {
     resource: name,
     read: declaration.access.read,
     isOwned: declaration.owner !== undefined,
-    types: [...new Set(verbs)].map((verb) => `${noun}.${verb}`),
+    types: eventTypes(resource),
     async render(rows) {
       const statement = statements.get('events', (shape) => {
         // drizzle takes a column only from a table of the query.

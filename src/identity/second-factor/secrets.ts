@@ -1,7 +1,6 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { deriveKey, Sealer } from '#src/db/sealer.ts'
 
-const CIPHER = 'aes-256-gcm'
-const [NONCE_BYTES, TAG_BYTES] = [12, 16]
 const CHALLENGE_SECONDS = 300
 const CODES = 10
 const CODE_LETTERS = 16
@@ -19,31 +18,24 @@ interface Challenge {
 
 /** Encrypts, hashes and signs for second factors, each with a key derived from one that all instances share. */
 export class SecondFactorSecrets {
-  readonly #cipherKey: Buffer
+  readonly #sealer: Sealer
   readonly #codeKey: Buffer
   readonly #challengeKey: Buffer
 
   constructor(key: Buffer) {
-    const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', purpose, 32))
-    this.#cipherKey = derive('secret')
-    this.#codeKey = derive('recovery code')
-    this.#challengeKey = derive('challenge')
+    this.#sealer = new Sealer(key, 'secret')
+    this.#codeKey = deriveKey(key, 'recovery code')
+    this.#challengeKey = deriveKey(key, 'challenge')
   }
 
   /** Encrypts a TOTP secret for one user only. */
   seal(secret: string, userId: string): string {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(CIPHER, this.#cipherKey, nonce).setAAD(Buffer.from(userId))
-    const encrypted = [cipher.update(secret, 'utf8'), cipher.final()]
-    return Buffer.concat([nonce, cipher.getAuthTag(), ...encrypted]).toString('base64')
+    return this.#sealer.seal(secret, userId)
   }
 
   /** Decrypts a secret. @throws when it was altered or belongs to another user. */
   open(sealed: string, userId: string): string {
-    const bytes = Buffer.from(sealed, 'base64')
-    const decipher = createDecipheriv(CIPHER, this.#cipherKey, bytes.subarray(0, NONCE_BYTES))
-    decipher.setAAD(Buffer.from(userId)).setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
-    return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+    return this.#sealer.open(sealed, userId)
   }
 
   /** Ten new recovery codes of 80 bits: `abcd-efgh-jkmn-pqrs`. */

@@ -12,6 +12,7 @@ import type { Principal } from '#src/identity/principal.ts'
 import { readCredential } from '#src/identity/requests/credential.ts'
 import { linksOf } from '#src/resource/operations/list.ts'
 import { decodeCursor, encodeCursor, type Place } from '#src/resource/query/cursor.ts'
+import { pageOfRows } from '#src/resource/query/page-of-rows.ts'
 import { Event, EventPage, EventQuery, LastEventId, STREAM, StreamQuery } from './schema.ts'
 
 const SCOPE = 'events'
@@ -45,21 +46,15 @@ export default (async (app) => {
       const at = place?.values[0] as number | undefined
       const span = { ...(isNewestFirst ? { before: at } : { after: at }), limit: limit + 1, isNewestFirst }
       const found = await events.read(request.principal as Principal, filterOf(query), span)
-      const hasMore = found.length > limit
-      if (hasMore) found.length = limit
-      if (isPrevious) found.reverse()
-      const [first, last] = [found[0], found.at(-1)]
-      const page = {
-        limit,
-        next: last && (hasMore || isPrevious) ? write('next', last.position) : null,
-        previous: first && (isPrevious ? hasMore : place) ? write('previous', first.position) : null
-      }
+      const { data, page } = pageOfRows(found, { limit, place }, (direction, { position }) =>
+        write(direction, position)
+      )
       const links = linksOf(request.url, page)
       if (links) reply.header('link', links)
       return answer(
         request,
         reply,
-        `{"data":[${found.map(({ text }) => text).join(',')}],"page":${JSON.stringify(page)}}`
+        `{"data":[${data.map(({ text }) => text).join(',')}],"page":${JSON.stringify(page)}}`
       )
     }
   )
