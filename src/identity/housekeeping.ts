@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { forgetTokens } from './account-tokens.ts'
 import { forgetEnded } from './sessions/sessions.ts'
 import { ACCESS_TOKEN_SECONDS } from './tokens/access-tokens.ts'
 import { type Rotation, rotateKeys } from './tokens/signing-keys.ts'
@@ -26,6 +27,7 @@ export function startHousekeeping(
     if (isIdle()) return schedule(Math.min(LOOK_MS, everyMs))
     try {
       await forgetEnded(db)
+      await forgetTokens(db)
       await rotateKeys(db, rotation)
     } catch {
       // The next hour tries again.

@@ -1,4 +1,4 @@
-import { and, asc, eq, ne } from 'drizzle-orm'
+import { and, asc, eq, notInArray } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import { NO_PASSWORD } from './passwords/passwords.ts'
@@ -15,12 +15,12 @@ export async function namelessUser(db: Database): Promise<string> {
   return (row as { id: string }).id
 }
 
-/** The id of the oldest active administrator except a user. @throws ApiError CONFLICT when there is none. */
-export async function firstAdministrator(db: Database, besides: string): Promise<string> {
+/** The id of the oldest active administrator except some users. @throws ApiError CONFLICT when there is none. */
+export async function firstAdministrator(db: Database, besides: string[]): Promise<string> {
   const [row] = await db
     .select({ id: users.id })
     .from(users)
-    .where(and(eq(users.role, 'admin'), eq(users.active, true), ne(users.id, besides)))
+    .where(and(eq(users.role, 'admin'), eq(users.active, true), notInArray(users.id, besides)))
     .orderBy(asc(users.createdAt), asc(users.id))
     .limit(1)
   if (!row) throw new ApiError('CONFLICT', 'There is no administrator who could take over what the account owns.')

@@ -131,6 +131,22 @@ export async function resetPassword(db: Database, email: string): Promise<string
 
 const generatePassword = () => randomBytes(15).toString('base64url')
 
+/** Sets the password of a user by a link that was sent by mail, and ends every login. */
+export async function setPassword(tx: Transaction, id: string, passwordHash: string): Promise<void> {
+  await tx.update(users).set({ passwordHash }).where(eq(users.id, id))
+  await endAllSessions(tx, id)
+}
+
+/** Whether a user has this e-mail. */
+export async function isEmailTaken(db: Database, email: string): Promise<boolean> {
+  return (await db.$count(users, eq(users.email, email))) > 0
+}
+
+/** Notes that the user of an account reads this address. */
+export async function confirmEmail(tx: Transaction, id: string, email: string): Promise<void> {
+  await tx.update(users).set({ verifiedEmail: email }).where(eq(users.id, id))
+}
+
 /** Creates a user that registers, as a member. @throws the database's error when the e-mail is taken. */
 export async function registerUser(db: Database, { email, passwordHash, name }: Registration): Promise<VerifiedUser> {
   const [user] = await db
@@ -189,11 +205,20 @@ export async function lockProved(
   return row !== undefined
 }
 
-/** Changes the e-mail of a user. @throws the database's error when it is taken. */
-export async function changeEmail(db: Database, id: string, email: string): Promise<void> {
+/**
+ * Changes the e-mail of a user. @throws the database's error when it is taken.
+ * @param isVerified whether a message to it was answered.
+ */
+export async function changeEmail(db: Database, id: string, email: string, isVerified = false): Promise<void> {
+  const wanted = normalizeEmail(email)
   await db
     .update(users)
-    .set({ email: normalizeEmail(email), updatedAt: sql`now()`, version: sql`${users.version} + 1` })
+    .set({
+      email: wanted,
+      ...(isVerified && { verifiedEmail: wanted }),
+      updatedAt: sql`now()`,
+      version: sql`${users.version} + 1`
+    })
     .where(eq(users.id, id))
 }
 

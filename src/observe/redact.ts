@@ -26,7 +26,7 @@ const redactField = (value: unknown, schema: Shape | undefined) => (schema ? red
 // Credentials with a known start; and other long words without a break, of mixed letters and digits or hexadecimal. A
 // UUID has hyphens and a word no digits, so both stay.
 const CREDENTIAL =
-  /\b(?:tn_(?:live|test)_|whsec_|eyJ|Bearer |Basic )[\w.+/=~-]+|\b(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{24,}|\b[0-9a-fA-F]{32,}\b/g
+  /\b(?:tn(?:[cmr]|_live|_test)_|whsec_|eyJ|Bearer |Basic )[\w.+/=~-]+|\b(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{24,}|\b[0-9a-fA-F]{32,}\b/g
 
 /** A text for the log, with `[redacted]` in place of anything that looks like a key, a token or a password hash. */
 export const hideCredentials = (text: string): string =>

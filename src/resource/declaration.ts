@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ResourceTable } from '../db/columns.ts'
 import type { Database, Transaction } from '../db/database.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { Cause } from '../events/cause.ts'
 import type { Deprecation } from '../http/deprecation.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Access } from '../identity/scopes.ts'
@@ -108,6 +109,8 @@ export interface GuardCall {
   /** The transaction of the change: rows that the guard locks in it do not change before the change is made. */
   db: Transaction
   principal: Principal
+  /** What events of further changes that the guard makes name. */
+  cause: Cause
   items: Touched[]
 }
 
@@ -156,7 +159,7 @@ export interface Declaration<
   /** The column that holds the user a row belongs to. Others see 404; holders of `<resource>:*` see all. */
   owner?: ColumnName<T>
   /**
-   * What happens to the rows of a user when the user deletes the own account: they are deleted (the default), stay and
+   * What happens to the rows of a user when the user is deleted: they are deleted (the default), stay and
    * belong to a nameless user (`anonymize`), or belong to the first administrator (`handOver`). Only with `owner`.
    */
   whenOwnerLeaves?: 'delete' | 'anonymize' | 'handOver'

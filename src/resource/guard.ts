@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { causeOf } from '../events/cause.ts'
 import { inTransaction } from '../http/change-context.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { ResourceContext } from './context.ts'
@@ -11,7 +12,7 @@ import type { Touched } from './declaration.ts'
  */
 export async function guarded<T>(
   context: ResourceContext,
-  { principal }: FastifyRequest,
+  request: FastifyRequest,
   { id, body }: Touched,
   make: (on: ResourceContext) => Promise<T>
 ): Promise<T> {
@@ -20,7 +21,12 @@ export async function guarded<T>(
   return context.db.transaction(async (tx) => {
     // The id has the database's spelling, or the guard would take it for the id of another row.
     const item = { id: id?.toLowerCase(), body }
-    const judge = await guard({ db: tx, principal: principal as Principal, items: [item] })
+    const judge = await guard({
+      db: tx,
+      principal: request.principal as Principal,
+      cause: causeOf(request),
+      items: [item]
+    })
     judge(item)
     return make(inTransaction(context, tx))
   })

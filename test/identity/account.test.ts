@@ -276,6 +276,45 @@ t.test('a user deletes its own account, and its rows go where their resources sa
   t.match(refused, { status: 409, body: { error: { code: 'CONFLICT' } } }, 'the last administrator stays')
 })
 
+t.test('an administrator deletes users, and their rows go where their resources say', async (t) => {
+  const [one, two, three] = [await someone(), await someone(), await someone()]
+  const product = { sku: 'LEAVE-2', name: 'x', priceCents: 1, stock: 50 }
+  const { id: productId } = (await send('POST', '/api/v1/products', { as: admin.token, body: product })).body
+  const own = async ({ token }: Someone) => ({
+    order: (await send('POST', '/api/v1/orders', { as: token, body: { lines: [{ productId, quantity: 1 }] } })).body.id,
+    item: (await send('POST', '/api/v1/items', { as: token, body: { title: 'theirs' } })).body.id
+  })
+  const theirs = [await own(one), await own(two), await own(three)]
+  t.equal((await send('DELETE', `/api/v1/users/${one.id}`, { as: admin.token })).status, 204)
+  const none = '01890000-0000-7000-8000-000000000000'
+  t.equal((await send('DELETE', `/api/v1/users/${none}`, { as: admin.token })).status, 404)
+
+  const scopes = ['users:read', 'users:delete', 'items:read', 'items:write', 'orders:read', 'orders:write']
+  const memberScopes = (await send('GET', '/api/v1/roles?name=member', { as: admin.token })).body.data[0].scopes
+  const desk = { name: 'leaving-desk', scopes: [...new Set([...scopes, ...memberScopes])] }
+  t.equal((await send('POST', '/api/v1/roles', { as: admin.token, body: desk })).status, 201)
+  const { token: as } = await someone('leaving-desk')
+  const boss = await someone('admin')
+  const bossItem = (await send('POST', '/api/v1/items', { as: boss.token, body: { title: 'kept' } })).body.id
+  const ids = [two.id, boss.id, three.id]
+  const bulk = await send('DELETE', '/api/v1/users/bulk?mode=partial', { as, body: { ids } })
+  t.match(bulk.body, { failed: 1, results: [{}, { status: 'failed', error: { code: 'FORBIDDEN' } }, {}] })
+  t.equal(
+    (await send('GET', `/api/v1/items/${bossItem}`, { as: boss.token })).status,
+    200,
+    'a refused one loses nothing'
+  )
+
+  for (const { order, item } of theirs) {
+    t.equal((await send('GET', `/api/v1/items/${item}`, { as: admin.token })).status, 404)
+    const { body } = await send('GET', `/api/v1/orders/${order}`, { as: admin.token })
+    const [owner] = await app.db.select().from(users).where(eq(users.id, body.userId))
+    t.equal(owner?.email, 'deleted@external.invalid')
+  }
+  const { data } = (await send('GET', `/api/v1/events?subject=items/${theirs[0]?.item}`, { as: admin.token })).body
+  t.match(data.at(-1), { type: 'item.deleted', actor: { userId: admin.id } })
+})
+
 t.test('the rows of a user can be handed over to the first administrator', async (t) => {
   const { releaseOwnedRows } = await import('#src/resource/operations/leave.ts')
   const { firstAdministrator } = await import('#src/identity/leaving.ts')
@@ -291,10 +330,10 @@ t.test('the rows of a user can be handed over to the first administrator', async
   const { id } = (await send('POST', '/api/v1/items', { as: leaving.token, body: { title: 'theirs' } })).body
   const resource = compileResource('items', { ...declaration, owner: 'ownerId', whenOwnerLeaves: 'handOver' })
   const ownerless = compileResource('items', declaration)
-  await releaseOwnedRows(app.db, leaving.id, [resource, ownerless])
+  await releaseOwnedRows(app.db, [leaving.id], [resource, ownerless])
   const { ownerId } = (await send('GET', `/api/v1/items/${id}`, { as: admin.token })).body
-  t.equal(ownerId, await firstAdministrator(app.db, leaving.id))
+  t.equal(ownerId, await firstAdministrator(app.db, [leaving.id]))
   await app.db.update(users).set({ active: false }).where(eq(users.role, 'admin'))
-  await t.rejects(firstAdministrator(app.db, leaving.id), { code: 'CONFLICT' } as never)
+  await t.rejects(firstAdministrator(app.db, [leaving.id]), { code: 'CONFLICT' } as never)
   t.ok(await app.db.$count(orders))
 })

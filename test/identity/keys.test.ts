@@ -212,7 +212,9 @@ t.test('a key never has more rights than the key that makes or changes it', asyn
 t.test('a key that was revoked since its check makes no key', async (t) => {
   const guard = makeKeyGuard({ scopes: new Set(), tiers: new Map() })
   const principal = { userId: admin.id, role: 'admin', scopes: new Set(['*']), keyId: ID }
-  await t.rejects(async () => guard({ db: app.db, principal, items: [] }), { code: 'UNAUTHENTICATED' } as never)
+  await t.rejects(async () => guard({ db: app.db, principal, cause: { requestId: 'x' }, items: [] }), {
+    code: 'UNAUTHENTICATED'
+  } as never)
 })
 
 t.test('an administrator of keys does not see the secrets of other users', async (t) => {

@@ -4,11 +4,11 @@ import type { Database, Listen } from '#src/db/database.ts'
 import { sessionOf } from '#src/identity/access.ts'
 import { startHousekeeping } from '#src/identity/housekeeping.ts'
 import { LoginThrottle } from '#src/identity/passwords/login-throttle.ts'
-import { admitRegistration, MAX_REGISTRATIONS } from '#src/identity/passwords/registration-throttle.ts'
 import { ChangeWatch } from '#src/identity/requests/change-watch.ts'
 import { FailureThrottle } from '#src/identity/requests/failure-throttle.ts'
 import { InvalidatedCache } from '#src/identity/requests/invalidated-cache.ts'
 import { addressOf, networkOf } from '#src/identity/requests/network.ts'
+import { admitNetwork, REGISTRATIONS } from '#src/identity/requests/network-throttle.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
 import { configuredKeys, KeyRing, rotateKeys, sharedKeys } from '#src/identity/tokens/signing-keys.ts'
 import { WindowStore } from '#src/limits/window-store.ts'
@@ -215,13 +215,14 @@ t.test('a try is counted when it begins, and given back when it was right or not
 
 t.test('a network makes a bounded number of accounts an hour', async (t) => {
   const windows = new WindowStore(() => 0)
-  for (let count = 0; count < MAX_REGISTRATIONS; count += 1) await admitRegistration(windows, `2001:db8::${count}`)
-  await t.rejects(admitRegistration(windows, '2001:db8::ffff'), {
+  for (let count = 0; count < REGISTRATIONS.most; count += 1)
+    await admitNetwork(windows, REGISTRATIONS, `2001:db8::${count}`)
+  await t.rejects(admitNetwork(windows, REGISTRATIONS, '2001:db8::ffff'), {
     code: 'TOO_MANY_REQUESTS',
     headers: { 'retry-after': '3600' }
   } as never)
-  await admitRegistration(windows, '2001:db8:0:1::1')
-  await admitRegistration(undefined, '2001:db8::ffff')
+  await admitNetwork(windows, REGISTRATIONS, '2001:db8:0:1::1')
+  await admitNetwork(undefined, REGISTRATIONS, '2001:db8::ffff')
 })
 
 t.test('an address has one spelling, and a /64 of IPv6 counts as one client', async (t) => {

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
 import { resourceColumns } from '#src/db/columns.ts'
 import { roles } from './roles.ts'
@@ -8,6 +9,11 @@ export const users = pgTable(
     ...resourceColumns(),
     /** Stored in lower case, so that addresses that look the same to a person are equal. */
     email: text('email').notNull().unique(),
+    /** The address that was last confirmed by a message. Another `email` is not confirmed. */
+    verifiedEmail: text('verified_email'),
+    emailVerified: boolean('email_verified')
+      .notNull()
+      .generatedAlwaysAs(sql`verified_email is not distinct from email`),
     name: text('name').notNull(),
     passwordHash: text('password_hash').notNull(),
     role: text('role')

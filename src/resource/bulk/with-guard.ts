@@ -2,7 +2,9 @@ import { sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { Database } from '#src/db/database.ts'
 import { ApiError, validationFailed } from '#src/errors.ts'
+import { causeOf } from '#src/events/cause.ts'
 import type { Principal } from '#src/identity/principal.ts'
+import type { Asked } from '../asked.ts'
 import type { Touched } from '../declaration.ts'
 import type { Resource, Row } from '../model.ts'
 import { isOwned } from '../rows/ownership.ts'
@@ -18,7 +20,7 @@ import { type Upsert, upsertMany } from './upsert-many.ts'
 /** Lets a statement write only the items that the resource's guard allows, in one transaction with the guard. */
 export function withGuard<T>(
   { declaration: { guard } }: Resource,
-  principal: Principal | null,
+  asked: Asked,
   touchedBy: (item: T) => Touched,
   write: Write<T>
 ): Write<T> {
@@ -26,7 +28,12 @@ export function withGuard<T>(
   return (db, items) =>
     db.transaction(async (tx) => {
       const touched = items.map(touchedBy)
-      const judge = await guard({ db: tx, principal: principal as Principal, items: touched })
+      const judge = await guard({
+        db: tx,
+        principal: asked.principal as Principal,
+        cause: causeOf(asked),
+        items: touched
+      })
       const refusals = touched.map((item) => refusalOf(judge, item))
       return writeOthers(tx, items, refusals, write)
     })
@@ -44,27 +51,27 @@ function refusalOf(judge: (item: Touched) => void, item: Touched): Outcome | und
 }
 
 /** Inserts the items that the guard allows. */
-export function insertGuarded(insert: Insert, principal: Principal | null): Write<Sent> {
+export function insertGuarded(insert: Insert, asked: Asked): Write<Sent> {
   const plain = insertMany(insert)
   const write: Write<Sent> = (db, items) =>
     plain(
       db,
       items.map(({ columns }) => columns)
     )
-  return withGuard(insert.resource, principal, ({ body }) => ({ body }), write)
+  return withGuard(insert.resource, asked, ({ body }) => ({ body }), write)
 }
 
 /**
  * Upserts what neither the guard nor the rules refuse. They see which stored row an item would change, as it is then:
  * those are found by their key and locked first, and no other is touched, also not one that came in between.
  */
-export function upsertGuarded(upsert: Upsert, principal: Principal | null): Write<Sent> {
+export function upsertGuarded(upsert: Upsert, asked: Asked): Write<Sent> {
   const { resource, key } = upsert
   const { guard, rules } = resource.declaration
   if (!guard && !rules) return upsertMany(upsert)
   const writeLocated = withGuard<Located>(
     resource,
-    principal,
+    asked,
     ({ body, row }) => ({ body, id: row?.id }),
     (db, items) => upsertMany({ ...upsert, touchable: items.flatMap(({ row }) => row?.id ?? []) })(db, items)
   )

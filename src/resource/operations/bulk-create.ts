@@ -56,12 +56,12 @@ export function makeWriteOf(resource: Resource, keys: Keys) {
     const common = { resource, keys, onConflict, ownerId: ownerOf(request, resource) }
     const caused = (write: Write<Sent>) => withCause(causeIn(request, resource), write)
     if (onConflict === 'fail' || onConflict === 'skip')
-      return { key: undefined, prepare: create(principal?.userId), write: caused(insertGuarded(common, principal)) }
+      return { key: undefined, prepare: create(principal?.userId), write: caused(insertGuarded(common, request)) }
     // The schema fills in the key of a resource that has one or declares one.
     const key = keys.upserts.find(({ name }) => name === conflictKey)
     if (!key) throw validationFailed([{ in: part, path: '/conflictKey', code: 'required', message: 'is required' }])
     const prepare = upserts[onConflict](principal?.userId, key)
-    return { key, prepare, write: caused(upsertGuarded({ ...common, key }, principal)) }
+    return { key, prepare, write: caused(upsertGuarded({ ...common, key }, request)) }
   }
 }
 

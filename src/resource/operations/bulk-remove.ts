@@ -24,7 +24,7 @@ export const bulkRemoveRoute: MakeRoute = (context) => {
       bodies: (asked.body as { ids: unknown[] }).ids,
       path: '/ids',
       prepare,
-      write: withGuard(resource, asked.principal, (id) => ({ id }), write),
+      write: withGuard(resource, asked, (id) => ({ id }), write),
       identity: { of: (id) => id, path: '' }
     })
   }

@@ -27,7 +27,7 @@ export const bulkUpdateRoute: MakeRoute = (context) => {
       bodies: (asked.body as { items: unknown[] }).items,
       path: '/items',
       prepare,
-      write: withGuard(resource, asked.principal, ({ body, columns }) => ({ id: columns.id as string, body }), write),
+      write: withGuard(resource, asked, ({ body, columns }) => ({ id: columns.id as string, body }), write),
       identity: { of: ({ columns }) => columns.id, path: '/id' }
     })
   }

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { FastifyRequest } from 'fastify'
+import { causeOf } from '#src/events/cause.ts'
 import type { Perform } from '#src/http/change.ts'
 import type { Database } from '../../db/database.ts'
 import { selectRaw } from '../../db/rows.ts'
@@ -56,7 +57,8 @@ export function makeChangeWhere(resource: Resource) {
           .for('update')
         if (rows.length > most) throw tooManyAffected(await tx.$count(resource.table, where), most)
         const items = rows.map((row) => ({ id: row.id as string, body }))
-        const judge = await guard({ db: tx, principal: request.principal as Principal, items })
+        const { principal } = request
+        const judge = await guard({ db: tx, principal: principal as Principal, cause: causeOf(request), items })
         for (const item of items) judge(item)
         // Only the rows that the guard saw: others may have come to match since.
         return affect(tx, sql`${id} = any(${arrayText(items.map((item) => item.id))}::uuid[])`)

@@ -1,6 +1,8 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync } from 'fastify'
 import { accountRoutes, emailFaults } from '#routes/api/v1/auth/account.ts'
+import mailToken, { mailEnd } from '#routes/api/v1/auth/mail-token.job.ts'
+import { mailRoutes } from '#routes/api/v1/auth/mails.ts'
 import { Login, LoginCode, Refresh, Registration, TokenAnswer } from '#routes/api/v1/auth/schema.ts'
 import { secondFactorRoutes } from '#routes/api/v1/auth/second-factor.ts'
 import { sessionRoutes } from '#routes/api/v1/auth/sessions.ts'
@@ -10,7 +12,7 @@ import { changeHandler } from '#src/http/change.ts'
 import { unauthenticated } from '#src/identity/access.ts'
 import { hashPassword } from '#src/identity/passwords/passwords.ts'
 import { assertPassword } from '#src/identity/passwords/policy.ts'
-import { admitRegistration } from '#src/identity/passwords/registration-throttle.ts'
+import { admitNetwork, REGISTRATIONS } from '#src/identity/requests/network-throttle.ts'
 import { originOf } from '#src/identity/sessions/origin.ts'
 import {
   challengeOf,
@@ -25,12 +27,13 @@ import type { RefreshToken } from '#src/identity/tokens/refresh-tokens.ts'
 import { assertNotReserved, authenticate, normalizeEmail, registerUser } from '#src/identity/users.ts'
 
 export default (async (app) => {
-  const { db, config, identity } = app
+  const { db, config, identity, jobs, mailer } = app
   const context = { db }
   const endingContext = { db, changed: () => identity.principals.catchUp() }
   await app.register(sessionRoutes)
   await app.register(accountRoutes)
   await app.register(secondFactorRoutes)
+  await app.register(mailRoutes)
 
   app.post(
     '/register',
@@ -46,7 +49,8 @@ export default (async (app) => {
         operationId: 'register',
         tags: ['auth'],
         summary: 'Make an account, where REGISTRATION=open',
-        description: 'Makes a user with the role `member` and logs in. Where registration is closed it is 403.',
+        description:
+          'Makes a user with the role `member` and logs in. The address gets a mail to confirm it, where mail is set up. Where registration is closed it is 403.',
         body: Registration,
         response: { 201: TokenAnswer }
       }
@@ -56,12 +60,16 @@ export default (async (app) => {
       const { email, password, name = email.slice(0, email.indexOf('@')) } = request.body as Static<typeof Registration>
       assertNotReserved(email)
       assertPassword(password, '/password', email)
-      await admitRegistration(identity.attempts, request.ip)
+      await admitNetwork(identity.attempts, REGISTRATIONS, request.ip)
       const passwordHash = await hashPassword(password)
       // Both or neither: a user without the answer could not register again.
       return (on) =>
         on.db.transaction(async (tx) => {
           const user = await registerUser(tx, { email, passwordHash, name })
+          if (mailer.hasServer) {
+            const input = { purpose: 'verify-email', account: { id: user.id }, until: mailEnd() } as const
+            await jobs.send(mailToken, input, { tx, requestId: request.id })
+          }
           return answer(await startLogin(identity, tx, user, originOf(request)), 201)
         })
     })

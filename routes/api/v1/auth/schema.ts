@@ -66,6 +66,23 @@ export const EmailChange = Type.Object(
   strict('EmailChange')
 )
 
+const MailToken = WriteOnly(Type.String({ minLength: 1, maxLength: 128, examples: ['tnm_Yk3u…'] }))
+
+export const PasswordResetRequest = Type.Object({ email: Email }, strict('PasswordResetRequest'))
+
+export const PasswordReset = Type.Object({ token: MailToken, password: NewPassword }, strict('PasswordReset'))
+
+export const VerificationRequest = Type.Object({ email: Type.Optional(Email) }, strict('VerificationRequest'))
+
+/** The token of a link that was sent by mail. */
+export const TokenConfirmation = Type.Object({ token: MailToken }, strict('TokenConfirmation'))
+
+/** A mail was asked for. */
+export const Accepted = Type.Object(
+  { message: Type.String({ examples: ['A mail is on its way, if there is an account that it is for.'] }) },
+  { $id: 'MailAccepted', title: 'MailAccepted' }
+)
+
 export const Registration = Type.Object(
   {
     email: Personal(Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })),

@@ -21,7 +21,7 @@ interface Sent {
  * administrator's password can act as one. One active administrator stays. Users and roles are locked, so that neither
  * a promotion nor the loss of the second last administrator comes between this check and the change.
  */
-export async function guardUsers(call: GuardCall): Promise<(item: Touched) => void> {
+export async function guardUsers(call: Omit<GuardCall, 'cause'>): Promise<(item: Touched) => void> {
   const { db, items } = call
   const principal = await currentPrincipal(db, call.principal)
   const ids = items.flatMap(({ id }) => id ?? [])

@@ -1,17 +1,12 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { defineResource } from '#src/resource/define.ts'
 import { userAccountRoutes } from './account.ts'
-import { guardUsers } from './guard.ts'
+import { guardAndLetGo } from './leave.ts'
 import { usersResource } from './resource.ts'
-
-const users = defineResource({
-  ...usersResource,
-  guard: guardUsers,
-  changed: ({ identity }) => identity.principals.catchUp()
-})
 
 /** Users, for administrators, except users with more rights than the caller. */
 export default (async (app) => {
-  await app.register(users)
+  const changed = () => app.identity.principals.catchUp()
+  await app.register(defineResource({ ...usersResource, guard: guardAndLetGo(app), changed }))
   await app.register(userAccountRoutes)
 }) satisfies FastifyPluginAsync

@@ -6,6 +6,7 @@ export const User = Type.Object(
   {
     id: Id(),
     email: Personal(Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })),
+    emailVerified: ReadOnly(Type.Boolean({ description: 'Whether this address was confirmed by a message.' })),
     password: WriteOnly(
       Type.String({
         description: 'Hashed slowly, one after the other where there are many: a bulk of 1,000 takes about 15 seconds.',

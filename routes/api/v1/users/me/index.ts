@@ -1,9 +1,10 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyPluginAsync } from 'fastify'
 import { guardUsers } from '#routes/api/v1/users/guard.ts'
+import { letGo, resourcesOf } from '#routes/api/v1/users/leave.ts'
 import { usersResource } from '#routes/api/v1/users/resource.ts'
 import { AccountDeletion, MeUpdate } from '#routes/api/v1/users/schema.ts'
-import { causeOf, setCause } from '#src/events/cause.ts'
+import { causeOf } from '#src/events/cause.ts'
 import { send } from '#src/http/answer.ts'
 import { changeHandler } from '#src/http/change.ts'
 import { preconditionOf } from '#src/http/conditional.ts'
@@ -15,7 +16,6 @@ import type { Principal } from '#src/identity/principal.ts'
 import { lockProved, provePassword } from '#src/identity/users.ts'
 import { answerStored } from '#src/resource/answer.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
-import { releaseOwnedRows } from '#src/resource/operations/leave.ts'
 import { updateRow } from '#src/resource/operations/update.ts'
 import { makeContext } from '#src/resource/rows/batched.ts'
 import { readOne } from '#src/resource/rows/read-one.ts'
@@ -93,13 +93,10 @@ export default (async (app) => {
           const item = { id: userId }
           const check = await guardUsers({ db: tx, principal, items: [item] })
           check(item)
-          await setCause(tx, causeOf(request))
-          await releaseOwnedRows(tx, userId, resources())
+          await letGo(tx, [userId], causeOf(request), resourcesOf(app))
           await deleteUser(tx, userId)
           return { status: 204, headers: {} }
         })
     })
   )
-
-  const resources = () => new Set(app.routeTable.flatMap(({ config }) => config?.resource ?? []))
 }) satisfies FastifyPluginAsync
