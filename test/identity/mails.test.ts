@@ -111,7 +111,7 @@ t.test('the answer and the statements are the same whether there is an account o
       })
       seen.push(JSON.stringify([answer, statements]))
     }
-    t.equal(new Set(seen).size, 1, path)
+    t.same(seen.slice(1), seen.slice(0, -1), path)
     t.match(seen[0], /pgboss|job/i)
   }
   for (const one of [disabled, outside, 'none@example.com']) t.equal((await ask(one)).status, 202)
