@@ -19,6 +19,15 @@ import { isOwnWorker, leadWorkers, tellListening } from './process/workers.ts'
 
 const LONG_MS = 2_000_000_000
 const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
+const [command, ...others] = isOwnWorker ? [] : process.argv.slice(2)
+
+// A server that took a mistyped `worker` for nothing would serve where it was meant not to.
+const unknown = command === 'worker' ? others[0] : command
+if (unknown !== undefined) {
+  const known = "the only argument is 'worker', which runs jobs and serves nothing; settings are environment variables"
+  process.stderr.write(`tenon: unknown argument '${unknown}': ${known}\n`)
+  process.exit(2)
+}
 
 // Collect the whole heap when live data has grown by half. V8 alone waits until it is up to three times as large: an
 // import of 200,000 rows then takes 130 MB, and 50 MB with this setting, in the same time.
@@ -36,7 +45,7 @@ async function start(): Promise<void> {
   // The server never waits for a slow reader of the log: beyond 16 MiB lines are dropped.
   const log = pino.destination({ sync: false, maxWrite: 65_536, maxLength: 16_777_216 })
   if (!isOwnWorker) nameDatabase(config)
-  if (process.argv[2] === 'worker') return work(config, log)
+  if (command === 'worker') return work(config, log)
   return config.WORKERS > 1 && cluster.isPrimary ? lead(config, log) : serve(config, log)
 }
 

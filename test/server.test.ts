@@ -102,6 +102,18 @@ t.test('a wrong setting ends the start with exit code 1 and one line', async (t)
   t.equal(server.printed(), '')
 })
 
+t.test('an argument that is not known ends the start with exit code 2 and one line', async (t) => {
+  for (const args of [['workers'], ['--port=3000'], ['worker', 'twice'], ['']]) {
+    const server = startServerProcess(t, { DATA_DIR: t.testdir() }, args)
+    t.equal(await server.ended, 2)
+    t.match(
+      server.complained(),
+      new RegExp(`^tenon: unknown argument '${args.at(-1)}': the only argument is 'worker',.*\n$`)
+    )
+    t.equal(server.printed(), '')
+  }
+})
+
 t.test(
   'the start waits for a database that is away, says so in one line without the password, and SIGTERM is exit 0',
   async (t) => {
