@@ -52,6 +52,7 @@ export const Job = Type.Object(
           type: 'object',
           description:
             'What the request would have been answered with; of an export, where its file is. Null before the end.',
+          additionalProperties: true,
           'x-any-shape': 'It is the answer of another operation.'
         })
       )

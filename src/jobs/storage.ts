@@ -286,6 +286,16 @@ export class JobStorage {
     return job && { input: JSON.parse(job.input), result: JSON.parse(job.result) }
   }
 
+  /** The operations that jobs do, each with the scopes of the request, by the ids of the jobs. */
+  async asked(ids: string[], tx?: Transaction): Promise<Map<string, { operation: string | null; scopes: string[] }>> {
+    const rows = await selectRaw<{ id: string; operation: string | null; scopes: string | null }>(
+      tx ?? this.#db,
+      sql`select id, data->'input'->>'operation' as operation, (data->'input'->'principal'->'scopes')::text as scopes
+        from job_common where id in ${ids}`
+    )
+    return new Map(rows.map(({ id, operation, scopes }) => [id, { operation, scopes: JSON.parse(scopes ?? '[]') }]))
+  }
+
   /** Keeps how far a job has come, unless the attempt is not the current one any more. */
   async progress(attempt: Attempt, done: number, total: number | null, checkpoint: unknown, tx?: Transaction) {
     const values = { done, total, ...(checkpoint !== undefined && { checkpoint }), updatedAt: new Date().toISOString() }

@@ -1,14 +1,16 @@
 import { runUncancellable } from '../concurrency/request-scope.ts'
 import type { Answer } from '../http/answer.ts'
 import { etagOf, partEtag } from '../http/conditional.ts'
+import type { Principal } from '../identity/principal.ts'
 import type { ResourceContext } from './context.ts'
 import { openRow, type Row, type Stored, VERSION } from './model.ts'
 import { attachIncludes } from './rows/includes.ts'
 
-/** A stored row with its ETag, as it was written or with what is always added to it. */
+/** A stored row with its ETag, as it was written or with what is always added to it, for a caller. */
 export async function answerStored(
   context: ResourceContext,
   stored: Stored,
+  principal: Principal | null,
   status = 200,
   headers: Record<string, string> = {}
 ): Promise<Answer> {
@@ -19,7 +21,7 @@ export async function answerStored(
   }
   const row = openRow(stored)
   // Do not batch this read: a batch can be refused by the limiter, and the change is already committed.
-  await runUncancellable(() => attachIncludes({ ...context, batched: undefined }, [row]))
+  await runUncancellable(() => attachIncludes({ ...context, batched: undefined }, [row], { principal }))
   // The text that a read gives, so that the ETag is that of a read.
   const body = resource.serialize(row)
   return { status, headers: { ...headers, etag: partEtag(version, body) }, body }

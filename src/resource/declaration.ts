@@ -128,6 +128,9 @@ export interface Rule {
   check: (body: never) => boolean
 }
 
+/** Takes from rows, which it changes, what their caller may not see; without a caller nothing that depends on one stays. */
+export type Withhold = (rows: never[], principal: Principal | null) => Promise<void>
+
 /** The value of a read-only field that no column holds: SQL over the columns of the table, or made from the row. */
 export type Computed = SQL | ((row: never) => unknown)
 
@@ -177,6 +180,8 @@ export interface Declaration<
   transform?: { [K in keyof Static<S>]?: (value: never) => unknown }
   /** Read-only fields of the schema that are computed instead of stored. */
   computed?: { [K in keyof Static<S>]?: Computed }
+  /** Takes from rows what their caller may not see, before they are answered. Exports and events have no caller. */
+  withhold?: Withhold
   /** Codes that rules of the resource answer with, by operation or action: its documentation lists them there alone. */
   errors?: Record<string, ErrorCode[]>
   /** The rules between fields. */

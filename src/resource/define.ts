@@ -105,7 +105,8 @@ export function defineResource<
     for (const [verb, makeRoute] of routes) {
       const route = makeRoute(context, app.prefix)
       const { asJob } = route
-      if (asJob) app.asyncOperations.set(operationId(verb), { resource: name, access: accessOf(route), run: asJob.run })
+      const allRows = declaration.owner ? (`${name}:*` as const) : undefined
+      if (asJob) app.asyncOperations.set(operationId(verb), { allRows, access: accessOf(route), run: asJob.run })
       // On a replica, too, the job is sent through the primary.
       const orLater = (one: VerbRoute) => respondLater(app, operationId(verb), one)
       const there = replica && orLater(makeRoute(replica, app.prefix))

@@ -110,7 +110,8 @@ export function compileResource(name: string, declaration: Declaration): Resourc
       ...owner,
       [OWN_KEY]: columns.id as AnyPgColumn
     }),
-    isPlain: computed.made.length === 0 && ![...includes.values()].some(({ isAlways }) => isAlways),
+    isPlain:
+      computed.made.length === 0 && !declaration.withhold && ![...includes.values()].some(({ isAlways }) => isAlways),
     answer,
     serialize: compileSerializer(answer)
   }

@@ -36,7 +36,8 @@ export const actionRoute =
           return step(inner)
         })
       const make = one.precondition ? stepIfUnchanged : step
-      return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body: {} }, make))
+      return async (on) =>
+        answerStored(on, await guarded(on, request, { id: one.id, body: {} }, make), request.principal)
     }
   })
 

@@ -35,7 +35,7 @@ export const createRoute: MakeRoute = (context, prefix) => {
         : await prepareRow(resource, body, request)
       return async (on) => {
         const stored = await guarded(on, request, { body }, make)
-        return answerStored(on, stored, 201, { location: `${prefix}/${stored['@key']}` })
+        return answerStored(on, stored, request.principal, 201, { location: `${prefix}/${stored['@key']}` })
       }
     }
   }

@@ -109,8 +109,8 @@ export const listRoute: MakeRoute = (context) => {
         const body = textOf(page, query)
         return { body, etag: pageEtag(body), links: linksOf(request.url, page.page) }
       }
-      // The included rows depend on the caller, so such a page is not shared.
-      const shared = query.include ? undefined : context.batched?.pages
+      // What depends on the caller is not shared.
+      const shared = query.include || resource.declaration.withhold ? undefined : context.batched?.pages
       const { body, etag, links } = await (shared ? shared.get(`${ownerId} ${request.url}`, make) : make())
       reply.header('etag', etag)
       if (links) reply.header('link', links)

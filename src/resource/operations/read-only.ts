@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Principal } from '#src/identity/principal.ts'
 import { validationFailed } from '../../errors.ts'
 import { answerStored } from '../answer.ts'
 import type { ResourceContext } from '../context.ts'
@@ -21,14 +22,16 @@ export function splitReadOnly(resource: Resource, sent: Fields): { body: Fields;
 }
 
 /**
- * Compares read-only fields with those of the answer to a read.
+ * Compares read-only fields with those of the answer to a read of the caller's.
  * @throws ApiError VALIDATION_FAILED, naming each field that differs.
  */
-export async function assertUnchanged(context: ResourceContext, stored: Stored, readOnly: Fields): Promise<void> {
-  const { body } = await answerStored(context, stored)
-  const row = JSON.parse(body as string) as Fields
-  const changed = Object.keys(readOnly).filter((name) => !isDeepStrictEqual(row[name], readOnly[name]))
-  if (changed.length === 0) return
-  const message = 'is set by the server, and is not the value of the row: read it again, or leave the field out'
-  throw validationFailed(changed.map((name) => ({ in: 'body', path: `/${name}`, code: 'readOnly', message })))
-}
+export const assertUnchanged =
+  (readOnly: Fields, principal: Principal | null) =>
+  async (context: ResourceContext, stored: Stored): Promise<void> => {
+    const { body } = await answerStored(context, stored, principal)
+    const row = JSON.parse(body as string) as Fields
+    const changed = Object.keys(readOnly).filter((name) => !isDeepStrictEqual(row[name], readOnly[name]))
+    if (changed.length === 0) return
+    const message = 'is set by the server, and is not the value of the row: read it again, or leave the field out'
+    throw validationFailed(changed.map((name) => ({ in: 'body', path: `/${name}`, code: 'readOnly', message })))
+  }

@@ -47,10 +47,11 @@ function changeRoute(context: ResourceContext, body: TObject): Omit<ChangeRoute,
       const { body, readOnly } = splitReadOnly(resource, request.body as Record<string, unknown>)
       const one = oneOf(request, resource)
       if (!isPatch) assertRules(resource, body)
+      const assertSame = readOnly && assertUnchanged(readOnly, request.principal)
       const values = await toColumns(resource, body)
       const make = (on: ResourceContext) =>
-        isPatch ? patchRow(on, one, values, body) : replaceRow(on, one, values, readOnly)
-      return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body }, make))
+        isPatch ? patchRow(on, one, values, body) : replaceRow(on, one, values, assertSame)
+      return async (on) => answerStored(on, await guarded(on, request, { id: one.id, body }, make), request.principal)
     }
   }
 }
@@ -76,12 +77,12 @@ async function replaceRow(
   context: ResourceContext,
   one: One,
   values: Columns,
-  readOnly: Record<string, unknown> | undefined
+  assertSame: ReturnType<typeof assertUnchanged> | undefined
 ) {
-  if (!readOnly) return updateRow(context, one, values)
+  if (!assertSame) return updateRow(context, one, values)
   return context.db.transaction(async (tx) => {
     const on = inTransaction(context, tx)
-    await assertUnchanged(on, await lockOne(on, one), readOnly)
+    await assertSame(on, await lockOne(on, one))
     return updateRow(on, one, values)
   })
 }

@@ -20,9 +20,9 @@ export interface OperationJob {
 
 /** An operation that a job can do. */
 export interface AsyncOperation {
-  /** The name of its resource. */
-  resource: string
   access: Access
+  /** The scope by which it is done on the rows of all users; undefined where rows have no owner. */
+  allRows: `${string}:*` | undefined
   /** Does the operation. @returns the result, where it did not end the job itself. */
   run: (job: OperationJob) => Promise<unknown>
 }

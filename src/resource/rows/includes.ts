@@ -16,11 +16,13 @@ const NOTHING: Asked = { principal: null }
 
 /**
  * Adds the values of rows that are not their own columns: includes, with one statement for each however many rows there
- * are, and fields computed from the row.
+ * are, and fields computed from the row. What the caller may not see is taken from them.
  */
 export async function attachIncludes(context: ResourceContext, rows: Row[], asked: Asked = NOTHING): Promise<void> {
   await attachAll(context, rows, { includes: context.resource.includes, path: '', asked })
-  for (const [name, from] of context.resource.computed) for (const row of rows) row[name] = from(row)
+  const { computed, declaration } = context.resource
+  for (const [name, from] of computed) for (const row of rows) row[name] = from(row)
+  await declaration.withhold?.(rows as never[], asked.principal)
 }
 
 interface Level {

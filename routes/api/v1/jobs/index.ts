@@ -4,12 +4,12 @@ import type { FastifyPluginAsync } from 'fastify'
 import { ApiError } from '#src/errors.ts'
 import { Job } from '#src/http/job.ts'
 import { IdParams } from '#src/http/schemas.ts'
-import { authorize, insufficientScope } from '#src/identity/access.ts'
 import { canSeeAllRows, type Principal } from '#src/identity/principal.ts'
 import { jobsView } from '#src/jobs/view.ts'
 import { defineResource } from '#src/resource/define.ts'
 import { CSV, NDJSON } from '#src/resource/operations/export.ts'
 import type { OperationInput } from '#src/resource/respond-async/operation.ts'
+import { assertCouldAsk, withholdOutcome } from './outcome.ts'
 import { cancelJob, retryJob } from './rules.ts'
 
 /** Work that outlives its request: what was asked for with `Prefer: respond-async`, and the server's own jobs. */
@@ -22,12 +22,13 @@ export default (async (app) => {
       table: jobsView,
       owner: 'ownerId',
       access: { read: 'authenticated', write: 'jobs:write', delete: 'jobs:write' },
+      withhold: withholdOutcome(app),
       list: { filter: ['name', 'state', 'createdAt', 'finishedAt'], sort: ['createdAt', 'finishedAt'] },
       operations: { create: false, update: false, replace: false, remove: false, aggregate: false, export: false },
       errors: { cancel: ['INVALID_TRANSITION'], retry: ['INVALID_TRANSITION'] },
       actions: {
         cancel: { summary: 'Cancel a job that is queued or runs', run: cancelJob(storage) },
-        retry: { summary: 'Try a job again that failed or was cancelled', run: retryJob(storage) }
+        retry: { summary: 'Try a job again that failed or was cancelled', run: retryJob(app) }
       }
     })
   )
@@ -63,11 +64,7 @@ export default (async (app) => {
       const { input, result } = ((await storage.outcome(id, ownerId)) ?? {}) as ExportJob
       const operation = app.asyncOperations.get(input?.operation ?? '')
       if (!operation || !result?.type) throw new ApiError('NOT_FOUND', 'There is no Job with this id that has a file.')
-      authorize(principal, operation.access)
-      // A key of a user that sees all rows may see its own ones only.
-      const { resource } = operation
-      const hasAllRows = canSeeAllRows({ scopes: new Set(input.principal.scopes) }, resource)
-      if (hasAllRows && !canSeeAllRows(principal, resource)) throw insufficientScope(`${resource}:*`)
+      assertCouldAsk(principal, operation, input.principal.scopes)
       const { type } = result
       return reply.type(type).send(Readable.from(files.read(id, 'result'), { objectMode: false }))
     }

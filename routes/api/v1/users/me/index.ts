@@ -40,7 +40,11 @@ export default (async (app) => {
     async (request, reply) =>
       send(
         reply,
-        await answerStored(context, await readOne(context, (request.principal as Principal).userId, undefined))
+        await answerStored(
+          context,
+          await readOne(context, (request.principal as Principal).userId, undefined),
+          request.principal
+        )
       )
   )
 
@@ -61,7 +65,8 @@ export default (async (app) => {
       const { userId: id } = request.principal as Principal
       const precondition = preconditionOf(request.headers)
       const values = await toColumns(context.resource, request.body as Record<string, unknown>)
-      return async (on) => answerStored(on, await updateRow(on, { id, ownerId: undefined, precondition }, values))
+      return async (on) =>
+        answerStored(on, await updateRow(on, { id, ownerId: undefined, precondition }, values), request.principal)
     })
   )
 
