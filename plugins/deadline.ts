@@ -27,13 +27,18 @@ export default fp(
     app.addHook('preHandler', (request, reply, done) => {
       const route = request.route.config
       const timeout = request.raw.headers['request-timeout'] as string | undefined
-      const endsAt = endOf(timeout, route.timeoutSeconds, reply)
-      const { socket, headers } = request.raw
+      const endsAt = Math.min(
+        endOf(timeout, route.timeoutSeconds, reply),
+        request.parent?.scope?.endsAt ?? Number.POSITIVE_INFINITY
+      )
+      const { headers } = request.raw
+      // What is done for another request ends with the connection and the time of that one.
+      const { socket } = (request.parent ?? request).raw
       request.validatedMs = reply.elapsedTime
       const scope: RequestScope = { socket, endsAt, route, headers, databaseMs: 0 }
       request.scope = scope
       runInScope(scope, done)
     })
   },
-  { name: 'deadline', dependencies: ['errors'] }
+  { name: 'deadline', dependencies: ['errors', 'subrequests'] }
 )

@@ -72,9 +72,11 @@ export default fp(
 
     async function charge(request: FastifyRequest): Promise<Charge> {
       const tier = tierOf(request)
-      const states = await Promise.all((limiters.get(tier) as Limiter[]).map((count) => count(request)))
+      // What is done for another request was counted with it, and adds only what it costs more.
+      const counted = request.parent?.charge?.states
+      const states = counted ?? (await Promise.all((limiters.get(tier) as Limiter[]).map((count) => count(request))))
       const cost = costOf(request.route.config?.cost, request.url)
-      // The library has counted one.
+      // One is counted already.
       if (cost > 1) await Promise.all(states.map((state) => addMore(state, inWindow(cost, state) - 1)))
       request.charge = { tier, cost, states }
       return request.charge
@@ -140,7 +142,7 @@ export default fp(
       settled.then((one) => tell(reply, one)).then(() => done(), done)
     })
   },
-  { name: 'rate-limit', dependencies: ['auth', 'redis'] }
+  { name: 'rate-limit', dependencies: ['auth', 'redis', 'subrequests'] }
 )
 
 // A request that costs more than a whole window takes all of it: a small tier can still export, once.

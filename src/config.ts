@@ -76,6 +76,7 @@ const Environment = Type.Object({
   MAIL_LINK_URL: Type.Optional(HttpUrl),
   RATES_URL: Type.Optional(HttpUrl),
   EVENT_RETENTION_DAYS: Type.Integer({ minimum: 1, maximum: 36_500, default: 30 }),
+  MCP_ENABLED: Type.Boolean({ default: true }),
   JOBS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
   MIGRATE_ON_START: Type.Boolean({ default: true })
 })

@@ -49,6 +49,7 @@ const ROOMS: Record<string, string[]> = {
   observe: ['concurrency', 'db', 'errors.ts'],
   process: ['db', 'observe', 'errors.ts'],
   openapi: ['http', 'identity', 'schema', 'errors.ts'],
+  mcp: ['http', 'identity', 'schema', 'errors.ts'],
   'config.ts': ['http', 'identity', 'limits', 'mail', 'db', 'schema', 'errors.ts'],
   'app.ts': ['config.ts', 'http', 'limits', 'observe', 'schema', 'errors.ts'],
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],

@@ -8,6 +8,7 @@ const NOTES = new Set([
   'x-documented',
   'x-any-shape',
   'x-included',
+  'x-max-values',
   'x-personal'
 ])
 // An answer was validated on its way in: a serializer only needs the shape.
