@@ -11,6 +11,7 @@ import { lockDirectory } from './embedded/lock.ts'
 import { type MigrationReport, migrateEmbedded, migratePostgres } from './migrate.ts'
 import { WriteTracker } from './notifications/write-tracker.ts'
 import { createResilientClient, type GuardedPostgres, STATEMENT_TIMEOUT_MS } from './postgres/client.ts'
+import { CONNECTION_SECONDS } from './postgres/prepared-texts.ts'
 import { Primary } from './postgres/primary.ts'
 import { textArray } from './postgres/text-array.ts'
 import { ignoreNotice, readDatabaseUrl } from './postgres/url.ts'
@@ -66,6 +67,8 @@ export function openPool(primary: Primary, poolMax: number, limiter: Limiter, ti
       // Its own back-off lets queries wait for up to 15 s, and 11 s after the database is back.
       backoff: () => 0.05,
       idle_timeout: 60,
+      // Not all at once.
+      max_lifetime: (() => CONNECTION_SECONDS * (0.5 + Math.random() / 2)) as unknown as number,
       // A connection that is cut during its query for the types causes a rejection that no caller can catch.
       fetch_types: false,
       types: { textArray },

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Statements } from '#src/resource/rows/statements.ts'
 
-t.test('statements are kept by their shape; beyond the bound new ones are neither prepared nor kept', async (t) => {
+t.test('statements are kept by their shape, those that were used last', async (t) => {
   const statements = new Statements(2)
   const made: unknown[] = []
   const get = (shape: string) =>
@@ -10,8 +10,15 @@ t.test('statements are kept by their shape; beyond the bound new ones are neithe
       return { execute: async () => [] }
     })
   t.equal(get('a'), get('a'))
-  t.equal(get('b'), get('b'))
-  t.not(get('c'), get('c'))
-  t.equal(get('a'), get('a'), 'who came first stays')
-  t.same(made, ['a', 'b', undefined, undefined])
+  const b = get('b')
+  get('a')
+  get('c')
+  t.not(get('b'), b)
+  t.same(made, ['a', 'b', 'c', 'b'])
+})
+
+t.test('a shape that is too long is made each time', async (t) => {
+  const statements = new Statements()
+  const get = () => statements.get('x'.repeat(200_001), () => ({ execute: async () => [] }))
+  t.not(get(), get())
 })

@@ -10,6 +10,7 @@ import {
 import { ApiError } from '#src/errors.ts'
 import { findPgError, isLostConnection } from '../errors.ts'
 import { LivenessProbe } from './liveness.ts'
+import { PreparedTexts } from './prepared-texts.ts'
 import { repeated } from './retry.ts'
 import { withDeadline } from './timeout.ts'
 
@@ -21,6 +22,7 @@ const PROBE = "select '' union all select repeat(' ', 4000)"
 
 type Query = ReturnType<Sql['unsafe']>
 type Result = unknown[] & { count: number; command: string }
+type Unsafe = Parameters<Sql['unsafe']>
 type Run = (start: () => Query) => Promise<unknown>
 
 type Work = (tx: unknown) => Promise<unknown>
@@ -64,6 +66,7 @@ export function createResilientClient(
 ): GuardedPostgres {
   let pool = connect()
   const { options } = pool
+  const texts = new PreparedTexts()
 
   function replace(silent: Sql): void {
     /* c8 ignore next -- of statements that find one pool silent the first replaces it; how many there are is a race */
@@ -119,7 +122,7 @@ export function createResilientClient(
     const worked = Promise.withResolvers<void>()
     const ended = used.begin((tx) => {
       opened.resolve()
-      const guarded = guardTransaction(tx, connection, (query) => answered(used, whileWanted(query)))
+      const guarded = guardTransaction(tx, connection, texts, (query) => answered(used, whileWanted(query)))
       return whileConnected(connection, work(guarded)).finally(worked.resolve)
     })
     ended.catch((error) => {
@@ -144,6 +147,7 @@ export function createResilientClient(
   }
 
   const unsafe = statements(
+    texts,
     // biome-ignore lint/plugin: drizzle's own statements pass through here, already built and with bound parameters
     (...args) => pool.unsafe(...args),
     (start) => limiter.run(() => repeated(() => run(start)))
@@ -235,6 +239,7 @@ function cancelLate(query: Query, caller: RequestScope): Promise<unknown> {
 function guardTransaction(
   tx: TransactionSql,
   connection: Connection,
+  texts: PreparedTexts,
   answered: (query: Query) => Promise<unknown>
 ): unknown {
   async function run(start: () => Query): Promise<unknown> {
@@ -250,10 +255,10 @@ function guardTransaction(
     }
   }
   const savepoint = (work: Work) =>
-    tx.savepoint((inner) => whileConnected(connection, work(guardTransaction(inner, connection, answered))))
+    tx.savepoint((inner) => whileConnected(connection, work(guardTransaction(inner, connection, texts, answered))))
   return {
     // biome-ignore lint/plugin: as above
-    unsafe: statements((...args) => tx.unsafe(...args), run),
+    unsafe: statements(texts, (...args) => tx.unsafe(...args), run),
     savepoint,
     // drizzle's migrator begins a transaction wherever it is.
     begin: savepoint
@@ -273,10 +278,14 @@ function whileConnected<T>(connection: Connection, work: Promise<T>): Promise<T>
   })
 }
 
-function statements(query: (...args: Parameters<Sql['unsafe']>) => Query, run: Run) {
-  return (...args: Parameters<Sql['unsafe']>) => ({
-    // biome-ignore lint/suspicious/noThenProperty: drizzle awaits the statement itself when it returns no rows
-    then: (done: () => unknown, failed: () => unknown) => run(() => query(...args)).then(done, failed),
-    values: () => run(() => query(...args).values() as unknown as Query)
-  })
+function statements(texts: PreparedTexts, query: (...args: Unsafe) => Query, run: Run) {
+  return (...[text, parameters, options]: Unsafe) => {
+    const start = () =>
+      query(text, parameters, { ...options, prepare: options?.prepare === true && texts.isPrepared(text) })
+    return {
+      // biome-ignore lint/suspicious/noThenProperty: drizzle awaits the statement itself when it returns no rows
+      then: (done: () => unknown, failed: () => unknown) => run(start).then(done, failed),
+      values: () => run(() => start().values() as unknown as Query)
+    }
+  }
 }

@@ -13,6 +13,8 @@ const INCLUDES = { most: 10_000, inFlight: 4 }
 const READS = { most: MAX_KEYS, inFlight: 4 }
 const WRITES = { most: 64, inFlight: 2 }
 const MAX_CHANGES = 100
+// Room is made for all of them, and a transaction has few.
+const FEW = 16
 
 /** Makes the batched reads and writes of a resource. */
 function batchedOf(context: ResourceContext): Batched {
@@ -70,7 +72,7 @@ export function makeContext(app: FastifyInstance, resource: Resource, db: Databa
     cursorKey,
     statements: new Statements(),
     batched: undefined,
-    perTransaction: () => ({ statements: new Statements(), batched: undefined }),
+    perTransaction: () => ({ statements: new Statements(FEW), batched: undefined }),
     ...(changed && { changed: () => changed(app) })
   }
   if (!batches || batch === false) return context
