@@ -42,20 +42,6 @@ t.test('an order that is placed, paid and shipped arrives, signed, and nothing e
   ])
 })
 
-t.test('a message that was altered, or is old, does not verify', async (t) => {
-  const receiver = await startReceiver(t)
-  const { secret } = await hook(admin.token, receiver.origin)
-  await product()
-  await until(() => receiver.seen.length === 1)
-  const { headers, body } = receiver.seen[0] as (typeof receiver.seen)[0]
-  t.ok(verify(secret, { headers, body }))
-  t.throws(() => verify(secret, { headers, body: body.replace('Thing', 'Other') }), /No matching signature/)
-  t.throws(() => verify(secret, { headers: { ...headers, 'webhook-id': 'another' }, body }), /No matching signature/)
-  const old = String(Number(headers['webhook-timestamp']) - 600)
-  t.throws(() => verify(secret, { headers: { ...headers, 'webhook-timestamp': old }, body }), /too old/)
-  t.throws(() => verify(`whsec_${Buffer.alloc(32).toString('base64')}`, { headers, body }), /No matching signature/)
-})
-
 t.test('a receiver that fails gets the same message again, at the times of the schedule', async (t) => {
   const reactions: Reaction[] = [
     500,
