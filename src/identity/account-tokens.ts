@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import { and, eq, gt, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gt, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
 import { lockUntilCommit } from '../db/advisory-locks.ts'
 import type { Database, Transaction } from '../db/database.ts'
 import { NO_PASSWORD } from './passwords/passwords.ts'
@@ -115,9 +115,4 @@ export async function useToken(tx: Transaction, purpose: TokenPurpose, token: st
     .where(isUsable(purpose, token))
     .returning({ id: accountTokens.id })
   return used.length > 0 ? { user, email: found.email } : undefined
-}
-
-/** Deletes the tokens that expired, and count no more. */
-export async function forgetTokens(db: Database): Promise<void> {
-  await db.delete(accountTokens).where(lt(accountTokens.expiresAt, sql`now()`))
 }

@@ -6,7 +6,6 @@ import { ExternalIssuer } from './external/issuer.ts'
 import { spellingsOf } from './external/jwks.ts'
 import { parseTrustedIssuers, TrustedIssuerError } from './external/trusted-issuers.ts'
 import { ExternalUsers } from './external/users.ts'
-import { startHousekeeping } from './housekeeping.ts'
 import { type AttemptWindows, LOGIN_LIMITS, LoginThrottle, SECOND_FACTOR_LIMITS } from './passwords/login-throttle.ts'
 import { dummyHash } from './passwords/passwords.ts'
 import { findRole } from './requests/auth-records.ts'
@@ -16,6 +15,7 @@ import { PrincipalResolver } from './requests/principal-resolver.ts'
 import { SecondFactorSecrets } from './second-factor/secrets.ts'
 import { loginNetworks } from './sessions/sessions.ts'
 import { AccessTokens, type TokenSigner } from './tokens/access-tokens.ts'
+import { startKeyRotation } from './tokens/key-rotation.ts'
 import { RefreshTokens } from './tokens/refresh-tokens.ts'
 import { configuredKeys, KeyRing, sharedKeys } from './tokens/signing-keys.ts'
 
@@ -90,7 +90,7 @@ export async function openIdentity(
     outside.flatMap((issuer) => spellingsOf(issuer.name).map((name) => [name, issuer] as const))
   )
   const usage = new KeyUsage(db)
-  const stopHousekeeping = startHousekeeping(db, () => principals.isAsleep)
+  const stopRotation = startKeyRotation(db, () => principals.isAsleep)
   const findNetworks = (account: string) => loginNetworks(db, account)
   await dummyHash()
   return {
@@ -106,7 +106,7 @@ export async function openIdentity(
     factorSecrets: new SecondFactorSecrets(await sharedKey(db, 'second-factors')),
     failures: new FailureThrottle(),
     async close() {
-      stopHousekeeping()
+      stopRotation()
       await usage.close()
       await principals.close()
     }

@@ -17,7 +17,6 @@ export interface CachedResponse {
 }
 
 const CACHED_VERBS = sql`interval '24 hours'`
-const BATCH = 1000
 
 /**
  * Takes a key, unless it was used in the last 24 hours or another request holds it.
@@ -44,7 +43,7 @@ export async function claimKey(
     .onConflictDoUpdate({
       target: [idempotencyKeys.caller, idempotencyKeys.key],
       set: { fingerprint, status: null, headers: null, body: null, createdAt: sql`now()`, leasedUntil: until },
-      // One that is only waiting to be swept counts as gone.
+      // One that is only waiting to be deleted counts as gone.
       setWhere: sql`${createdAt} < now() - ${CACHED_VERBS} or (${status} is null and ${leasedUntil} < now())`
     })
     .returning({ createdAt })
@@ -108,20 +107,19 @@ export async function releaseClaim(db: Database, claim: Claim): Promise<void> {
 }
 
 /**
- * Deletes keys that are older than 24 hours, at most a thousand of them.
- * Instances that do it at once pass over each other's rows.
+ * Deletes keys that are older than 24 hours, at most `batch` of them.
  * @returns how many there were.
  */
-export async function sweepKeys(db: Database): Promise<number> {
+export async function deleteExpiredKeys(db: Database, batch: number): Promise<number> {
   const { caller, key, createdAt } = idempotencyKeys
   const old = db
     .select({ caller, key })
     .from(idempotencyKeys)
     .where(sql`${createdAt} < now() - ${CACHED_VERBS}`)
-    .limit(BATCH)
+    .limit(batch)
     .for('update', { skipLocked: true })
-  const swept = await db.delete(idempotencyKeys).where(sql`(${caller}, ${key}) in ${old}`).returning({ key })
-  return swept.length
+  const gone = await db.delete(idempotencyKeys).where(sql`(${caller}, ${key}) in ${old}`).returning({ key })
+  return gone.length
 }
 
 const inSeconds = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`

@@ -1,4 +1,4 @@
-import { and, desc, eq, exists, gt, inArray, isNotNull, isNull, lt, ne, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm'
 import { v7, validate } from 'uuid'
 import type { Database } from '#src/db/database.ts'
 import type { Grant } from '../requests/grant.ts'
@@ -237,12 +237,6 @@ export async function findLiveToken(db: Database, token: RefreshToken) {
 export async function findLive(db: Database, id: string): Promise<SessionRow | undefined> {
   const [row] = await db.select(live).from(sessions).where(isLive(id))
   return row
-}
-
-/** Deletes expired logins and revocations. */
-export async function forgetEnded(db: Database): Promise<void> {
-  await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
-  await db.delete(revokedTokens).where(lt(revokedTokens.expiresAt, sql`now()`))
 }
 
 /** The columns of a login that its tokens depend on. */
