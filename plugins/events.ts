@@ -62,7 +62,7 @@ export default fp(
       const warn = (what: string) => app.log.warn(`the triggers of events: ${what}`)
       if (app.config.MIGRATE_ON_START) await setEventTriggers(app.db, tables, warn)
       for (const table of await tablesWithOtherTriggers(app.db, tables)) {
-        warn(`those of '${table}' are not as declared, so its changes have no events; MIGRATE_ON_START=true makes them`)
+        warn(`those of '${table}' are not as declared, so its changes have no events; npm run migrate makes them`)
       }
     })
   },

@@ -41,5 +41,5 @@ export default fp(
 
 function untoldError(resource: string, table: string): DeclarationError {
   const why = `cache needs the trigger tenon_table_changed on '${table}'`
-  return new DeclarationError(`${resource}: ${why}; one start with MIGRATE_ON_START=true makes it`)
+  return new DeclarationError(`${resource}: ${why}; npm run migrate makes it`)
 }

@@ -13,7 +13,7 @@ export default fp(
       const warn = (what: string) => app.log.warn(`the triggers of row versions: ${what}`)
       if (app.config.MIGRATE_ON_START) await addVersionTriggers(app.db, names, warn)
       for (const table of await tablesWithoutVersionTrigger(app.db, names)) {
-        warn(`'${table}' has none, so that other programs do not move its ETags; MIGRATE_ON_START=true makes it`)
+        warn(`'${table}' has none, so that other programs do not move its ETags; npm run migrate makes it`)
       }
     })
   },

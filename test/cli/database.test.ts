@@ -1,13 +1,19 @@
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { buildApp } from '#src/app.ts'
 import { migrate } from '#src/cli/migrate.ts'
+import type { Database } from '#src/db/database.ts'
 import { openDatabase } from '#src/db/open.ts'
+import { selectRaw } from '#src/db/rows.ts'
 import { findLive, startSession } from '#src/identity/sessions/sessions.ts'
 import { RefreshTokens } from '#src/identity/tokens/refresh-tokens.ts'
 import { authenticate, createFirstAdmin, type VerifiedUser } from '#src/identity/users.ts'
 import { explainFailure } from '#src/process/explain-failure.ts'
-import { createDatabase } from '#test/support/database.ts'
+import { testConfig } from '#test/support/app.ts'
+import { createDatabase, isPostgres } from '#test/support/database.ts'
 import { tenon } from '#test/support/tenon.ts'
 
 const { DATABASE_URL = '', DATA_DIR } = await createDatabase(t)
@@ -53,6 +59,51 @@ t.test('migrate succeeds with nothing pending; an obstacle is one line, and misu
 
 t.test('a database that is up to date is left as it is', async (t) => {
   t.equal(await migrate(env, t.fail), 'The database is up to date.')
+})
+
+t.test('migrate makes the triggers of a new resource, and a start without migrations names it', async (t) => {
+  const database = await createDatabase(t)
+  const own = { ...env, ...database }
+  const triggers = async (work: (db: Database) => Promise<unknown> = async () => {}) => {
+    const { db, close } = await openDatabase({ url: own.DATABASE_URL, dataDir: own.DATA_DIR as string, poolMax: 1 })
+    await work(db)
+    const rows = await selectRaw<{ name: string }>(
+      db,
+      sql`select tgname as name from pg_trigger where tgrelid = 'items'::regclass and not tgisinternal order by 1`
+    )
+    await close()
+    return rows.map(({ name }) => name)
+  }
+  const all = await triggers()
+  const none = await triggers(async (db) => {
+    for (const name of all) await db.execute(sql`drop trigger ${sql.identifier(name)} on items`)
+  })
+  t.same(none, [])
+  const lines: string[] = []
+  const app = await buildApp(testConfig(database, { LOG_LEVEL: 'warn' }), {
+    log: { write: (line) => lines.push(line) > 0 }
+  })
+  await app.close()
+  for (const what of ['versions', 'events'])
+    t.match(lines.join(''), new RegExp(`${what}: .*'items'.*npm run migrate makes`))
+  t.equal(await migrate(own, t.fail), 'The database is up to date.')
+  t.same(await triggers(), all)
+})
+
+t.test('migrate says what its triggers wait for', { skip: !isPostgres && 'needs a PostgreSQL' }, async (t) => {
+  const database = await createDatabase(t)
+  const { db, close } = await openDatabase({ url: database.DATABASE_URL, dataDir: '', poolMax: 2 })
+  t.teardown(close)
+  await db.execute(sql`drop trigger tenon_raise_version on items`)
+  const said: string[] = []
+  let done: Promise<string> | undefined
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`lock table items in share row exclusive mode`)
+    done = migrate({ ...env, ...database }, (line) => said.push(line))
+    while (said.length === 0) await sleep(50)
+  })
+  t.equal(await done, 'The database is up to date.')
+  t.match(said[0], /^the triggers of row versions: process \d+ \(tenon\)/)
 })
 
 t.test('a failure that an operator can fix is one line, and any other comes with its stack', async (t) => {
