@@ -8,6 +8,7 @@ export interface Parameter {
   name: string
   in: 'path' | 'query' | 'header' | 'cookie'
   required?: boolean
+  description?: string
   schema?: Schema
   content?: Record<string, { schema?: Schema }>
   style?: string
@@ -22,6 +23,8 @@ export interface ResponseObject {
 
 interface OperationObject {
   operationId?: string
+  tags?: string[]
+  summary?: string
   parameters?: Parameter[]
   requestBody?: { required?: boolean; content: Record<string, { schema?: Schema; example?: unknown }> }
   responses?: Record<string, ResponseObject>
@@ -40,6 +43,8 @@ export interface SecurityScheme {
 export interface ApiDocument {
   openapi: string
   title: string
+  /** Empty where the document names none. */
+  version: string
   paths: Record<string, Record<string, OperationObject> & { parameters?: Parameter[] }>
   components: { schemas: Record<string, Schema>; securitySchemes: Record<string, SecurityScheme> }
   security: Record<string, string[]>[] | undefined
@@ -50,6 +55,8 @@ export interface ApiDocument {
 /** An operation as the tools use it: references resolved, parameters of its path included. */
 export interface Operation {
   id: string
+  tags?: string[] | undefined
+  summary?: string | undefined
   /** In upper case. */
   method: string
   path: string
@@ -114,6 +121,7 @@ export function prepareDocument(
   return {
     openapi: version,
     title: isObject(document.info) ? `${document.info.title}` : (source ?? 'a server'),
+    version: isObject(document.info) && typeof document.info.version === 'string' ? document.info.version : '',
     paths: resolvePaths(document, paths),
     components: { schemas, securitySchemes },
     security,
@@ -132,17 +140,23 @@ function addressOf(named: string | undefined, source: string | undefined, isGive
 }
 
 /** The operations of a document, in its order, without those that answer with events: such an answer has no end. */
-export function operationsOf({ paths, security }: ApiDocument): Operation[] {
+export const operationsOf = (document: ApiDocument): Operation[] =>
+  allOperationsOf(document).filter(({ responses }) => !isStream(responses))
+
+/** All operations of a document, in its order. */
+export function allOperationsOf({ paths, security }: ApiDocument): Operation[] {
   return Object.entries(paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => {
       const operation = item[method]
-      if (!operation || isStream(operation)) return []
+      if (!operation) return []
       const id = operation.operationId ?? `${method.toUpperCase()} ${path}`
-      const { parameters = [], requestBody, responses = {} } = operation
+      const { parameters = [], requestBody, responses = {}, tags, summary } = operation
       const own = new Set(parameters.map(({ name, in: place }) => `${place} ${name}`))
       const inherited = (item.parameters ?? []).filter(({ name, in: place }) => !own.has(`${place} ${name}`))
       return {
         id,
+        tags,
+        summary,
         method: method.toUpperCase(),
         path,
         parameters: [...inherited, ...parameters],
@@ -154,7 +168,8 @@ export function operationsOf({ paths, security }: ApiDocument): Operation[] {
   )
 }
 
-function isStream({ responses = {} }: OperationObject): boolean {
+/** Whether an operation answers with events alone. */
+export function isStream(responses: Operation['responses']): boolean {
   const types = Object.entries(responses).flatMap(([status, { content = {} }]) =>
     status.startsWith('2') ? Object.keys(content) : []
   )

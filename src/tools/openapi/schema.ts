@@ -37,6 +37,9 @@ export interface Schema {
   allOf?: Schema[]
   readOnly?: boolean
   writeOnly?: boolean
+  description?: string
+  /** The schema of what a text is. */
+  contentSchema?: Schema
 }
 
 /** Whether a value is a JSON object, neither null nor a list. */
