@@ -34,6 +34,14 @@ const commands: Record<string, Command> = {
       return password !== undefined
     }
   },
+  client: {
+    takes: 'options',
+    async run(...args) {
+      const { clientCommand } = await import('./cli/client.ts')
+      const { outputTo } = await import('./cli/output.ts')
+      return clientCommand(args, outputTo(process.stdout, process.stderr))
+    }
+  },
   fuzz: {
     takes: 'options',
     async run(...args) {
