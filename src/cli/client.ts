@@ -1,53 +1,53 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
-import { generateClient } from '../tools/client/generate.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { type ApiDocument, prepareDocument, readDocument } from '../tools/openapi/document.ts'
-import { currentDocument } from './document.ts'
-import type { Output } from './output.ts'
-import { headersIn, parsed } from './values.ts'
+import { type Context, command, finding, type MakeCommand } from './frame.ts'
+import { collected, headersIn } from './values.ts'
 
-export const CLIENT_USAGE = `tenon client [OpenAPI document: URL or file] [options]
-Writes a client as one TypeScript file without dependencies, with the types of the schemas. Without a document it is that of
-this code.
+const DESCRIPTION = `Writes a client as one TypeScript file without dependencies, with the types of the schemas of an OpenAPI document, a URL or a
+file. Without a document it is that of this code.`
 
-  --out FILE         where to (tenon-client.ts)
-  --check            write nothing; exit code 1 when the file is not what would be written
-  --header 'N: V'    sent when the document is downloaded; may be repeated
-  --json             print what was done as JSON
+const EXAMPLES = [
+  'tenon client --out src/tenon-client.ts',
+  'tenon client https://api.example.com/openapi.json --out tenon-client.ts',
+  'tenon client --out src/tenon-client.ts --check'
+]
 
-  tenon client --out src/tenon-client.ts
-  tenon client https://api.example.com/openapi.json --out tenon-client.ts
-  tenon client --out src/tenon-client.ts --check`
-
-const OPTIONS = {
-  out: { type: 'string' },
-  check: { type: 'boolean' },
-  header: { type: 'string', multiple: true },
-  json: { type: 'boolean' },
-  help: { type: 'boolean' }
-} as const
+/** The options of `tenon client`, as they are written. */
+interface ClientFlags {
+  out: string
+  check?: boolean
+  header?: string[]
+  json?: boolean
+}
 
 /**
  * `tenon client`: writes the client of a document, or compares it with the file.
  * @param ownDocument gives the document of this code.
- * @returns whether the file is now what the document says.
- * @throws MisuseError when the arguments or the document are wrong, or the file cannot be written.
  */
-export async function clientCommand(
-  args: string[],
-  output: Output,
-  ownDocument: () => Promise<unknown> = currentDocument
-): Promise<boolean> {
-  const { values, positionals } = parsed(() => parseArgs({ args, options: OPTIONS, allowPositionals: true }))
-  if (values.help) {
-    output.say(CLIENT_USAGE)
-    return true
-  }
-  const [source, ...more] = positionals
-  if (more.length > 0) throw new MisuseError('usage: client [OpenAPI document]; see client --help')
-  const { out: file = 'tenon-client.ts', check = false } = values
-  const document = await documentOf(source, headersIn(values.header), ownDocument)
+export const makeClientCommand =
+  (ownDocument: () => Promise<unknown>): MakeCommand =>
+  (context) =>
+    command('client [document]', DESCRIPTION, EXAMPLES)
+      .option('--out <file>', 'where to', 'tenon-client.ts')
+      .option('--check', 'write nothing; exit code 1 when the file is not what would be written')
+      .option('--header <line>', "'Name: value', sent when the document is downloaded; may be repeated", collected)
+      .option('--json', 'print what was done as JSON')
+      .action(
+        finding(context, async (source: string | undefined, flags: ClientFlags) =>
+          writeClient(await documentOf(source, headersIn(flags.header), ownDocument), flags, context)
+        )
+      )
+
+/** `tenon client` of this code. */
+export const clientCommand: MakeCommand = makeClientCommand(async () => {
+  const { currentDocument } = await import('./document.ts')
+  return currentDocument()
+})
+
+async function writeClient(document: ApiDocument, flags: ClientFlags, { output }: Context): Promise<boolean> {
+  const { generateClient } = await import('../tools/client/generate.ts')
+  const { out: file, check = false } = flags
   const text = generateClient(document)
   const isSame = (await readFile(file, 'utf8').catch(() => undefined)) === text
   if (!isSame && !check) {
@@ -56,7 +56,7 @@ export async function clientCommand(
     })
   }
   const done = isSame ? 'unchanged' : check ? 'outdated' : 'written'
-  output.say(values.json ? JSON.stringify({ file, done }) : sentence(file, done, document))
+  output.say(flags.json ? JSON.stringify({ file, done }) : sentence(file, done, document))
   return done !== 'outdated'
 }
 

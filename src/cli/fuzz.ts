@@ -1,91 +1,88 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import type { Finding } from '../tools/fuzz/finding.ts'
-import { type FuzzReport, fuzz, replay } from '../tools/fuzz/run.ts'
+import type { FuzzReport } from '../tools/fuzz/run.ts'
 import type { Target } from '../tools/fuzz/session.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { readDocument } from '../tools/openapi/document.ts'
-import type { Output } from './output.ts'
-import { headersIn, listIn, parsed, wholeNumber } from './values.ts'
+import { type Context, command, finding, type MakeCommand } from './frame.ts'
+import { collected, headersIn, listIn, parsed, wholeNumber } from './values.ts'
 
-export const FUZZ_USAGE = `tenon fuzz <OpenAPI document: URL or file> [options]
-Sends valid and invalid inputs to a server and compares its answers with its own document. What it makes it deletes again.
-Never point it at data that matters.
+const DESCRIPTION = `Sends valid and invalid inputs to a server and compares its answers with its own OpenAPI document, a URL or a file.
+What it makes it deletes again. Never point it at data that matters.`
 
-  --key K            the credential, as the document's security scheme has it
-  --other-key K      the credential of another user: rows of the first must stay hidden from it
-  --header 'N: V'    sent with every request; may be repeated
-  --server URL       where the server is, if not where the document says
-  --cases N          how many inputs (5,000)
-  --seed N           the same seed tries the same inputs
-  --only a,b         only these operations, by operationId; --skip a,b none of these
-  --check a,b        only these checks: valid input, invalid input, body, credential, lifecycle, hidden, filter, pages
-  --owner-fields a,b fields that name the owner of a row (ownerId,owner_id,userId,user_id)
-  --max-findings N   stop when there are so many
-  --save FILE        write the findings; --replay FILE sends them again
-  --json             print the report as JSON
+const EXAMPLES = [
+  'tenon fuzz http://127.0.0.1:3000/openapi.json --key "$KEY" --cases 2000',
+  'tenon fuzz api.yaml --server http://127.0.0.1:8080 --key "$KEY" --other-key "$OTHER_KEY" --save findings.json',
+  'tenon fuzz api.yaml --server http://127.0.0.1:8080 --key "$KEY" --replay findings.json'
+]
 
-  tenon fuzz http://127.0.0.1:3000/openapi.json --key "$KEY" --cases 2000
-  tenon fuzz api.yaml --server http://127.0.0.1:8080 --key "$KEY" --other-key "$OTHER_KEY" --save findings.json
-  tenon fuzz api.yaml --server http://127.0.0.1:8080 --key "$KEY" --replay findings.json`
+/** The options of `tenon fuzz`, as they are written. */
+interface FuzzFlags {
+  key?: string
+  otherKey?: string
+  header?: string[]
+  server?: string
+  cases?: string
+  seed?: string
+  only?: string
+  skip?: string
+  check?: string
+  ownerFields?: string
+  maxFindings?: string
+  save?: string
+  replay?: string
+  json?: boolean
+}
 
-const OPTIONS = {
-  key: { type: 'string' },
-  'other-key': { type: 'string' },
-  header: { type: 'string', multiple: true },
-  server: { type: 'string' },
-  cases: { type: 'string' },
-  seed: { type: 'string' },
-  only: { type: 'string' },
-  skip: { type: 'string' },
-  check: { type: 'string' },
-  'owner-fields': { type: 'string' },
-  'max-findings': { type: 'string' },
-  save: { type: 'string' },
-  replay: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean' }
-} as const
+/** `tenon fuzz`: tries a server, and prints what it found. */
+export const fuzzCommand: MakeCommand = (context) =>
+  command('fuzz <document>', DESCRIPTION, EXAMPLES)
+    .option('--key <key>', "the credential, as the document's security scheme has it")
+    .option('--other-key <key>', 'the credential of another user: rows of the first must stay hidden from it')
+    .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)
+    .option('--server <url>', 'where the server is, if not where the document says')
+    .option('--cases <number>', 'how many inputs (5,000)')
+    .option('--seed <number>', 'the same seed tries the same inputs')
+    .option('--only <operations>', 'only these operations, by operationId: a,b')
+    .option('--skip <operations>', 'none of these operations')
+    .option(
+      '--check <checks>',
+      'only these: valid input, invalid input, body, credential, lifecycle, hidden, filter, pages'
+    )
+    .option('--owner-fields <names>', 'fields that name the owner of a row (ownerId,owner_id,userId,user_id)')
+    .option('--max-findings <number>', 'stop when there are so many')
+    .option('--save <file>', 'write the findings')
+    .option('--replay <file>', 'send the findings of a file again')
+    .option('--json', 'print the report as JSON')
+    .action(finding(context, (source: string, flags: FuzzFlags) => tryServer(source, flags, context)))
 
-/**
- * `tenon fuzz`: tries a server, and prints what it found.
- * @returns whether nothing was found.
- * @throws MisuseError when the arguments, the document or the file of a replay are wrong.
- */
-export async function fuzzCommand(args: string[], output: Output): Promise<boolean> {
-  const { values, positionals } = parsed(() => parseArgs({ args, options: OPTIONS, allowPositionals: true }))
-  if (values.help) {
-    output.say(FUZZ_USAGE)
-    return true
-  }
-  const [source, ...more] = positionals
-  if (source === undefined || more.length > 0) throw new MisuseError('usage: fuzz <OpenAPI document>; see fuzz --help')
-  const headers = headersIn(values.header)
-  const cases = wholeNumber('cases', values.cases, 5_000)
-  const maxFindings =
-    values['max-findings'] === undefined ? undefined : wholeNumber('max-findings', values['max-findings'], 1)
-  const document = await readDocument(source, { server: values.server, headers })
+async function tryServer(source: string, flags: FuzzFlags, { output, signalOfUser }: Context): Promise<boolean> {
+  const { fuzz, replay } = await import('../tools/fuzz/run.ts')
+  const headers = headersIn(flags.header)
+  const cases = wholeNumber('cases', flags.cases, 5_000)
+  const maxFindings = flags.maxFindings === undefined ? undefined : wholeNumber('max-findings', flags.maxFindings, 1)
+  const document = await readDocument(source, { server: flags.server, headers })
   const target: Target = {
     document,
-    key: values.key,
-    otherKey: values['other-key'],
+    key: flags.key,
+    otherKey: flags.otherKey,
     headers,
-    only: listIn(values.only),
-    skip: listIn(values.skip) ?? [],
-    seed: wholeNumber('seed', values.seed, Math.floor(Math.random() * 2 ** 31), 0),
-    ownerFields: listIn(values['owner-fields']) ?? ['ownerId', 'owner_id', 'userId', 'user_id']
+    only: listIn(flags.only),
+    skip: listIn(flags.skip) ?? [],
+    seed: wholeNumber('seed', flags.seed, Math.floor(Math.random() * 2 ** 31), 0),
+    ownerFields: listIn(flags.ownerFields) ?? ['ownerId', 'owner_id', 'userId', 'user_id']
   }
   const onCase = (done: number, found: number) => {
     if (done % 20 === 0)
       output.progress(`${done.toLocaleString('en')} of ${cases.toLocaleString('en')} cases, ${found} findings`)
   }
   const report =
-    values.replay === undefined
-      ? await fuzz(target, { cases, checks: listIn(values.check), maxFindings, onCase })
-      : await replay(target, await findingsIn(values.replay))
+    flags.replay === undefined
+      ? await fuzz(target, { cases, checks: listIn(flags.check), maxFindings, onCase, signal: signalOfUser?.() })
+      : await replay(target, await findingsIn(flags.replay))
   output.progress('')
-  if (values.save !== undefined) await writeFile(values.save, `${JSON.stringify(report.findings, undefined, 2)}\n`)
-  output.say(values.json ? JSON.stringify(report, undefined, 2) : describeReport(report))
+  if (flags.save !== undefined) await writeFile(flags.save, `${JSON.stringify(report.findings, undefined, 2)}\n`)
+  output.say(flags.json ? JSON.stringify(report, undefined, 2) : describeReport(report))
   return report.findings.length === 0
 }
 

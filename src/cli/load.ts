@@ -1,105 +1,104 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import { expectationsIn, judge, type Verdict } from '../tools/load/expect.ts'
 import { loadPage } from '../tools/load/page/page.ts'
 import { count, duration, ms, paceText, percent } from '../tools/load/page/text.ts'
 import type { LoadReport } from '../tools/load/report.ts'
-import { type LoadProgress, load } from '../tools/load/run.ts'
+import type { LoadProgress } from '../tools/load/run.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { readDocument } from '../tools/openapi/document.ts'
-import type { Output } from './output.ts'
-import { headersIn, listIn, millisecondsIn, parsed, weightsIn, wholeNumber } from './values.ts'
+import { type Context, command, finding, type MakeCommand } from './frame.ts'
+import { collected, headersIn, listIn, millisecondsIn, parsed, weightsIn, wholeNumber } from './values.ts'
 
-export const LOAD_USAGE = `tenon load <server, or OpenAPI document: URL or file> [options]
-Sends load made from the schemas of the server's own document: rows are made, read, changed, listed and deleted.
+const DESCRIPTION = `Sends load made from the schemas of the server's own OpenAPI document: rows are made, read, changed, listed and deleted.
+A server that is named by its root alone has its document at /openapi.json.`
 
-  --key K            the credential, as the document's security scheme has it
-  --admin E:P        e-mail and password of a Tenon administrator, or an admin's key: makes a key without limits for the run
-  --header 'N: V'    sent with every request; may be repeated
-  --server URL       where the server is, if not where the document says
-  --duration T       30s, 5m (30s)
-  --connections N    so many requests at once, each followed by the next (16)
-  --rate N           so many requests a second, whatever the answers take; --connections then bounds them (512)
-  --ramp T           grow to the rate over this time
-  --workers N        threads that send, each with a core of its own (1)
-  --weights a=3,b=0  shares of resources (products=3), and how often a step is in a chain (read=8, delete=0)
-  --only a,b         only these resources, or GETs by operationId
-  --timeout T        when a request counts as failed (10s)
-  --expect 'p99<50ms,errors<0.1%,rate>1000,createThing.p90<=20ms'   exit code 1 when it is not so
-  --report FILE      write a page with plots
-  --save FILE        write the numbers; --compare FILE compares with them
-  --json             print the numbers as JSON
+const EXAMPLES = [
+  'tenon load http://127.0.0.1:3000 --admin "$EMAIL:$PASSWORD" --duration 30s --report load.html',
+  `tenon load http://127.0.0.1:3000 --key "$KEY" --rate 500 --ramp 10s --duration 1m --expect 'p99<50ms,errors<0.1%'`,
+  'tenon load api.yaml --server http://127.0.0.1:8080 --only pets --save before.json'
+]
 
-  tenon load http://127.0.0.1:3000 --admin "$EMAIL:$PASSWORD" --duration 30s --report load.html
-  tenon load http://127.0.0.1:3000 --key "$KEY" --rate 500 --ramp 10s --duration 1m --expect 'p99<50ms,errors<0.1%'
-  tenon load api.yaml --server http://127.0.0.1:8080 --only pets --save before.json`
+/** The options of `tenon load`, as they are written. */
+interface LoadFlags {
+  key?: string
+  admin?: string
+  header?: string[]
+  server?: string
+  duration: string
+  connections?: string
+  rate?: string
+  ramp?: string
+  workers?: string
+  weights?: string
+  only?: string
+  timeout: string
+  expect?: string
+  report?: string
+  save?: string
+  compare?: string
+  json?: boolean
+}
 
-const OPTIONS = {
-  key: { type: 'string' },
-  admin: { type: 'string' },
-  header: { type: 'string', multiple: true },
-  server: { type: 'string' },
-  duration: { type: 'string' },
-  connections: { type: 'string' },
-  rate: { type: 'string' },
-  ramp: { type: 'string' },
-  workers: { type: 'string' },
-  weights: { type: 'string' },
-  only: { type: 'string' },
-  timeout: { type: 'string' },
-  expect: { type: 'string' },
-  report: { type: 'string' },
-  save: { type: 'string' },
-  compare: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean' }
-} as const
+/** `tenon load`: measures a server, and prints what it came to. It finds something where a threshold is not kept. */
+export const loadCommand: MakeCommand = (context) =>
+  command('load <server>', DESCRIPTION, EXAMPLES)
+    .option('--key <key>', "the credential, as the document's security scheme has it")
+    .option(
+      '--admin <login>',
+      "e-mail:password of a Tenon administrator, or an administrator's key: makes a key without limits for the run"
+    )
+    .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)
+    .option('--server <url>', 'where the server is, if not where the document says')
+    .option('--duration <time>', '30s, 5m', '30s')
+    .option('--connections <number>', 'so many requests at once, each followed by the next (16)')
+    .option('--rate <number>', 'so many requests a second, whatever the answers take; --connections bounds them (512)')
+    .option('--ramp <time>', 'grow to the rate over this time')
+    .option('--workers <number>', 'threads that send, each with a core of its own (1)')
+    .option(
+      '--weights <weights>',
+      'shares of resources (products=3), and how often a step is in a chain: read=8,delete=0'
+    )
+    .option('--only <names>', 'only these resources, or GETs by operationId: a,b')
+    .option('--timeout <time>', 'when a request counts as failed', '10s')
+    .option('--expect <thresholds>', "'p99<50ms,errors<0.1%,rate>1000,createThing.p90<=20ms': exit code 1 when missed")
+    .option('--report <file>', 'write a page with plots')
+    .option('--save <file>', 'write the numbers')
+    .option('--compare <file>', 'compare with the numbers of an earlier run')
+    .option('--json', 'print the numbers as JSON')
+    .action(finding(context, (source: string, flags: LoadFlags) => measureServer(source, flags, context)))
 
-/**
- * `tenon load`: measures a server, and prints what it came to.
- * @param signal ends the sending early.
- * @returns whether every threshold was kept.
- * @throws MisuseError when the arguments or the document are wrong, or nothing can be sent.
- */
-export async function loadCommand(args: string[], output: Output, signal?: AbortSignal): Promise<boolean> {
-  const { values, positionals } = parsed(() => parseArgs({ args, options: OPTIONS, allowPositionals: true }))
-  if (values.help) {
-    output.say(LOAD_USAGE)
-    return true
-  }
-  const [source, ...more] = positionals
-  if (source === undefined || more.length > 0)
-    throw new MisuseError('usage: load <server or OpenAPI document>; see load --help')
-  const expectations = values.expect === undefined ? [] : expectationsIn(values.expect)
-  const earlier = values.compare === undefined ? undefined : await reportIn(values.compare)
-  const rate = values.rate === undefined ? undefined : wholeNumber('rate', values.rate, 1)
-  if (values.ramp !== undefined && rate === undefined) throw new MisuseError('--ramp goes with --rate')
+async function measureServer(source: string, flags: LoadFlags, { output, signalOfUser }: Context): Promise<boolean> {
+  const { load } = await import('../tools/load/run.ts')
+  const expectations = flags.expect === undefined ? [] : expectationsIn(flags.expect)
+  const earlier = flags.compare === undefined ? undefined : await reportIn(flags.compare)
+  const rate = flags.rate === undefined ? undefined : wholeNumber('rate', flags.rate, 1)
+  if (flags.ramp !== undefined && rate === undefined) throw new MisuseError('--ramp goes with --rate')
   const pace = {
     rate,
-    rampMs: millisecondsIn('ramp', values.ramp ?? '0s'),
-    connections: wholeNumber('connections', values.connections, rate === undefined ? 16 : 512),
-    durationMs: millisecondsIn('duration', values.duration ?? '30s')
+    rampMs: millisecondsIn('ramp', flags.ramp ?? '0s'),
+    connections: wholeNumber('connections', flags.connections, rate === undefined ? 16 : 512),
+    durationMs: millisecondsIn('duration', flags.duration)
   }
-  const headers = headersIn(values.header)
-  const document = await readDocument(documentOf(source), { server: values.server, headers })
+  const headers = headersIn(flags.header)
+  const document = await readDocument(documentOf(source), { server: flags.server, headers })
   const target = {
     document,
     title: document.title,
-    key: values.key,
-    admin: values.admin,
+    key: flags.key,
+    admin: flags.admin,
     headers,
-    weights: weightsIn(values.weights),
-    only: listIn(values.only),
+    weights: weightsIn(flags.weights),
+    only: listIn(flags.only),
     pace,
-    workers: wholeNumber('workers', values.workers, 1),
-    timeoutMs: millisecondsIn('timeout', values.timeout ?? '10s')
+    workers: wholeNumber('workers', flags.workers, 1),
+    timeoutMs: millisecondsIn('timeout', flags.timeout)
   }
-  const report = await load(target, (progress) => output.progress(lineOf(progress, pace.durationMs)), signal)
+  const report = await load(target, (progress) => output.progress(lineOf(progress, pace.durationMs)), signalOfUser?.())
   output.progress('')
   const verdicts = judge(report, expectations)
-  if (values.save !== undefined) await writeFile(values.save, `${JSON.stringify(report, undefined, 2)}\n`)
-  if (values.report !== undefined) await writeFile(values.report, loadPage(report, verdicts, earlier))
-  output.say(values.json ? JSON.stringify({ ...report, verdicts }, undefined, 2) : describeLoad(report, verdicts))
+  if (flags.save !== undefined) await writeFile(flags.save, `${JSON.stringify(report, undefined, 2)}\n`)
+  if (flags.report !== undefined) await writeFile(flags.report, loadPage(report, verdicts, earlier))
+  output.say(flags.json ? JSON.stringify({ ...report, verdicts }, undefined, 2) : describeLoad(report, verdicts))
   return verdicts.every(({ isMet }) => isMet)
 }
 

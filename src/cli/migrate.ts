@@ -1,6 +1,5 @@
 import type { Config } from '../config.ts'
-import { reportTo } from '../db/migrate.ts'
-import { withDatabase } from './open.ts'
+import { command, type MakeCommand } from './frame.ts'
 
 type Say = (line: string) => void
 
@@ -9,6 +8,7 @@ type Say = (line: string) => void
  * @param say called with each step. @returns a summary for a person.
  */
 export async function migrate(env: NodeJS.ProcessEnv, say: Say): Promise<string> {
+  const [{ reportTo }, { withDatabase }] = await Promise.all([import('../db/migrate.ts'), import('./open.ts')])
   const [applied, config] = await withDatabase(env, async ({ migrate: apply }, config) => {
     return [await apply(reportTo({ info: say, warn: say })), config] as const
   })
@@ -37,3 +37,9 @@ async function setTriggers(config: Config, say: Say): Promise<void> {
   const app = await buildApp(alone, { log })
   await app.close()
 }
+
+/** `tenon migrate` */
+export const migrateCommand: MakeCommand = ({ env, output: { say } }) =>
+  command('migrate', 'Apply pending migrations to the database of DATABASE_URL, or to the embedded one', [
+    'DATABASE_URL=postgres://… tenon migrate'
+  ]).action(async () => say(await migrate(env, say)))

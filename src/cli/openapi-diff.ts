@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { compareDocuments, type Document } from '../openapi/diff/document.ts'
 import { isAtLeast, neededVersion } from '../openapi/diff/version.ts'
+import { command, finding, type MakeCommand } from './frame.ts'
+import { RELEASED } from './openapi-write.ts'
 
 /** The result of a comparison, for a person, and whether the version reflects it. */
 interface Verdict {
@@ -25,3 +27,14 @@ export function diffReleased(file: string, document: Document): Verdict {
   const advice = isHonest ? '' : ` The version must be ${needed} at least, and is ${to}.`
   return { isHonest, text: [...lines, summary + advice].join('\n') }
 }
+
+/** `tenon openapi:diff` */
+export const openapiDiffCommand: MakeCommand = (context) =>
+  command('openapi:diff', `What changed since ${RELEASED} was written, and whether the version shows it`).action(
+    finding(context, async () => {
+      const { currentDocument } = await import('./document.ts')
+      const { isHonest, text } = diffReleased(RELEASED, await currentDocument())
+      context.output.say(text)
+      return isHonest
+    })
+  )

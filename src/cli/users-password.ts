@@ -1,14 +1,30 @@
-import { assertTablesExist } from '../db/declared-tables.ts'
-import { resetPassword } from '../identity/users.ts'
-import { withDatabase } from './open.ts'
+import { command, finding, type MakeCommand } from './frame.ts'
 
 /**
  * Gives a user a new password and ends all of its logins, at once on every instance.
  * @returns the password, to be shown once; undefined when there is no such user.
  */
-export function replacePassword(env: NodeJS.ProcessEnv, email: string): Promise<string | undefined> {
+export async function replacePassword(env: NodeJS.ProcessEnv, email: string): Promise<string | undefined> {
+  const [{ assertTablesExist }, { resetPassword }, { withDatabase }] = await Promise.all([
+    import('../db/declared-tables.ts'),
+    import('../identity/users.ts'),
+    import('./open.ts')
+  ])
   return withDatabase(env, async ({ db }) => {
     await assertTablesExist(db)
     return resetPassword(db, email)
   })
 }
+
+/** `tenon users password` */
+export const usersPasswordCommand: MakeCommand = (context) =>
+  command('password <email>', 'Give a user a new password, shown once, and end its logins', [
+    'tenon users password admin@example.com'
+  ]).action(
+    finding(context, async (email: string) => {
+      const password = await replacePassword(context.env, email)
+      if (password === undefined) context.output.complain('there is no user with this e-mail')
+      else context.output.say(`password: ${password}  (shown once; every login of the user has ended)`)
+      return password !== undefined
+    })
+  )

@@ -1,11 +1,11 @@
 import { MisuseError } from '../tools/misuse.ts'
 
-/** Calls a parser. @throws MisuseError with its message, or with another. */
-export function parsed<T>(parse: () => T, message?: string): T {
+/** Calls a parser. @throws MisuseError with a message where it throws. */
+export function parsed<T>(parse: () => T, message: string): T {
   try {
     return parse()
-  } catch (error) {
-    throw new MisuseError(message ?? (error as Error).message)
+  } catch {
+    throw new MisuseError(message)
   }
 }
 
@@ -47,3 +47,6 @@ export function weightsIn(text: string | undefined): Record<string, number> {
   })
   return Object.fromEntries(pairs ?? [])
 }
+
+/** Collects an option that may be repeated. */
+export const collected = (value: string, earlier: string[] = []): string[] => [...earlier, value]

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { clientCommand } from '#src/cli/client.ts'
+import { makeClientCommand } from '#src/cli/client.ts'
 import { notesApp } from '#test/fixtures/notes/app.ts'
+import { tryCommand } from '#test/support/command.ts'
 import { tenon } from '#test/support/tenon.ts'
 
 const folder = t.testdir({})
@@ -11,24 +12,23 @@ const app = notesApp()
 t.teardown(() => app.close())
 const address = await app.listen({ port: 0, host: '127.0.0.1' })
 
-async function run(...args: string[]) {
-  const said: string[] = []
-  const output = { say: (line: string) => void said.push(line), progress: () => {} }
-  const own = async () => (await fetch(`${address}/openapi.json`)).json()
-  return { isKept: await clientCommand(args, output, own), said: said.join('\n') }
-}
+const own = async () => (await fetch(`${address}/openapi.json`)).json()
+const run = (...args: string[]) => tryCommand(makeClientCommand(own), args)
 
 t.test('writes the client of a server, and of this code; --check tells whether it is up to date', async (t) => {
-  t.match(await run(`${address}/openapi.json`, '--out', file), { isKept: true, said: `${file} is the client of Notes` })
+  t.match(await run(`${address}/openapi.json`, '--out', file), {
+    isSound: true,
+    said: `${file} is the client of Notes`
+  })
   const written = readFileSync(file, 'utf8')
   t.match(written, 'export function notes(client: Client)')
-  t.match(await run('--out', file), { isKept: true, said: / already\.$/ })
+  t.match(await run('--out', file), { isSound: true, said: / already\.$/ })
   t.match(await run('--out', file, '--check', '--json'), {
-    isKept: true,
+    isSound: true,
     said: JSON.stringify({ file, done: 'unchanged' })
   })
   writeFileSync(file, 'changed')
-  t.match(await run('--out', file, '--check'), { isKept: false, said: /write it again\.$/ })
+  t.match(await run('--out', file, '--check'), { isSound: false, said: /write it again\.$/ })
   t.equal(readFileSync(file, 'utf8'), 'changed', '--check writes nothing')
   await run('--out', file)
   t.equal(readFileSync(file, 'utf8'), written)

@@ -54,7 +54,7 @@ t.test('migrate succeeds with nothing pending; an obstacle is one line, and misu
     code: 1,
     said: 'tenon: PORT must be a whole number from 0 to 65535\n'
   })
-  t.same(await tenon(['users', 'password']), { code: 2, said: 'tenon: usage: users password <email>\n' })
+  t.same(await tenon(['users', 'password']), { code: 2, said: "tenon: missing required argument 'email'\n" })
 })
 
 t.test('a database that is up to date is left as it is', async (t) => {

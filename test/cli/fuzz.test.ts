@@ -5,6 +5,7 @@ import { fuzzCommand } from '#src/cli/fuzz.ts'
 import { outputTo } from '#src/cli/output.ts'
 import { KEYS, notesApp } from '#test/fixtures/notes/app.ts'
 import type { Planted } from '#test/fixtures/notes/types.ts'
+import { tryCommand } from '#test/support/command.ts'
 import { tenon } from '#test/support/tenon.ts'
 
 const folder = t.testdir({ broken: '{', text: '{}' })
@@ -15,12 +16,7 @@ async function listen(planted?: Planted): Promise<string> {
   return `${await app.listen({ port: 0, host: '127.0.0.1' })}/openapi.json`
 }
 
-async function run(...args: string[]) {
-  const said: string[] = []
-  const progress: string[] = []
-  const output = { say: (line: string) => void said.push(line), progress: (line: string) => void progress.push(line) }
-  return { isSound: await fuzzCommand(args, output), said: said.join('\n'), progress }
-}
+const run = (...args: string[]) => tryCommand(fuzzCommand, args)
 
 t.test('tells in words that nothing was found, and how far it went', async (t) => {
   const args = ['--key', KEYS.one, '--other-key', KEYS.other, '--cases', '60', '--seed', '1', '--header', 'x-a: b']
@@ -83,9 +79,9 @@ t.test('says what could not be shown again, what was put off, and shortens what 
 t.test('refuses wrong arguments with one line', async (t) => {
   const url = await listen()
   const wrong: [string[], RegExp][] = [
-    [[], /usage: fuzz <OpenAPI document>/],
-    [[url, url], /usage: fuzz/],
-    [[url, '--none'], /Unknown option '--none'/],
+    [[], /missing required argument 'document'/],
+    [[url, url], /too many arguments. Expected 1 argument but got 2/],
+    [[url, '--none'], /unknown option '--none'/],
     [[url, '--cases', 'many'], /--cases is a whole number of at least 1/],
     [[url, '--cases', ''], /--cases is a whole number/],
     [[url, '--cases', '0'], /--cases is a whole number/],
@@ -97,7 +93,7 @@ t.test('refuses wrong arguments with one line', async (t) => {
   ]
   for (const [args, message] of wrong)
     await t.rejects(run(...args), { name: 'MisuseError', message }, args.slice(1).join(' '))
-  t.match(await run('--help'), { isSound: true, said: /--key K/ })
+  t.match(await run('--help'), { isSound: true, said: /--key <key>/ })
 })
 
 t.test('the command ends with 0, 1 for a finding, and 2 for misuse', async (t) => {
@@ -118,5 +114,6 @@ t.test('progress is for a terminal only', async (t) => {
   outputTo(stream(false), stream(false)).progress('hidden')
   outputTo(stream(false), stream(true)).progress('shown')
   outputTo(stream(false), stream(true)).say('said')
-  t.same(written, ['\r\u001b[Kshown', 'said\n'])
+  outputTo(stream(false), stream(false)).complain('wrong')
+  t.same(written, ['\r\u001b[Kshown', 'said\n', 'tenon: wrong\n'])
 })
