@@ -384,6 +384,15 @@ for (const code of ['40001', '40P01']) {
   })
 }
 
+t.test(
+  'what fails by the plan of a trigger after its table changed is tried again, and a column that is missing is told',
+  async (t) => {
+    const { db } = await startConflicts(t)
+    t.match(await db.execute(sql`select meet(1, '42703')`), [{ meet: 2 }])
+    await t.rejects(db.execute(sql`select missing`), { cause: { code: '42703' } })
+  }
+)
+
 t.test('a transaction that failed for another reason, or after its caller left, is not retried', async (t) => {
   const { db } = await startConflicts(t)
   t.match(await answerOf(db.execute(sql`select meet(1, '22012')`)), { code: 'VALIDATION_FAILED' })
