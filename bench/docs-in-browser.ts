@@ -1,16 +1,20 @@
 // Opens pages in headless Chromium. /docs: the operations are shown, and nothing is refused by the page's own policy. And a
 // page of another origin, as a shop would be: it logs in, reads, meets the 401 when its token expires, refreshes and goes on.
+// And the same page with the client that `tenon client` writes, which does all of it by itself, and imports, exports and follows.
 // Run by name: npm run test:browser (needs Chromium; CHROMIUM names it when it is not /usr/bin/chromium).
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import { generateClient } from '../src/tools/client/generate.ts'
+import { prepareDocument } from '../src/tools/openapi/document.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tenon-browser-'))
 
@@ -25,9 +29,11 @@ globalThis.Date = class extends Date {
 } as DateConstructor
 
 const shop = createServer((request, response) => {
-  if (request.url === '/later') aheadMs = 660_000
-  response.setHeader('content-type', 'text/html; charset=utf-8')
-  response.end(request.url === '/' ? shopPage() : '')
+  if (request.url === '/later') aheadMs += 660_000
+  const isScript = request.url === '/tenon-client.js'
+  response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html; charset=utf-8')
+  if (isScript) response.end(clientScript())
+  else response.end(request.url === '/' ? shopPage() : request.url === '/client' ? clientPage() : '')
 }).listen(0, '127.0.0.1')
 await once(shop, 'listening')
 const shopOrigin = `http://127.0.0.1:${(shop.address() as AddressInfo).port}`
@@ -83,6 +89,52 @@ function shopPage(): string {
   </script>`
 }
 
+function clientScript(): string {
+  const document = prepareDocument(app.swagger(), { server: address })
+  return stripTypeScriptTypes(generateClient(document))
+}
+
+function clientPage(): string {
+  return `<!doctype html><title>client</title><pre id="steps"></pre><script type="module">
+    import { createClient, events, isApiError, items, login, users } from '/tenon-client.js'
+    const say = (text) => { document.querySelector('#steps').textContent += text + '\\n' }
+    const expect = (step, isSo) => {
+      if (!isSo) throw new Error(step)
+      say(step + ': ok')
+    }
+    try {
+      const retries = []
+      const credential = login({ email: 'page@example.com', password: 'walnut by the window 7' })
+      const client = createClient({ baseUrl: '${address}', credential, onRetry: (retry) => retries.push(retry) })
+      const { list, create, read, import: load, export: save } = items(client)
+      const made = await create({ title: 'Of the client' }).answer()
+      expect('create', made.status === 201 && made.etag)
+      const id = made.data.id
+      expect('read, and again by its tag', (await read(id)).id === id && (await read(id)).title === 'Of the client')
+      async function* rows() { for (let n = 0; n < 300; n += 1) yield { title: 'row ' + n } }
+      expect('import', (await load(rows())).created === 300)
+      let listed = 0
+      for await (const row of list({ limit: 100, fields: ['id'] })) listed += row.title === undefined ? 1 : 0
+      expect('list of four pages', listed === 302)
+      let exported = 0
+      for await (const row of save()) exported += row.title === undefined ? 0 : 1
+      expect('export', exported === 302)
+      const forbidden = await users(client).list().catch((error) => error)
+      expect('forbidden', isApiError(forbidden, 'FORBIDDEN') && forbidden.requestId)
+      await fetch('/later')
+      expect('list with a token that has expired', (await list({ count: 'exact' })).page.total === 302)
+      const { page } = await events(client).list({ type: ['item.created'], limit: 1 })
+      for await (const { event } of events(client).stream({ type: ['item.created'] }, { after: page.next })) {
+        expect('event', event.type === 'item.created')
+        break
+      }
+      await credential.logout(client)
+      expect('without a second attempt', retries.length === 0)
+      say('the client goes on')
+    } catch (error) { say('FAILED ' + error) }
+  </script>`
+}
+
 async function open(url: string): Promise<{ page: string; complaints: string[] }> {
   const flags = [
     '--headless',
@@ -110,14 +162,18 @@ async function open(url: string): Promise<{ page: string; complaints: string[] }
 const { page, complaints } = await open(`${address}/docs`)
 const missing = ['List products', 'Log in', 'categories', 'orders'].filter((text) => !page.includes(text))
 const { page: steps } = await open(shopOrigin)
+const { page: clientSteps } = await open(`${shopOrigin}/client`)
 await app.close()
 shop.close()
 shop.closeAllConnections()
 rmSync(folder, { recursive: true, force: true })
 
-const goesOn = /<pre[^>]*>([\s\S]*)<\/pre>/.exec(steps)?.[1]?.trim() ?? steps
+const textOf = (page: string) => /<pre[^>]*>([\s\S]*)<\/pre>/.exec(page)?.[1]?.trim() ?? page
+const [goesOn, clientGoesOn] = [textOf(steps), textOf(clientSteps)]
 process.stdout.write(`operations missing from /docs: ${missing.join(', ') || 'none'}\n`)
 process.stdout.write(`console messages: ${complaints.join('\n') || 'none'}\n`)
 process.stdout.write(`a page of another origin:\n${goesOn}\n`)
-const isFine = missing.length + complaints.length === 0 && goesOn.endsWith('the page goes on')
+process.stdout.write(`the same with the client:\n${clientGoesOn}\n`)
+const areFine = goesOn.endsWith('the page goes on') && clientGoesOn.endsWith('the client goes on')
+const isFine = missing.length + complaints.length === 0 && areFine
 process.exitCode = isFine ? 0 : 1
