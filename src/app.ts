@@ -83,7 +83,7 @@ export async function buildApp(
   app.decorate('jobFolders', [folder('src'), routes, ...(jobs ? [jobs] : [])])
 
   app.register(autoload, { dir: folder('plugins'), forceESM: true })
-  app.register(autoload, { dir: routes, forceESM: true, ignorePattern: /\.job\.ts$/ })
+  app.register(autoload, { dir: routes, forceESM: true, ignorePattern: /\.(job|test)\.ts$/ })
   try {
     await app.ready()
     return app

@@ -51,7 +51,7 @@ const urlOf = (file: string) => pathToFileURL(join(root, file)).href
 function filesOf(name: keyof typeof SUITES | 'rest'): string[] {
   const found =
     name === 'rest'
-      ? globSync('test/**/*.test.ts', { cwd: root, exclude: [...APART, ...Object.values(SUITES).flat()] })
+      ? globSync('{test,routes}/**/*.test.ts', { cwd: root, exclude: [...APART, ...Object.values(SUITES).flat()] })
       : globSync(SUITES[name], { cwd: root })
   return found.map((file) => relative(root, join(root, file))).sort()
 }
