@@ -54,7 +54,7 @@ const ROOMS: Record<string, string[]> = {
   'app.ts': ['config.ts', 'http', 'limits', 'observe', 'schema', 'errors.ts'],
   'server.ts': ['app.ts', 'config.ts', 'db', 'http', 'identity', 'observe', 'process', 'resource'],
   tools: [],
-  cli: ['app.ts', 'config.ts', 'db', 'identity', 'openapi', 'tools'],
+  cli: ['app.ts', 'config.ts', 'db', 'identity', 'limits', 'openapi', 'schema', 'tools'],
   'cli.ts': ['cli', 'process', 'tools']
 }
 const roomOf = (path: string) => path.split('/')[1] as string

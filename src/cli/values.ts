@@ -31,11 +31,13 @@ export function headersIn(lines: string[] = []): Record<string, string> {
   )
 }
 
-/** A time as an option: `500ms`, `30s`, `5m`. @throws MisuseError for another text. */
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time as an option: `500ms`, `30s`, `5m`, `12h`, `90d`. @throws MisuseError for another text. */
 export function millisecondsIn(name: string, text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
-  if (number === undefined) throw new MisuseError(`--${name} is a time like 500ms, 30s or 5m`)
-  return Number(number) * (unit === 'm' ? 60_000 : unit === 's' ? 1000 : 1)
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
+  if (number === undefined) throw new MisuseError(`--${name} is a time like 500ms, 30s, 5m, 12h or 90d`)
+  return Number(number) * (UNITS_MS[unit as string] as number)
 }
 
 /** Weights as an option: `products=3,read=8`. @throws MisuseError for another text. */

@@ -18,7 +18,7 @@ const MAX_NAMED = 5
 
 /** @throws MissingTablesError when the database lacks a table or a column that the code declares. */
 export async function assertTablesExist(db: Database): Promise<void> {
-  const missing = missingFrom(await declaredTables(), await columnsByTable(db))
+  const missing = await missingTables(db)
   if (missing.length === 0) return
   const pending = await readPending(db)
   const advice =
@@ -28,6 +28,10 @@ export async function assertTablesExist(db: Database): Promise<void> {
   const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : ''
   throw new MissingTablesError(`the database lacks ${missing.slice(0, MAX_NAMED).join(', ')}${more}; ${advice}`)
 }
+
+/** Describes the declared tables and columns that the database lacks. */
+export const missingTables = async (db: Database): Promise<string[]> =>
+  missingFrom(await declaredTables(), await columnsByTable(db))
 
 async function declaredTables(): Promise<PgTable[]> {
   const files = globSync(TABLE_FILES, { cwd: ROOT })

@@ -83,6 +83,9 @@ export async function readPending(db: Database): Promise<string[]> {
   return (await findPending(db)).map(({ name }) => name)
 }
 
+/** The names of all migrations, in their order. */
+export const readMigrationNames = (): string[] => readMigrations().map(({ name }) => name)
+
 async function findPending(db: Database): Promise<Migration[]> {
   const table = await findJournal(db)
   const known = table ? await selectRaw<{ at: string }>(db, sql`select created_at::text as at from ${table}`) : []

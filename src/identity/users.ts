@@ -129,7 +129,8 @@ export async function resetPassword(db: Database, email: string): Promise<string
   })
 }
 
-const generatePassword = () => randomBytes(15).toString('base64url')
+/** A new random password of 120 bits. */
+export const generatePassword = () => randomBytes(15).toString('base64url')
 
 /** Sets the password of a user by a link that was sent by mail, and ends every login. */
 export async function setPassword(tx: Transaction, id: string, passwordHash: string): Promise<void> {

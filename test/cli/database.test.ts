@@ -8,6 +8,7 @@ import { migrate } from '#src/cli/migrate.ts'
 import type { Database } from '#src/db/database.ts'
 import { openDatabase } from '#src/db/open.ts'
 import { selectRaw } from '#src/db/rows.ts'
+import { ApiError, validationFailed } from '#src/errors.ts'
 import { findLive, startSession } from '#src/identity/sessions/sessions.ts'
 import { RefreshTokens } from '#src/identity/tokens/refresh-tokens.ts'
 import { authenticate, createFirstAdmin, type VerifiedUser } from '#src/identity/users.ts'
@@ -111,5 +112,8 @@ t.test('a failure that an operator can fix is one line, and any other comes with
   const failed = Object.assign(new Error('migration 0001_x failed', { cause: fromServer }), { name: 'MigrationError' })
   t.equal(explainFailure(failed), 'migration 0001_x failed: 42703, column x does not exist')
   t.equal(explainFailure(fromServer), 'the database cannot be used: 42703, column x does not exist')
+  const refused = validationFailed([{ in: 'body', path: '/email', code: 'reserved', message: 'is reserved' }])
+  t.equal(explainFailure(refused), '1 field was refused. email is reserved')
+  t.match(explainFailure(new ApiError('INTERNAL')), /INTERNAL|inside|\n.*at /s)
   t.match(explainFailure(new Error('ours')), /^ours\n.*at /s)
 })
