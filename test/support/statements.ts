@@ -5,8 +5,8 @@ interface Logged {
   options: { logger: object }
 }
 
-// The regular statements of the background: changes of rights, and the ping of the notification channel.
-const BACKGROUND = /pg_snapshot_xmin|identity_changes|pg_notify/
+// The regular statements of the background: changes of rights and of signing keys, and the ping of the notification channel.
+const BACKGROUND = /pg_snapshot_xmin|identity_changes|pg_notify|signing_keys/
 
 /**
  * Notes every later statement of an application, except the begin and end of transactions. It misses statements that
