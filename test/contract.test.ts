@@ -248,6 +248,7 @@ function fits({ type, format, pattern, enum: values, minLength = 0, properties }
     const matches = pattern === undefined || new RegExp(pattern, 'u').test(value)
     return types.includes('string') && !format && matches && !values && minLength <= value.length
   }
+  if (typeof value === 'number' && types.includes('number')) return Number.isFinite(value)
   // An empty patch of an object changes nothing.
   return json === '{}' && (properties !== undefined || types.includes('object'))
 }

@@ -70,16 +70,19 @@ export async function newResource(
   output.progress('making the migration …')
   await run(bin('drizzle-kit'), ['generate', '--name', name], project)
   output.progress('checking the types …')
-  const checked = await run(bin('tsc'), [], project).catch((error: { stdout: string }) => error.stdout)
+  const fault = await run(bin('tsc'), [], project).then(
+    () => undefined,
+    ({ stdout, stderr }) => `${stdout}${stderr}`
+  )
   output.progress('')
   const made = [
     ...readdirSync(join(project, folder)).map((file) => join(folder, file)),
     ...migrationsOf(project).filter((file) => !before.has(file))
   ]
   output.say(`Written:\n${made.map((file) => `  ${file}`).join('\n')}`)
-  if (checked !== '') output.complain(`the types are wrong:\n${checked}`)
+  if (fault !== undefined) output.complain(`the types are wrong:\n${fault}`)
   output.say(nextSteps(name))
-  return checked === ''
+  return fault === undefined
 }
 
 const nextSteps = (name: string) => `

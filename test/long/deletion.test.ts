@@ -4,7 +4,7 @@ import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { copyTree } from '#test/support/copy-tree.ts'
+import { copyTree, ONCE } from '#test/support/copy-tree.ts'
 import { createDatabase } from '#test/support/database.ts'
 
 const run = promisify(execFile)
@@ -62,7 +62,7 @@ async function start(t: Test, cwd: string): Promise<string[]> {
 }
 
 for (const name of EXAMPLES)
-  t.test(`without ${name} all compiles, is clean and starts`, { timeout: 180_000 }, async (t) => {
+  t.test(`without ${name} all compiles, is clean and starts`, { ...ONCE, timeout: 180_000 }, async (t) => {
     const copy = copyTree(t)
     const gone = withImporters(name)
     for (const folder of gone) rmSync(join(copy, 'routes/api', folder), { recursive: true })

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { copyTree } from '#test/support/copy-tree.ts'
+import { copyTree, ONCE } from '#test/support/copy-tree.ts'
 import { createDatabase } from '#test/support/database.ts'
 
 const ROUTE = `import type { FastifyPluginAsync } from 'fastify'
@@ -13,7 +13,7 @@ export default (async (app) => {
 }) satisfies FastifyPluginAsync
 `
 
-t.test('npm run dev notices a new folder of a route, and that it is gone', { timeout: 180_000 }, async (t) => {
+t.test('npm run dev notices a new folder of a route, and that it is gone', { ...ONCE, timeout: 180_000 }, async (t) => {
   const copy = copyTree(t)
   const { scripts } = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8'))
   const { PATH } = process.env

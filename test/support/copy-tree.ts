@@ -2,6 +2,11 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+/** For tests of the tree itself, which is the same on every database: they run once. */
+export const ONCE = {
+  skip: process.env.TEST_DATABASE_URL ? 'the tree was tried on the embedded database' : false
+} as const
+
 const ROOT = join(import.meta.dirname, '../..')
 const COPIED = [
   'src',
@@ -12,6 +17,7 @@ const COPIED = [
   'test',
   'package.json',
   'tsconfig.json',
+  'drizzle.config.ts',
   'biome.json',
   'biome-rules.grit',
   '.gitignore'
