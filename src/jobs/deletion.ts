@@ -25,11 +25,13 @@ export const defineDeletion = ({ name, cron, deleteBatch }: Deletion) =>
     schedule: { cron, input: { batch: BATCH } },
     timeoutSeconds: 3600,
     async handle(app, { batch }, { signal, progress }) {
-      for (let deleted = 0; ; await progress(deleted)) {
+      let [deleted, count] = [0, batch]
+      while (count >= batch) {
         signal.throwIfAborted()
-        const count = await deleteBatch(app, batch)
+        count = await deleteBatch(app, batch)
         deleted += count
-        if (count < batch) return { deleted }
+        await progress(deleted)
       }
+      return { deleted }
     }
   })

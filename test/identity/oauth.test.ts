@@ -2,7 +2,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
 import { refreshLogin } from '#src/identity/sessions/start-login.ts'
 import type { RefreshToken } from '#src/identity/tokens/refresh-tokens.ts'
-import { PASSWORD } from '#test/support/app.ts'
+import { PASSWORD, startApp } from '#test/support/app.ts'
 import { serveApp } from '#test/support/serve.ts'
 
 const { app, origin, send, someone } = await serveApp(t, { OAUTH_PASSWORD_GRANT: 'true' })
@@ -290,4 +290,15 @@ t.test('a refresh that began before its client was switched off gives no tokens'
   const token = app.identity.refreshTokens.read(body.refresh_token) as RefreshToken
   await send('PATCH', `/api/v1/api-keys/${client.id}`, { as: admin.token, body: { enabled: false } })
   t.equal(await refreshLogin(app.identity, app.db, token, (clientId) => clientId === client.id), undefined)
+})
+
+t.test('a refresh token is revoked by its client, and the metadata names the grants that are on', async (t) => {
+  const body = { email: member.email, password: PASSWORD }
+  const { refreshToken } = (await send('POST', '/api/v1/auth/login', { body })).body
+  t.equal((await post('revoke', { token: refreshToken })).status, 200)
+  t.equal((await send('POST', '/api/v1/auth/refresh', { body: { refreshToken } })).status, 401)
+  t.equal(app.identity.principals.isAsleep, false)
+  const without = await startApp(t)
+  const { body: metadata } = await without.send('GET', '/.well-known/oauth-authorization-server')
+  t.same(metadata.grant_types_supported, ['client_credentials', 'refresh_token'])
 })
