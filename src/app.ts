@@ -3,7 +3,12 @@ import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
-import Fastify, { type FastifyInstance, LogController, type RawRequestDefaultExpression } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  LogController,
+  type RawRequestDefaultExpression,
+  type RouteOptions
+} from 'fastify'
 import type { Config } from './config.ts'
 import { answerClientError } from './http/client-error.ts'
 import { parseOrigins } from './http/cors.ts'
@@ -29,7 +34,7 @@ declare module 'fastify' {
 /** 1 MiB: the largest body of a route that does not set its own bound. */
 export const BODY_LIMIT = 1_048_576
 
-/** Options for tests. */
+/** Options for tests and commands. */
 export interface AppOptions {
   /** The folder of the routes. */
   routes?: string
@@ -39,12 +44,14 @@ export interface AppOptions {
   batches?: boolean
   /** The target of log lines; standard output when left out. */
   log?: Pick<Writable, 'write'>
+  /** Called for each route while it is added. */
+  onRoute?: (route: RouteOptions) => void
 }
 
 /** Builds the whole application, without listening: the server and the tests share it. */
 export async function buildApp(
   config: Config,
-  { routes = folder('routes'), jobs, batches = true, log = process.stdout }: AppOptions = {}
+  { routes = folder('routes'), jobs, batches = true, log = process.stdout, onRoute }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const nextId = requestIds()
   const origins = parseOrigins(config.CORS_ORIGINS)
@@ -82,6 +89,7 @@ export async function buildApp(
   app.decorate('logLines', new Lines(log))
   app.decorate('jobFolders', [folder('src'), routes, ...(jobs ? [jobs] : [])])
 
+  if (onRoute) app.addHook('onRoute', onRoute)
   app.register(autoload, { dir: folder('plugins'), forceESM: true })
   app.register(autoload, { dir: routes, forceESM: true, ignorePattern: /\.(job|test)\.ts$/ })
   try {

@@ -14,6 +14,7 @@ import { migrateCommand } from './migrate.ts'
 import { newResourceCommand } from './new-resource.ts'
 import { openapiDiffCommand } from './openapi-diff.ts'
 import { openapiWriteCommand } from './openapi-write.ts'
+import { routesCommand } from './routes.ts'
 import { usersCreateCommand } from './users-create.ts'
 import { usersDisableCommand } from './users-disable.ts'
 import { usersListCommand } from './users-list.ts'
@@ -29,7 +30,15 @@ export const program: MakeCommand = (context) => {
   const all = new Command('tenon')
     .description('The tools of Tenon, from the schemas of its routes.')
     .addHelpText('after', '\n`tenon <command> --help` has the options of a command, and examples.')
-  for (const make of [migrateCommand, clientCommand, fuzzCommand, loadCommand, openapiWriteCommand, openapiDiffCommand])
+  for (const make of [
+    migrateCommand,
+    routesCommand,
+    clientCommand,
+    fuzzCommand,
+    loadCommand,
+    openapiWriteCommand,
+    openapiDiffCommand
+  ])
     all.addCommand(make(context))
   all.addCommand(group('new', 'Write code', [newResourceCommand]))
   all.addCommand(group('db', 'The database', [migrateCommand, dbStatusCommand, dbBackupCommand, dbRestoreCommand]))
