@@ -5,7 +5,7 @@ import type { Target } from '../tools/fuzz/session.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { readDocument } from '../tools/openapi/document.ts'
 import { type Context, command, finding, type MakeCommand } from './frame.ts'
-import { collected, headersIn, listIn, parsed, wholeNumber } from './values.ts'
+import { headersIn, listIn, parsed, wholeNumber, withServer } from './values.ts'
 
 const DESCRIPTION = `Sends valid and invalid inputs to a server and compares its answers with its own OpenAPI document, a URL or a file.
 What it makes it deletes again. Never point it at data that matters.`
@@ -36,11 +36,8 @@ interface FuzzFlags {
 
 /** `tenon fuzz`: tries a server, and prints what it found. */
 export const fuzzCommand: MakeCommand = (context) =>
-  command('fuzz <document>', DESCRIPTION, EXAMPLES)
-    .option('--key <key>', "the credential, as the document's security scheme has it")
+  withServer(command('fuzz <document>', DESCRIPTION, EXAMPLES))
     .option('--other-key <key>', 'the credential of another user: rows of the first must stay hidden from it')
-    .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)
-    .option('--server <url>', 'where the server is, if not where the document says')
     .option('--cases <number>', 'how many inputs (5,000)')
     .option('--seed <number>', 'the same seed tries the same inputs')
     .option('--only <operations>', 'only these operations, by operationId: a,b')

@@ -7,7 +7,7 @@ import type { LoadProgress } from '../tools/load/run.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { readDocument } from '../tools/openapi/document.ts'
 import { type Context, command, finding, type MakeCommand } from './frame.ts'
-import { collected, headersIn, listIn, millisecondsIn, parsed, weightsIn, wholeNumber } from './values.ts'
+import { headersIn, listIn, millisecondsIn, parsed, weightsIn, wholeNumber, withServer } from './values.ts'
 
 const DESCRIPTION = `Sends load made from the schemas of the server's own OpenAPI document: rows are made, read, changed, listed and deleted.
 A server that is named by its root alone has its document at /openapi.json.`
@@ -41,14 +41,11 @@ interface LoadFlags {
 
 /** `tenon load`: measures a server, and prints what it came to. It finds something where a threshold is not kept. */
 export const loadCommand: MakeCommand = (context) =>
-  command('load <server>', DESCRIPTION, EXAMPLES)
-    .option('--key <key>', "the credential, as the document's security scheme has it")
+  withServer(command('load <server>', DESCRIPTION, EXAMPLES))
     .option(
       '--admin <login>',
       "e-mail:password of a Tenon administrator, or an administrator's key: makes a key without limits for the run"
     )
-    .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)
-    .option('--server <url>', 'where the server is, if not where the document says')
     .option('--duration <time>', '30s, 5m', '30s')
     .option('--connections <number>', 'so many requests at once, each followed by the next (16)')
     .option('--rate <number>', 'so many requests a second, whatever the answers take; --connections bounds them (512)')

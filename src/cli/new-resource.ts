@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, normalize } from 'node:path'
 import { promisify } from 'node:util'
+import { TABLE_FILES } from '../db/table-files.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { type Context, command, finding, type MakeCommand } from './frame.ts'
 import { type FieldSpec, fieldIn } from './new-resource/fields.ts'
@@ -107,7 +108,7 @@ interface Table {
 
 /** The declared tables by their names in the database. */
 function tablesOf(project: string): Map<string, Table> {
-  const files = globSync(['src/**/table.ts', 'src/**/tables/*.ts', 'routes/**/table.ts'], { cwd: project })
+  const files = globSync(TABLE_FILES, { cwd: project }).map((file) => normalize(file))
   return new Map(
     files.flatMap((file) => {
       const text = readFileSync(join(project, file), 'utf8')

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { MisuseError } from '../tools/misuse.ts'
 
 /** Calls a parser. @throws MisuseError with a message where it throws. */
@@ -49,6 +50,13 @@ export function weightsIn(text: string | undefined): Record<string, number> {
   })
   return Object.fromEntries(pairs ?? [])
 }
+
+/** Adds the options of a command that sends requests to a server. */
+export const withServer = (command: Command): Command =>
+  command
+    .option('--key <key>', "the credential, as the document's security scheme has it")
+    .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)
+    .option('--server <url>', 'where the server is, if not where the document says')
 
 /** Collects an option that may be repeated. */
 export const collected = (value: string, earlier: string[] = []): string[] => [...earlier, value]
