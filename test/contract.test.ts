@@ -211,6 +211,7 @@ const SILLY_VALUES = [
 const BAD_TEXTS = ['"a\\u0000b"', '"\\ud800"', '"\\udfff\\ud800"']
 
 interface Leaf extends JsonSchema {
+  anyOf?: unknown[]
   type?: string | string[]
   format?: string
   pattern?: string
@@ -239,9 +240,12 @@ function* leaves(
 }
 
 // Whether a silly value happens to fit the field's own type: a name may well be "0x10".
-function fits({ type, format, pattern, enum: values, minLength = 0, properties }: Leaf, json: string): boolean {
+function fits(leaf: Leaf, json: string): boolean {
+  const { type, format, pattern, enum: values, minLength = 0, properties } = leaf
   const types = [type].flat()
   const value = JSON.parse(json)
+  // Of any type: all but numbers that no double holds.
+  if (!type && !values && !leaf.anyOf) return Array.isArray(value) || !/^(-?1e400|9007199254740993)$/.test(json)
   if (value === null) return types.includes('null')
   if (typeof value === 'boolean') return types.includes('boolean')
   if (typeof value === 'string') {

@@ -1,7 +1,10 @@
+import type { TSchema } from '@sinclair/typebox'
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
+import { jsonTypeOf } from '#src/resource/compile/check-types.ts'
 import { compileResource } from '#src/resource/compile/resource.ts'
 import type { Field } from '#src/resource/model.ts'
+import { bare } from '#src/schema/fields.ts'
 import { startApp } from '#test/support/app.ts'
 import { kindRoutes } from '#test/support/fixtures.ts'
 import { ddlOf, declare, type Kind } from '#test/support/kinds.ts'
@@ -13,6 +16,13 @@ const ordersOf = (isOrdered: boolean, isWhole: boolean) => {
     ? ['value', '-value', 'maybe', '-maybe', 'value,-maybe', '-maybe,value']
     : ['value', 'maybe', '-maybe,value']
 }
+
+const FORMATS = ['application/x-ndjson', 'text/csv']
+// What JSON.parse takes, and no database keeps as it was sent.
+const BAD_JSON = ['[1e400]', '[9007199254740993]', '{"a":1,"a":2}', '["\\u0000"]']
+
+/** Whether a field takes lists or objects, so that a CSV has it as JSON. */
+const takesJson = (schema: TSchema) => ['array', 'object', 'any'].includes(jsonTypeOf(bare(schema)) as string)
 
 /** Tests every type of column with every feature of a resource: a cell of the matrix works, or the start refuses it. */
 export async function testKinds(t: Test, kinds: Kind[], isWhole: boolean): Promise<void> {
@@ -151,7 +161,17 @@ export async function testKinds(t: Test, kinds: Kind[], isWhole: boolean): Promi
           values.map((value, index) => [value, index === 0 ? 2 : 1])
         )
 
-      for (const format of ['application/x-ndjson', 'text/csv']) {
+      for (const bad of takesJson(kind.schema) ? BAD_JSON : []) {
+        const { details } = (await change('POST', path, `{"value":${bad}}`)).body
+        t.match(details, [{ path: /^\/value\/./ }], bad)
+        const imports = [`{"value":${bad}}`, `value\n"${bad.replaceAll('"', '""')}"`]
+        for (const [at, format] of FORMATS.entries()) {
+          const { body } = await change('POST', `${path}/import`, imports[at], { 'content-type': format })
+          t.match(body, { created: 0, failed: 1, errors: [{ details }] }, `${format}: ${bad}`)
+        }
+      }
+
+      for (const format of FORMATS) {
         const out = await send('GET', `${path}/export?sort=id`, { as: admin, headers: { accept: format } })
         t.equal(out.status, 200)
         const back = await change('POST', `${path}/import`, out.text, { 'content-type': format })

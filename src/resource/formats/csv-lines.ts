@@ -5,17 +5,26 @@ import { type Cell, type CsvColumn, fromCsv } from './csv.ts'
 import { readRecords } from './csv-records.ts'
 import type { Line, Lines } from './lines.ts'
 
+/** What the records are read as. */
+interface Target {
+  columns: CsvColumn[]
+  /** The names of columns that are passed over. */
+  ignored: string[]
+  /** The most values in the JSON of one cell. */
+  maxValues: number
+}
+
 /**
- * Reads one body from each record. The first names the columns; those that are `ignored` are passed over.
+ * Reads one body from each record. The first names the columns.
  * @throws ApiError VALIDATION_FAILED for a header that is not CSV, or has an unknown column, or one twice.
  */
-export async function* readCsv(stream: Readable, columns: CsvColumn[], ignored: string[], pause: Pause): Lines {
+export async function* readCsv(stream: Readable, target: Target, pause: Pause): Lines {
   let header: Header | undefined
   for await (const records of readRecords(stream, pause)) {
     const lines: Line[] = []
     for (const record of records) {
-      if (header) lines.push('cells' in record ? lineOf(record, header) : record)
-      else if ('cells' in record) header = readHeader(record.cells, columns, ignored)
+      if (header) lines.push('cells' in record ? lineOf(record, header, target.maxValues) : record)
+      else if ('cells' in record) header = readHeader(record.cells, target)
       else throw record.error
     }
     yield lines
@@ -23,15 +32,15 @@ export async function* readCsv(stream: Readable, columns: CsvColumn[], ignored: 
   if (!header) throw headerFault('', 'required', 'must have a header row')
 }
 
-const lineOf = ({ line, bytes, cells }: { line: number; bytes: number; cells: Cell[] }, header: Header): Line => ({
-  line,
-  bytes,
-  ...bodyOf(cells, header)
-})
+const lineOf = (
+  { line, bytes, cells }: { line: number; bytes: number; cells: Cell[] },
+  header: Header,
+  maxValues: number
+): Line => ({ line, bytes, ...bodyOf(cells, header, maxValues) })
 
 type Header = (CsvColumn | undefined)[]
 
-function readHeader(cells: Cell[], columns: CsvColumn[], ignored: string[]): Header {
+function readHeader(cells: Cell[], { columns, ignored }: Target): Header {
   const known = new Map(columns.map((column) => [column.name, column]))
   const seen = new Set<string>()
   return cells.map(({ text }) => {
@@ -52,7 +61,7 @@ function headerFault(name: string, code: string, message: string): ApiError {
   return validationFailed([fault])
 }
 
-function bodyOf(cells: Cell[], header: Header): { body: unknown } | { error: ApiError } {
+function bodyOf(cells: Cell[], header: Header, maxValues: number): { body: unknown } | { error: ApiError } {
   if (cells.length !== header.length) {
     const message = `must have ${header.length} cells and has ${cells.length}`
     return { error: validationFailed([{ in: 'body', path: '', code: 'cells', message }]) }
@@ -62,7 +71,8 @@ function bodyOf(cells: Cell[], header: Header): { body: unknown } | { error: Api
     return {
       body: fromCsv(
         used.map(({ column }) => column),
-        used.map(({ cell }) => cell)
+        used.map(({ cell }) => cell),
+        maxValues
       )
     }
   } catch (error) {

@@ -1,8 +1,9 @@
 import type { TSchema } from '@sinclair/typebox'
 import { stringify } from 'csv-stringify/sync'
-import { type Fault, validationFailed } from '../../errors.ts'
+import { type ApiError, type Fault, validationFailed } from '../../errors.ts'
 import { coerce } from '../../schema/coerce.ts'
 import { bare, isNullable } from '../../schema/fields.ts'
+import { parseJson } from '../../schema/json/parse.ts'
 import { pointer } from '../../schema/pointer.ts'
 import { jsonTypeOf } from '../compile/check-types.ts'
 
@@ -55,15 +56,16 @@ export interface Cell {
  * else left out, so that its default comes in.
  * @throws ApiError VALIDATION_FAILED for cells that are no value of their column.
  */
-export function fromCsv(columns: CsvColumn[], cells: Cell[]): Record<string, unknown> {
+export function fromCsv(columns: CsvColumn[], cells: Cell[], maxValues: number): Record<string, unknown> {
   const body: Record<string, unknown> = {}
   const faults: Fault[] = []
   for (const [index, { path, schema }] of columns.entries()) {
     const { text, isQuoted } = cells[index] as Cell
     const isEmpty = text === '' && !isQuoted
     if (isEmpty && !isNullable(schema)) continue
-    const { value, fault } = isEmpty ? { value: null } : readValue(text, bare(schema))
-    if (fault) faults.push({ in: 'body', path: `/${path.map(pointer).join('/')}`, ...fault })
+    const { value, faults: found = [] } = isEmpty ? { value: null } : readValue(text, bare(schema), maxValues)
+    const place = `/${path.map(pointer).join('/')}`
+    faults.push(...found.map((fault) => ({ ...fault, path: `${place}${fault.path}` })))
     const holder = path.slice(0, -1).reduce((inner, name) => {
       inner[name] ??= {}
       return inner[name] as Record<string, unknown>
@@ -74,20 +76,23 @@ export function fromCsv(columns: CsvColumn[], cells: Cell[]): Record<string, unk
   return body
 }
 
-type ValueFault = Pick<Fault, 'code' | 'message'>
-
-function readValue(text: string, schema: TSchema): { value?: unknown; fault?: ValueFault } {
+/** The value of a cell, or its faults with their paths inside of it. */
+function readValue(text: string, schema: TSchema, maxValues: number): { value?: unknown; faults?: Fault[] } {
   const type = jsonTypeOf(schema)
-  if (type === 'array' || type === 'object' || type === 'any') {
-    try {
-      return { value: JSON.parse(text) }
-    } catch {
-      return {
-        fault: { code: 'json', message: 'must be JSON, a list in brackets, an object in braces or a text in quotes' }
-      }
-    }
-  }
+  if (type === 'array' || type === 'object' || type === 'any') return readJson(text, maxValues)
   const data = { value: text as unknown }
-  const [fault] = coerce(data, { properties: { value: { type } } })
-  return fault ? { fault: { code: fault.code, message: fault.message } } : data
+  const faults = coerce(data, { properties: { value: { type } } })
+  return faults.length > 0 ? { faults: faults.map((fault) => ({ ...fault, in: 'body', path: '' })) } : data
+}
+
+const NO_JSON = 'must be JSON, a list in brackets, an object in braces or a text in quotes'
+
+/** As strict as a body of JSON. */
+function readJson(text: string, maxValues: number): { value?: unknown; faults?: Fault[] } {
+  try {
+    return { value: parseJson(Buffer.from(text), maxValues) }
+  } catch (error) {
+    const { faults } = error as ApiError
+    return { faults: faults.length > 0 ? faults : [{ in: 'body', path: '', code: 'json', message: NO_JSON }] }
+  }
 }

@@ -69,7 +69,9 @@ export const importRoute: MakeRoute = (context) => {
   async function load({ headers }: Asked, body: Readable, loader: Loader, from = 0): Promise<void> {
     const pause = takeTurns()
     const isCsv = headers['content-type']?.startsWith(CSV)
-    for await (const lines of isCsv ? readCsv(body, columns, readOnly, pause) : readNdjson(body, maxValues, pause)) {
+    for await (const lines of isCsv
+      ? readCsv(body, { columns, ignored: readOnly, maxValues }, pause)
+      : readNdjson(body, maxValues, pause)) {
       for (const line of lines) {
         await pause()
         if (line.line > from) await loader.add('body' in line ? { ...line, body: without(readOnly, line.body) } : line)

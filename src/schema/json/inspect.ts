@@ -18,14 +18,16 @@ export function countMembers(value: unknown): number {
   return count + names.length
 }
 
-/** Adds the faults of values that no database can store: text with NUL or lone surrogates, unsafe integers. */
+/** Adds the faults of values that no database can store: text with NUL or lone surrogates, unsafe integers, numbers
+ * without end (1e400). */
 export function inspect(value: unknown, steps: Step[], faults: Fault[]): void {
   if (faults.length >= MAX_FAULTS) return
   const refuse = (code: string, message: string) => faults.push({ in: 'body', path: toPointer(steps), code, message })
   if (typeof value === 'string') {
     if (!isCleanText(value)) refuse('text', 'must not contain NUL or lone surrogates')
   } else if (typeof value === 'number') {
-    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    if (!Number.isFinite(value)) refuse('number', 'must be within ±1.7e308, beyond which there are no numbers')
+    else if (Number.isInteger(value) && !Number.isSafeInteger(value))
       refuse('integer', 'must be within ±(2^53−1), beyond which numbers lose digits')
   } else if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {

@@ -14,7 +14,7 @@ const DEFAULT_MAX_VALUES = 10_000
  * Parses a JSON body strictly. One pass over the bytes comes first: it counts the values, which bounds the cost of
  * parsing, and finds out whether the other checks are needed.
  * @throws ApiError 400 for broken UTF-8, broken JSON and `__proto__`; 422 for text that no database can store (NUL,
- * lone surrogates), integers that a double cannot hold, a repeated name, nesting deeper than 64 levels, and more values
+ * lone surrogates), numbers that a double cannot hold, a repeated name, nesting deeper than 64 levels, and more values
  * than the schema of the body could need.
  */
 export function parseJson(body: Buffer, maxValues = DEFAULT_MAX_VALUES): unknown {

@@ -62,6 +62,11 @@ t.test('422 for an integer that a double cannot hold; the largest safe one is ac
   t.same(parseJson(Buffer.from('[9007199254740991,-9007199254740991,0.5]')), [2 ** 53 - 1, 1 - 2 ** 53, 0.5])
 })
 
+t.test('422 for a number without end', async (t) => {
+  for (const number of ['1e400', '-1e400', `1${'0'.repeat(400)}`])
+    t.match(refusal(`{"a":[${number}]}`).faults, [{ path: '/a/0', code: 'number' }], number)
+})
+
 t.test('422 for nesting beyond 64 levels', async (t) => {
   const nested = (depth: number) => `${'{"level":'.repeat(depth - 1)}{}${'}'.repeat(depth - 1)}`
   t.ok(parseJson(Buffer.from(nested(64))))
