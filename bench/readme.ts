@@ -95,8 +95,10 @@ expect(answers.includes('"name":"Oak desk","stock":3'), 'the list of the README 
 expect(answers.includes('"totalCents":97800'), 'the order of the README is placed')
 expect(answers.includes('"name":"Oak chair"'), 'the service of the README makes a product with its key')
 expect(answers.includes('"access_token":"ey'), 'and gets an access token for it')
-for (const type of ['order.created', 'order.paid'])
+const steps = ['order.created', 'order.paid', 'order.shipped']
+for (const type of steps)
   expect(new RegExp(`[0-9a-f-]{36} \\{"type":"${type}"`).test(answers), `the receiver of the README gets ${type}`)
+expect(answers.trim().endsWith(steps.join()), 'and the list has the events of the order')
 const stopped = await first.stop()
 expect(stopped.code === 0, `SIGTERM to npm ends the server with 0, in ${Math.round(stopped.ms)} ms`)
 await fetch('http://127.0.0.1:3000/livez').then(
