@@ -22,12 +22,20 @@ const CANCEL_REQUEST = 80_877_102
 const isCancel = (message: Buffer) => message.length === 16 && message.readInt32BE(4) === CANCEL_REQUEST
 
 /** The answer of a server to a cancelled statement: the error, and that it is ready for the next one. */
-export const CANCELLED = (() => {
-  const fields = Buffer.from('SERROR\0VERROR\0C57014\0Mcanceling statement due to user request\0\0')
-  const head = Buffer.from('E\0\0\0\0')
-  head.writeInt32BE(fields.length + 4, 1)
-  return Buffer.concat([head, fields, Buffer.from('Z\0\0\0\x05I')])
-})()
+export const CANCELLED = Buffer.concat([
+  errorMessage('57014', 'canceling statement due to user request'),
+  message('Z', 'I')
+])
+
+function errorMessage(code: string, text: string): Buffer {
+  return message('E', `SERROR\0VERROR\0C${code}\0M${text}\0\0`)
+}
+
+function message(type: string, body: string): Buffer {
+  const head = Buffer.from(`${type}\0\0\0\0`)
+  head.writeInt32BE(Buffer.byteLength(body) + 4, 1)
+  return Buffer.concat([head, Buffer.from(body)])
+}
 
 /** A PostgreSQL with faults that a test can switch on. */
 export interface WireServer extends TestServer {
@@ -58,6 +66,7 @@ export async function startWire(t: Teardown, dataDir?: string): Promise<WireServ
   let cutAt: string | undefined
   let isTrickling = false
   const happened = new EventEmitter()
+  const copying = new Copying(database)
   const lost = new WeakSet<Socket>()
   const server = await startServer(t, (socket) =>
     onMessage(socket, async (message) => {
@@ -67,7 +76,9 @@ export async function startWire(t: Teardown, dataDir?: string): Promise<WireServ
       }
       if (silentAt !== undefined && message.includes(silentAt)) silence()
       if (isSilent || lost.has(socket)) return
-      const answer = Buffer.from(await database.execProtocolRaw(message))
+      const answer = copying.takes(message)
+        ? await copying.answer(message)
+        : Buffer.from(await database.execProtocolRaw(message))
       const end = cutAt === undefined ? -1 : answer.indexOf(cutAt, 0, 'latin1')
       if (end === -1) return void socket.write(isTrickling ? answer.subarray(0, 1000) : answer)
       cutAt = undefined
@@ -100,6 +111,45 @@ export async function startWire(t: Teardown, dataDir?: string): Promise<WireServ
       silentAt = undefined
       isSilent = false
       isTrickling = false
+    }
+  }
+}
+
+/** `COPY … FROM STDIN`, which PGlite does not take from the wire: it is done when the last line is there. */
+class Copying {
+  readonly #database: PGlite
+  #statement: string | undefined
+  #lines: Buffer[] = []
+
+  constructor(database: PGlite) {
+    this.#database = database
+  }
+
+  takes(sent: Buffer): boolean {
+    return this.#statement !== undefined || sent.subarray(0, 10).includes('copy ')
+  }
+
+  async answer(sent: Buffer): Promise<Buffer> {
+    const [type, body] = [String.fromCharCode(sent[0] as number), sent.subarray(5)]
+    const statement = this.#statement
+    if (statement === undefined) {
+      this.#statement = body.toString().replace('from stdin\0', "from '/dev/blob'")
+      return message('G', '\0\0\0')
+    }
+    if (type === 'd') {
+      this.#lines.push(Buffer.from(body))
+      return Buffer.alloc(0)
+    }
+    const blob = new Blob([Buffer.concat(this.#lines)])
+    this.#statement = undefined
+    this.#lines = []
+    if (type === 'f') return Buffer.concat([errorMessage('57014', 'COPY failed'), message('Z', 'E')])
+    try {
+      await this.#database.query(statement, [], { blob })
+      return Buffer.concat([message('C', 'COPY 1\0'), message('Z', 'T')])
+    } catch (error) {
+      const { code, message: text } = error as Error & { code: string }
+      return Buffer.concat([errorMessage(code, text), message('Z', 'E')])
     }
   }
 }
