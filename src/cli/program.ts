@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { clientCommand } from './client.ts'
 import { dbBackupCommand } from './db-backup.ts'
 import { dbRestoreCommand } from './db-restore.ts'
+import { dbSeedCommand } from './db-seed.ts'
 import { dbStatusCommand } from './db-status.ts'
 import type { MakeCommand } from './frame.ts'
 import { fuzzCommand } from './fuzz.ts'
@@ -41,7 +42,9 @@ export const program: MakeCommand = (context) => {
   ])
     all.addCommand(make(context))
   all.addCommand(group('new', 'Write code', [newResourceCommand]))
-  all.addCommand(group('db', 'The database', [migrateCommand, dbStatusCommand, dbBackupCommand, dbRestoreCommand]))
+  all.addCommand(
+    group('db', 'The database', [migrateCommand, dbStatusCommand, dbSeedCommand, dbBackupCommand, dbRestoreCommand])
+  )
   all.addCommand(
     group('keys', 'The API keys of the database', [
       keysCreateCommand,

@@ -58,5 +58,15 @@ export const withServer = (command: Command): Command =>
     .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)
     .option('--server <url>', 'where the server is, if not where the document says')
 
+/** Numbers as an option that may be repeated: `products=1_000_000`. @throws MisuseError for another text. */
+export function countsIn(option: string, texts: string[]): Record<string, number> {
+  const pairs = texts.map((text) => {
+    const [, name, count] = /^([^=]+)=(\d[\d_]*)$/.exec(text) ?? []
+    if (name === undefined) throw new MisuseError(`--${option} is like products=1000, not '${text}'`)
+    return [name, wholeNumber(option, count, 1)] as const
+  })
+  return Object.fromEntries(pairs)
+}
+
 /** Collects an option that may be repeated. */
 export const collected = (value: string, earlier: string[] = []): string[] => [...earlier, value]
