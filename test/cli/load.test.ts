@@ -97,7 +97,7 @@ t.test('refuses wrong arguments with one line', async (t) => {
     [[], /missing required argument 'server'/],
     [[address, address], /too many arguments. Expected 1 argument but got 2/],
     [[address, '--none'], /unknown option '--none'/],
-    [[address, '--duration', '5'], /--duration is a time like 500ms, 30s or 5m/],
+    [[address, '--duration', '5'], /--duration is a time like 500ms, 30s, 5m, 12h or 90d/],
     [[address, '--ramp', '5s'], /--ramp goes with --rate/],
     [[address, '--weights', 'a'], /--weights is like products=3,read=8, not 'a'/],
     [[address, '--expect', 'fast'], /--expect knows no 'fast'/],
