@@ -4,6 +4,7 @@ import { dbBackupCommand } from './db-backup.ts'
 import { dbRestoreCommand } from './db-restore.ts'
 import { dbSeedCommand } from './db-seed.ts'
 import { dbStatusCommand } from './db-status.ts'
+import { doctorCommand } from './doctor.ts'
 import type { MakeCommand } from './frame.ts'
 import { fuzzCommand } from './fuzz.ts'
 import { keysCreateCommand } from './keys-create.ts'
@@ -33,6 +34,7 @@ export const program: MakeCommand = (context) => {
     .addHelpText('after', '\n`tenon <command> --help` has the options of a command, and examples.')
   for (const make of [
     migrateCommand,
+    doctorCommand,
     routesCommand,
     clientCommand,
     fuzzCommand,

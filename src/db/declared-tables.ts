@@ -33,7 +33,8 @@ export async function assertTablesExist(db: Database): Promise<void> {
 export const missingTables = async (db: Database): Promise<string[]> =>
   missingFrom(await declaredTables(), await columnsByTable(db))
 
-async function declaredTables(): Promise<PgTable[]> {
+/** All tables that the code declares. */
+export async function declaredTables(): Promise<PgTable[]> {
   const files = globSync(TABLE_FILES, { cwd: ROOT })
   const modules = await Promise.all(
     files.map((file) => import(pathToFileURL(join(ROOT, file)).href) as Promise<Record<string, unknown>>)
