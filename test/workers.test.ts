@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createDatabase, isPostgres } from '#test/support/database.ts'
 import { type ServerProcess, startServerProcess } from '#test/support/server.ts'
 import { startServer, startSharedWire } from '#test/support/wire.ts'
@@ -40,9 +40,16 @@ async function printedSoFar(server: ServerProcess, isEnough: (text: string) => b
 
 const listening = (server: ServerProcess) => pidsOf(server, 'Server listening')
 
-t.test('workers share a port and one first start, and /metrics reports all of them', async (t) => {
-  const server = startServerProcess(t, env)
+/** Starts the workers. @returns when both of them have said that they listen: the first prints the address. */
+async function startBoth(t: Test, settings: object = {}): Promise<{ server: ServerProcess; address: string }> {
+  const server = startServerProcess(t, { ...env, ...settings })
   const address = await server.listens()
+  await printedSoFar(server, () => listening(server).length === 2)
+  return { server, address }
+}
+
+t.test('workers share a port and one first start, and /metrics reports all of them', async (t) => {
+  const { server, address } = await startBoth(t)
   t.equal(server.printed().match(/Administrator: /g)?.length, 1)
   t.equal(server.printed().match(/Tenon listens on/g)?.length, 1)
   t.match(server.printed(), /"msg":"each of 2 workers counts rate limits by itself: set REDIS_URL/)
@@ -66,8 +73,7 @@ t.test('workers share a port and one first start, and /metrics reports all of th
 })
 
 t.test('a worker that does not answer is reported with its last counts', async (t) => {
-  const server = startServerProcess(t, env)
-  const address = await server.listens()
+  const { server, address } = await startBoth(t)
   for (let count = 0; count < 4; count += 1) await get(`${address}/livez`)
   t.equal(await metric(address, READS), 4)
   const stopped = listening(server)[1] as number
@@ -91,8 +97,7 @@ t.test('a failure of all workers to start is reported once, and ends all with ex
 })
 
 t.test('a second signal ends all at once', async (t) => {
-  const server = startServerProcess(t, { ...env, RATE_LIMIT_ENABLED: 'false', SHUTDOWN_GRACE_MS: '600000' })
-  await server.listens()
+  const { server } = await startBoth(t, { RATE_LIMIT_ENABLED: 'false', SHUTDOWN_GRACE_MS: '600000' })
   const held = listening(server)[0] as number
   process.kill(held, 'SIGSTOP')
   // Signals that come close together count as one.
@@ -103,8 +108,7 @@ t.test('a second signal ends all at once', async (t) => {
 })
 
 t.test('a worker that does not stop within the grace is ended, and the exit is still 0', async (t) => {
-  const server = startServerProcess(t, { ...env, RATE_LIMIT_ENABLED: 'false', SHUTDOWN_GRACE_MS: '0' })
-  await server.listens()
+  const { server } = await startBoth(t, { RATE_LIMIT_ENABLED: 'false', SHUTDOWN_GRACE_MS: '0' })
   const held = listening(server)[1] as number
   process.kill(held, 'SIGSTOP')
   server.child.kill('SIGTERM')

@@ -230,4 +230,5 @@ t.test('changes of rights are looked up by the streams that they concern', async
   for (const text of [`user:${bob.id}`, 'role:admin', 'session:t', 'key:l', 'signing-key:k', 'ping:x:1'])
     t.equal(await checked(text), false, text)
   t.equal(looks, 5)
+  streams.release(one)
 })

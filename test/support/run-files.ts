@@ -3,17 +3,32 @@ import { registerHooks } from 'node:module'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import tap, { type Test } from 'tap'
+import { isPostgres } from './database.ts'
 
-/** The files of each suite, as globs from the root of the repository. `rest` has the remaining files. */
+/**
+ * The files of each suite, as globs from the root of the repository. `rest` has the remaining files. Suites run beside each
+ * other, so none should be much longer than the others.
+ */
 const SUITES = {
   database: ['test/{db,concurrency}/**/*.test.ts'],
   http: ['test/{plugins,limits,observe,openapi,schema}/**/*.test.ts'],
   identity: ['test/identity/**/*.test.ts'],
-  resource: ['test/resource/**/*.test.ts']
+  resource: ['test/resource/**/*.test.ts'],
+  tools: ['test/{cli,tools,mcp}/**/*.test.ts'],
+  work: ['test/{events,jobs,mail,outbound,webhooks}/**/*.test.ts']
 }
+/** What uses the pool beside the database's own tests: CI runs them once more with one connection. */
+const POOL = ['test/routes/*.test.ts', 'test/resource/{bulk,conditional,guard,idempotency}*.test.ts']
+// These open no database, or always the embedded one: on PostgreSQL they say nothing new.
+const WITHOUT_DATABASE = [
+  'test/{http,limits,openapi,schema,tools}/**',
+  'test/cli/{client,fuzz,load,new-resource,openapi}.test.ts'
+]
 // These have commands of their own.
 const APART = ['test/{clients,long,measure,suite}/**']
 const FILE_TIMEOUT_MS = 300_000
+
+type Suite = keyof typeof SUITES | 'rest' | 'pool'
 
 const root = join(import.meta.dirname, '../..')
 let running: Test | undefined
@@ -26,7 +41,7 @@ export const runningFile = (): Test => running as Test
  * which is most of the cost of a file: alone it takes 6 s of CPU before its first request, and 1 s here. Each file
  * stays a test with its own name, time and teardowns.
  */
-export async function runSuite(name: keyof typeof SUITES | 'rest'): Promise<void> {
+export async function runSuite(name: Suite): Promise<void> {
   const files = filesOf(name)
   const urls = new Set(files.map(urlOf))
   const shared = new URL('running-file.ts', import.meta.url)
@@ -48,10 +63,12 @@ export async function runSuite(name: keyof typeof SUITES | 'rest'): Promise<void
 
 const urlOf = (file: string) => pathToFileURL(join(root, file)).href
 
-function filesOf(name: keyof typeof SUITES | 'rest'): string[] {
-  const found =
+function filesOf(name: Suite): string[] {
+  const leftOut = isPostgres ? WITHOUT_DATABASE : []
+  const [patterns, exclude] =
     name === 'rest'
-      ? globSync('{test,routes}/**/*.test.ts', { cwd: root, exclude: [...APART, ...Object.values(SUITES).flat()] })
-      : globSync(SUITES[name], { cwd: root })
+      ? ['{test,routes}/**/*.test.ts', [...APART, ...Object.values(SUITES).flat(), ...leftOut]]
+      : [name === 'pool' ? POOL : SUITES[name], leftOut]
+  const found = globSync(patterns, { cwd: root, exclude })
   return found.map((file) => relative(root, join(root, file))).sort()
 }

@@ -73,7 +73,9 @@ for (const [planted, [kind, operation, check]] of Object.entries(PLANTED)) {
   t.test(`finds a fault: ${planted}; and shows it again`, async (t) => {
     const target = await start(t, planted as Planted)
     const isSought = (one: Finding) => one.kind === kind && one.operation === operation
-    const { findings } = await fuzz(target, { cases: CASES, checks: [check] })
+    const found = new AbortController()
+    const onFinding = (one: Finding) => isSought(one) && found.abort()
+    const { findings } = await fuzz(target, { cases: CASES, checks: [check], onFinding, signal: found.signal })
     t.ok(findings.some(isSought), findings.map(({ signature }) => signature).join('; '))
     const { findings: again } = await replay(target, findings.filter(isSought))
     t.ok(again.some(isSought))

@@ -1,0 +1,3 @@
+import { runSuite } from '#test/support/run-files.ts'
+
+await runSuite('tools')
