@@ -27,7 +27,7 @@ export function answerChecker(document: OpenApi): (seen: Seen) => string | undef
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   addFormats.default(ajv)
   // Checked by the server; without a name here Ajv warns at each schema.
-  ajv.addFormat('iso-4217', true)
+  for (const format of ['iso-4217', 'cidr']) ajv.addFormat(format, true)
   ajv.addSchema({ $id: 'tenon', components: document.components })
   ajv.addSchema({ $id: 'sparse', components: withoutRequired(document.components) as object })
   const paths = Object.entries(document.paths).map(([path, operations]) => ({

@@ -77,7 +77,12 @@ export async function startApp(
   const app = await buildApp(testConfig(database, { ...migrate, ...overrides }), { batches, ...options })
   // Teardowns run last first: the application lets go of the database before it is dropped.
   t.teardown(() => app.close())
-  return { app, database, send: makeSend(t, app, options.routes === undefined), someone: (role = 'member') => makeUser(app, role) }
+  return {
+    app,
+    database,
+    send: makeSend(t, app, options.routes === undefined),
+    someone: (role = 'member') => makeUser(app, role)
+  }
 }
 
 /**
