@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { nodeFlags } from './node-flags.ts'
 
 /** A server in a process of its own. */
 export interface ServerProcess {
@@ -17,11 +18,22 @@ export async function startServer(t: Test, env: Record<string, string>): Promise
 
 /** The same, for tests that end it themselves. */
 export async function startProcess(t: Test, env: Record<string, string>): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/server.ts', import.meta.url))], {
-    // Without the test runner's variables, which would instrument the server.
-    env: { PATH: process.env.PATH, NODE_ENV: 'test', LOG_LEVEL: 'error', PORT: '0', MIGRATE_ON_START: 'false', ...env },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
+  const child = spawn(
+    process.execPath,
+    [...nodeFlags, fileURLToPath(new URL('../../src/server.ts', import.meta.url))],
+    {
+      // Without the test runner's variables, which would instrument the server.
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'error',
+        PORT: '0',
+        MIGRATE_ON_START: 'false',
+        ...env
+      },
+      stdio: ['ignore', 'pipe', 'inherit']
+    }
+  )
   const ended = new Promise((done) => child.once('exit', done))
   const end: ServerProcess['end'] = async (signal) => {
     child.kill(signal)

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { nodeFlags } from './node-flags.ts'
 
 /** The real server, in a process of its own. */
 export interface ServerProcess {
@@ -22,7 +23,7 @@ const entry = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
 export function startServerProcess(t: Test, env: Record<string, string>, args: string[] = []): ServerProcess {
   const { PATH, NODE_OPTIONS, ...rest } = process.env
   const tap = Object.fromEntries(Object.entries(rest).filter(([name]) => /^_?TAP|PROCESSINFO/.test(name)))
-  const child = spawn(process.execPath, [entry, ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, entry, ...args], {
     env: { PATH, NODE_OPTIONS, ...tap, LOG_LEVEL: 'silent', PORT: '0', ...env } as NodeJS.ProcessEnv,
     stdio: ['ignore', 'pipe', 'pipe']
   })

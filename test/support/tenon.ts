@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { nodeFlags } from './node-flags.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -16,7 +17,7 @@ export async function tenon(
   args: string[],
   { cwd, env, root = ROOT }: { cwd?: string; env?: Record<string, string>; root?: string } = {}
 ): Promise<{ code: number; said: string }> {
-  const child = spawn(process.execPath, [...LINKED, join(root, 'src/cli.ts'), ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, ...LINKED, join(root, 'src/cli.ts'), ...args], {
     cwd,
     env: { ...process.env, ...env }
   })

@@ -5,6 +5,9 @@ import { PASSWORD } from '#test/support/app.ts'
 import { until } from '#test/support/until.ts'
 import { type Reaction, startReceiver, startShop, verify } from '#test/support/webhooks.ts'
 
+// When an attempt is given up.
+const ATTEMPT_MS = 15_000
+
 const { app, send, someone, admin, product, hook, deliveries, hurry } = await startShop(t)
 
 t.test('an order that is placed, paid and shipped arrives, signed, and nothing else', async (t) => {
@@ -198,6 +201,7 @@ t.test('a webhook of a key reads what the key may, as long as the key is valid',
 t.test('a receiver that hangs does not hold up others, and is left alone after some failures', async (t) => {
   const held = await startReceiver(t, () => 'hang')
   const receiver = await startReceiver(t)
+  const began = performance.now()
   await hook(admin.token, held.origin)
   const { id } = await hook(admin.token, receiver.origin)
   for (let count = 0; count < 10; count += 1) await product()
@@ -205,7 +209,9 @@ t.test('a receiver that hangs does not hold up others, and is left alone after s
     async () =>
       (await deliveries(admin.token, id)).filter(({ state }: { state: string }) => state === 'delivered').length === 10
   )
-  t.ok(held.seen.length <= 2, `${held.seen.length} at once`)
+  // On a slow machine those that hang are given up meanwhile, and others come.
+  const turns = 1 + Math.floor((performance.now() - began) / ATTEMPT_MS)
+  t.ok(held.seen.length <= 2 * turns, `${held.seen.length} in the time of ${turns}`)
 })
 
 t.test('a receiver that fails several times in a row rests, and no attempt is lost by it', async (t) => {
