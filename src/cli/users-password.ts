@@ -1,10 +1,7 @@
 import { command, finding, type MakeCommand } from './frame.ts'
+import { onDatabaseOrServer, type ServerFlags, withServerFlags } from './running-server.ts'
 
-/**
- * Gives a user a new password and ends all of its logins, at once on every instance.
- * @returns the password, to be shown once; undefined when there is no such user.
- */
-export async function replacePassword(env: NodeJS.ProcessEnv, email: string): Promise<string | undefined> {
+async function replacePassword(env: NodeJS.ProcessEnv, email: string): Promise<string | undefined> {
   const [{ assertTablesExist }, { resetPassword }, { withDatabase }] = await Promise.all([
     import('../db/declared-tables.ts'),
     import('../identity/users.ts'),
@@ -18,11 +15,19 @@ export async function replacePassword(env: NodeJS.ProcessEnv, email: string): Pr
 
 /** `tenon users password` */
 export const usersPasswordCommand: MakeCommand = (context) =>
-  command('password <email>', 'Give a user a new password, shown once, and end its logins', [
-    'tenon users password admin@example.com'
-  ]).action(
-    finding(context, async (email: string) => {
-      const password = await replacePassword(context.env, email)
+  withServerFlags(
+    command('password <email>', 'Give a user a new password, shown once, and end its logins', [
+      'tenon users password admin@example.com'
+    ])
+  ).action(
+    finding(context, async (email: string, flags: ServerFlags) => {
+      const { replacePasswordOf } = await import('./through-server.ts')
+      const password = await onDatabaseOrServer(
+        context.env,
+        flags,
+        () => replacePassword(context.env, email),
+        (server) => replacePasswordOf(server, email)
+      )
       if (password === undefined) context.output.complain('there is no user with this e-mail')
       else context.output.say(`password: ${password}  (shown once; every login of the user has ended)`)
       return password !== undefined

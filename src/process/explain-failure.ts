@@ -10,6 +10,8 @@ const EXPECTED = new Set([
   'DirectoryInUseError',
   'MissingTablesError',
   'RouteError',
+  'RunningServerError',
+  'SeedError',
   'TrustedIssuerError'
 ])
 

@@ -1,12 +1,16 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { buildApp } from '#src/app.ts'
 import { withDatabase } from '#src/cli/open.ts'
 import { program } from '#src/cli/program.ts'
+import { RunningServer } from '#src/cli/running-server.ts'
 import { tableOf } from '#src/cli/table.ts'
 import { createFirstAdmin } from '#src/identity/users.ts'
 import { makeSend, testConfig } from '#test/support/app.ts'
 import { tryCommand } from '#test/support/command.ts'
 import { createDatabase, isPostgres } from '#test/support/database.ts'
+import { freePort } from '#test/support/serve.ts'
 
 const ROOT = 'root@example.com'
 const database = await createDatabase(t)
@@ -110,21 +114,99 @@ t.test('keys: what the API would refuse is refused', async (t) => {
 })
 
 t.test(
-  'beside a server that has the embedded database open, it says what to do',
+  'beside a server that has the embedded database open, commands ask that server, or say what to do',
   { skip: isPostgres && 'is for the embedded one' },
   async (t) => {
-    const app = await buildApp(testConfig(database))
+    const admin = await json('keys', 'create', 'operator', '--scopes', '*')
+    const weak = await json('keys', 'create', 'reader', '--scopes', 'items:read')
+    const app = await buildApp(testConfig(database, { HOST: '127.0.0.1' }))
     t.teardown(() => app.close())
     for (const args of [
       ['keys', 'list'],
-      ['keys', 'create', 'x', '--scopes', '*']
+      ['keys', 'create', 'x', '--scopes', '*'],
+      ['users', 'password', ROOT]
     ])
       await t.rejects(run(...args), {
         name: 'DirectoryInUseError',
-        message: /stop it meanwhile, or ask it through its API$/
+        message:
+          /in use by process \d+, .*ask it through its API: with the key of an administrator in TENON_KEY, or as --key/
       })
+    const { port } = new URL(await app.listen({ port: 0 }))
+    const asked = { ...env, TENON_KEY: admin.key, PORT: port }
+    const ask = (...args: string[]) => tryCommand(program, args, asked)
+    const askJson = async (...args: string[]) => JSON.parse((await ask(...args, '--json')).said)
+
+    const eve = await askJson('users', 'create', 'eve@example.com', '--name', 'Eve')
+    t.match(eve, { email: 'eve@example.com', name: 'Eve', role: 'member', active: true, password: /^\S{20}$/ })
+    const logIn = async (password: string) =>
+      (await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: eve.email, password } }))
+        .statusCode
+    t.equal(await logIn(eve.password), 200)
+    const { said } = await ask('users', 'password', ' Eve@example.com ')
+    t.equal(await logIn(/^password: (\S+)/.exec(said)?.[1] as string), 200)
+    t.match(await ask('users', 'disable', 'eve@example.com'), { isSound: true, said: /is disabled/ })
+    for (const verb of ['password', 'disable'])
+      t.match(await ask('users', verb, 'nobody@example.com'), { isSound: false, complaints: [/no user/] })
+    const users = await askJson('users', 'list')
+    t.same(Object.keys(users[0]), ['id', 'email', 'name', 'role', 'active', 'createdAt'])
+    t.match(
+      users.find(({ email }: { email: string }) => email === eve.email),
+      { active: false }
+    )
+    await t.rejects(ask('users', 'create', 'eve@example.com'), {
+      name: 'RunningServerError',
+      message: /refused with 4\d\d: .*email/
+    })
+    await t.rejects(ask('users', 'disable', ROOT), { message: /409: The last active administrator stays one/ })
+
+    const made = await askJson('keys', 'create', 'through', '--scopes', 'items:read', '--expires', '2d')
+    t.match(made, { key: /^tn_test_/, user: 'the user of the key that asked', scopes: ['items:read'] })
+    const listed = await askJson('keys', 'list')
+    t.match(
+      listed.find(({ id }: { id: string }) => id === made.id),
+      { name: 'through', user: null, enabled: true }
+    )
+    t.match((await ask('keys', 'rotate', made.id, '--overlap', '0s')).said, /^tn_test_/)
+    t.match(await ask('keys', 'revoke', made.key), { isSound: true, said: /\(through\) is revoked/ })
+    for (const verb of ['rotate', 'revoke'])
+      t.match(await ask('keys', verb, made.id), { isSound: false, complaints: [/no such key/] })
+    await t.rejects(ask('keys', 'list', '--user', ROOT), { name: 'MisuseError', message: /leave out --user$/ })
+    await t.rejects(ask('keys', 'create', 'x', '--scopes', '*', '--user', ROOT), { name: 'MisuseError' })
+    await t.rejects(ask('users', 'list', '--key', weak.key), {
+      message: /refused with 403: This needs the scope users:read/
+    })
+    await t.rejects(ask('users', 'list', '--url', `http://127.0.0.1:${await freePort()}`), {
+      name: 'RunningServerError',
+      message: /^http:\/\/127.0.0.1:\d+ does not answer \(--url names another\): ECONNREFUSED$/
+    })
+    // A port that fetch refuses by itself.
+    await t.rejects(ask('users', 'list', '--url', 'http://127.0.0.1:1'), { message: /: fetch failed$/ })
+    await t.rejects(tryCommand(program, ['users', 'list'], { ...asked, HOST: '::1' }), {
+      message: /^http:\/\/\[::1\]:/
+    })
+    t.ok((await tryCommand(program, ['users', 'list'], { ...asked, HOST: '0.0.0.0' })).isSound)
   }
 )
+
+t.test('a running server: lists of several pages, and answers that are no JSON', async (t) => {
+  const pages = [
+    { data: [1, 2], page: { next: 'a b' } },
+    { data: [3], page: { next: null } }
+  ]
+  const seen: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    seen.push(request.url)
+    if (request.url?.startsWith('/api/v1/broken')) return void response.writeHead(502).end('<h1>Bad gateway</h1>')
+    response.end(JSON.stringify(pages[seen.length - 1]))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const running = new RunningServer(`http://127.0.0.1:${port}/`, 'key')
+  t.same(await running.list('/things', { sort: 'a' }), [1, 2, 3])
+  t.same(seen, ['/api/v1/things?sort=a&limit=200', '/api/v1/things?sort=a&limit=200&cursor=a+b'])
+  await t.rejects(running.send('GET', '/broken'), { message: /refused with 502: <h1>Bad gateway/ })
+})
 
 /** The status of a request with a key, by an application of its own. */
 async function statusOf(key: string): Promise<number> {

@@ -25,10 +25,12 @@ export type ListedKey = Awaited<ReturnType<typeof select>>[number]
 export const listKeys = (db: Database, email?: string): Promise<ListedKey[]> =>
   select(db, email === undefined ? undefined : eq(users.email, email))
 
+/** The start of a key, as lists show it, of the whole key or of its start. */
+export const startOf = (key: string): string => key.split('_').slice(0, 3).join('_')
+
 /** A key by its id or by its start (`tn_live_…`), as lists show them; the whole key is taken, too. */
 export async function findListedKey(db: Database, named: string): Promise<ListedKey | undefined> {
-  const start = named.split('_').slice(0, 3).join('_')
-  const [found] = await select(db, UUID.test(named) ? eq(id, named) : eq(prefix, start))
+  const [found] = await select(db, UUID.test(named) ? eq(id, named) : eq(prefix, startOf(named)))
   return found
 }
 
