@@ -1,7 +1,7 @@
 import { loadConfig } from '../config.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { command, type MakeCommand } from './frame.ts'
-import type { Seeded } from './seed/run.ts'
+import type { seedDatabase } from './seed/run.ts'
 import { countsIn, wholeNumber } from './values.ts'
 
 interface Flags {
@@ -26,29 +26,24 @@ export const dbSeedCommand: MakeCommand = ({ env, output }) =>
       if (loadConfig(env).NODE_ENV === 'production' && !force)
         throw new MisuseError('this is production: made-up rows go in with --force only')
       const wanted = rows && countsIn('rows', rows)
-      const options = { seed: String(wholeNumber('seed', seed, 1, 0)), wanted, onProgress: output.progress }
-      const [{ createFirstAdmin }, { withApp, withDatabase }, { resourcesOf }, { seedDatabase }] = await Promise.all([
-        import('../identity/users.ts'),
+      const text = String(wholeNumber('seed', seed, 1, 0))
+      const [{ withApp, withDatabase }, { resourcesOf }, run] = await Promise.all([
         import('./open.ts'),
         import('./seed/plan.ts'),
         import('./seed/run.ts')
       ])
       const resources = await withApp(env, async (app) => resourcesOf(app))
-      const done = await withDatabase(env, async (database, { ADMIN_EMAIL, ADMIN_PASSWORD }) => ({
-        // With users and without an administrator no start would make one any more.
-        admin: (await createFirstAdmin(database.db, ADMIN_EMAIL, ADMIN_PASSWORD)) ?? null,
-        made: await seedDatabase(database, resources, options)
-      }))
+      const done = await withDatabase(env, (database, { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }) =>
+        run.seedDatabase(database, resources, {
+          ...{ seed: text, wanted },
+          ...{ admin: { email, password }, onProgress: output.progress }
+        })
+      )
       output.progress('')
       output.say(json ? JSON.stringify(done) : describe(done))
     })
 
-interface Done {
-  admin: Awaited<ReturnType<typeof import('../identity/users.ts').createFirstAdmin>> | null
-  made: Seeded[]
-}
-
-function describe({ admin, made }: Done): string {
+function describe({ admin, made }: Awaited<ReturnType<typeof seedDatabase>>): string {
   const first = admin?.isGenerated ? [`Administrator: ${admin.email}  password: ${admin.password}  (shown once)`] : []
   const lines = made.map(
     ({ resource, rows, seconds }) => `${resource}: ${rows.toLocaleString('en')} rows in ${seconds} s`

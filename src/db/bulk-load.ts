@@ -4,6 +4,8 @@ import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres, { type PendingQuery } from 'postgres'
 import type { Transaction } from './database.ts'
+import { DataDirectoryError } from './embedded/client.ts'
+import type { Disk } from './embedded/disk.ts'
 import { findPgError, isLostConnection } from './errors.ts'
 import type { Primary } from './postgres/primary.ts'
 import { ignoreNotice } from './postgres/url.ts'
@@ -67,8 +69,12 @@ async function send(query: PendingQuery<[]>, chunks: Iterable<string>): Promise<
 /** The length of what PGlite copies at once: it is in memory as a whole. */
 const BLOB_LENGTH = 8_000_000
 
-/** Runs a bulk load on the embedded database. */
-export async function bulkLoadEmbedded<T>(client: PGlite, work: (load: BulkLoad) => Promise<T>): Promise<T> {
+/** Runs a bulk load on the embedded database. @throws DataDirectoryError where its disk has too little room. */
+export async function bulkLoadEmbedded<T>(
+  client: PGlite,
+  disk: Disk,
+  work: (load: BulkLoad) => Promise<T>
+): Promise<T> {
   const { drizzle } = await import('drizzle-orm/pglite')
   const { PgDialect } = await import('drizzle-orm/pg-core')
   const dialect = new PgDialect()
@@ -81,7 +87,11 @@ export async function bulkLoadEmbedded<T>(client: PGlite, work: (load: BulkLoad)
           sql`, `
         )
         const statement = dialect.sqlToQuery(sql`copy ${sql.identifier(table)} (${names}) from '/dev/blob'`).sql
-        const send = (parts: string[]) => own.query(statement, [], { blob: new Blob(parts) })
+        const send = (parts: string[]) => {
+          const complaint = disk.complaint()
+          if (complaint) throw new DataDirectoryError(complaint)
+          return own.query(statement, [], { blob: new Blob(parts) })
+        }
         let [waiting, length]: [string[], number] = [[], 0]
         for (const chunk of chunks) {
           waiting.push(chunk)

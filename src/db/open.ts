@@ -139,7 +139,7 @@ async function openEmbedded({ dataDir, freeBytes }: DatabaseOptions): Promise<Op
     limiter,
     writes,
     migrate: (report) => migrateEmbedded(client, report),
-    bulkLoad: (work) => bulkLoadEmbedded(client, work),
+    bulkLoad: (work) => bulkLoadEmbedded(client, disk, work),
     ping: pingOnce(db),
     async listen(channel, onMessage, onListening) {
       const unlisten = await client.listen(channel, onMessage)

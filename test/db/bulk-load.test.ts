@@ -5,7 +5,7 @@ import { openDatabase } from '#src/db/open.ts'
 import { Primary } from '#src/db/postgres/primary.ts'
 import { readDatabaseUrl } from '#src/db/postgres/url.ts'
 import { selectRaw } from '#src/db/rows.ts'
-import { createDatabase } from '#test/support/database.ts'
+import { copyTemplate, createDatabase } from '#test/support/database.ts'
 import { startWire } from '#test/support/wire.ts'
 
 const { DATABASE_URL, DATA_DIR } = await createDatabase(t)
@@ -98,6 +98,20 @@ t.test('cells come back as they were', async (t) => {
   t.equal(await countRows(db, 'cells'), values.length)
   await bulkLoad(({ copy }) => copy('cells', ['id', 'value'], [`7\t${'x'.repeat(9_000_000)}\n`, '8\ty\n']))
   t.equal(await countRows(db, 'cells'), values.length + 2, 'more than is copied at once')
+})
+
+t.test('the embedded database copies nothing on a disk that is nearly full', async (t) => {
+  let free = 1e12
+  const full = await openDatabase({ dataDir: copyTemplate(t).DATA_DIR, poolMax: 1, freeBytes: () => free })
+  t.teardown(full.close)
+  free = 1e6
+  await t.rejects(
+    full.bulkLoad(({ copy }) => copy('categories', ['id'], ['x\n'])),
+    {
+      name: 'DataDirectoryError',
+      message: /has 0 MB left/
+    }
+  )
 })
 
 const loadThrough = (url: string) => (lines: Iterable<string>) =>

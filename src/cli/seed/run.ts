@@ -1,6 +1,7 @@
 import { asc, getTableName, sql } from 'drizzle-orm'
 import { type BulkLoad, countRows, fillTable } from '../../db/bulk-load.ts'
 import type { OpenDatabase } from '../../db/open.ts'
+import { createFirstAdmin } from '../../identity/users.ts'
 import { planSeeding, type Resource, type Seeding } from './plan.ts'
 import { makeRows, poolsOf } from './rows.ts'
 
@@ -16,31 +17,35 @@ export interface SeedOptions {
   seed: string
   /** The numbers of rows by resource; some of each when left out. */
   wanted: Record<string, number> | undefined
+  /** The first administrator, for a database without users. */
+  admin: { email: string; password: string | undefined }
   /** Told what is being done, in one line. */
   onProgress(line: string): void
 }
 
-/** Makes rows in the tables of resources, all or none. */
+/** Makes rows in the tables of resources, and the first administrator where there is no user: all or nothing. */
 export function seedDatabase(
   { bulkLoad }: OpenDatabase,
   resources: Map<string, Resource>,
-  { seed, wanted, onProgress }: SeedOptions
-): Promise<Seeded[]> {
+  { seed, wanted, admin, onProgress }: SeedOptions
+) {
   return bulkLoad(async (load) => {
+    // With users and without an administrator no start would make one any more.
+    const first = (await createFirstAdmin(load.tx, admin.email, admin.password)) ?? null
     const counts = new Map<Resource, number>()
     for (const one of resources.values()) counts.set(one, await countRows(load.tx, getTableName(one.table)))
-    const done: Seeded[] = []
+    const made: Seeded[] = []
     for (const one of planSeeding(resources, wanted, (resource) => counts.get(resource) === 0)) {
       const started = performance.now()
       const offset = counts.get(one.resource) as number
       await fill(load, one, { seed, offset, onProgress })
-      done.push({
+      made.push({
         resource: one.resource.name,
         rows: one.count,
         seconds: Math.round((performance.now() - started) / 10) / 100
       })
     }
-    return done
+    return { admin: first, made }
   })
 }
 
