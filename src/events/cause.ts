@@ -26,9 +26,9 @@ const setting = (causes: unknown) => sql`set_config('tenon.cause', ${causes}, tr
  */
 export const isCaused = (causes: unknown): SQL => sql`(select ${setting(causes)}) is not null`
 
-/** The causes of the rows of one statement, by their ids. */
+/** The causes of the rows of one statement, by their ids. As an object with these names it would take twice as long. */
 export const causesText = (causes: Iterable<[id: string, cause: Cause]>): string =>
-  JSON.stringify(Object.fromEntries(causes))
+  `{${Array.from(causes, ([id, cause]) => `"${id}":${JSON.stringify(cause)}`).join()}}`
 
 /**
  * Tells the triggers the cause of whatever the transaction changes from here on.
