@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { Sql } from 'postgres'
 
 /** The server under load has a core of its own; everything else is on the other, but for scripts that start servers. */
 export type Core = 'server' | 'rest' | 'any'
@@ -77,11 +78,34 @@ export function pinSelf(): void {
 
 /** Processor time that a process has used so far; undefined where there is no /proc. */
 export function cpuSeconds(pid: number): number | undefined {
-  const path = `/proc/${pid}/stat`
-  if (!existsSync(path)) return undefined
-  // The second field is the name, in parentheses, and may hold spaces. Times are in ticks of 10 ms.
-  const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  const fields = statOf(pid)
+  return fields && (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** What proc(5) tells of a process from its third field on; undefined where there is none. Times are in ticks of 10 ms. */
+function statOf(pid: number | string): string[] | undefined {
+  try {
+    // The second field is the name, in parentheses, and may hold spaces.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Processor time that the processes of a database server have used so far, those included that have ended; undefined where
+ * they are not of this machine.
+ */
+export async function databaseCpuSeconds({ sql }: { sql: Sql }): Promise<number | undefined> {
+  const [row] = await sql`select pg_backend_pid() as pid`
+  const parent = statOf(row?.pid)?.[1]
+  if (parent === undefined) return undefined
+  const ended = statOf(parent) as string[]
+  const own = readdirSync('/proc').map((name) => (/^\d+$/.test(name) ? statOf(name) : undefined))
+  const ticks = own
+    .filter((fields) => fields?.[1] === parent)
+    .map((fields) => Number(fields?.[11]) + Number(fields?.[12]))
+  return (ticks.reduce((sum, each) => sum + each, 0) + Number(ended[13]) + Number(ended[14])) / 100
 }
 
 /** Resident memory of a process in MB; undefined where there is no /proc. */
