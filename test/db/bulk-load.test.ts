@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { bulkLoadPostgres, copyCell, countRows, fillTable } from '#src/db/bulk-load.ts'
@@ -127,7 +128,7 @@ function* brokenLines(): Iterable<string> {
 }
 
 t.test('a PostgreSQL gets the lines as they are made, and none where one is refused', async (t) => {
-  const { url } = await startWire(t)
+  const { url } = await startWire(t, join(copyTemplate(t).DATA_DIR, 'pglite'))
   const load = loadThrough(url)
   t.equal(await load(['1\tone\n', '2\ttwo\n']), 2)
   await t.rejects(load(['3\tthree\n', '1\tagain\n']), { code: '23505' })
@@ -137,7 +138,7 @@ t.test('a PostgreSQL gets the lines as they are made, and none where one is refu
 
 for (const text of ['create table', 'four']) {
   t.test(`a connection that is lost at '${text}' rejects the load, and not the process`, async (t) => {
-    const { url, silenceAt, hasFallenSilent, cut } = await startWire(t)
+    const { url, silenceAt, hasFallenSilent, cut } = await startWire(t, join(copyTemplate(t).DATA_DIR, 'pglite'))
     silenceAt(text)
     const lost = loadThrough(url)(['4\tfour\n'])
     await hasFallenSilent()
