@@ -166,6 +166,8 @@ export async function testKinds(t: Test, kinds: Kind[], isWhole: boolean): Promi
         t.match(details, [{ path: /^\/value\/./ }], bad)
         const imports = [`{"value":${bad}}`, `value\n"${bad.replaceAll('"', '""')}"`]
         for (const [at, format] of FORMATS.entries()) {
+          // The members of an object are columns of their own.
+          if (format === 'text/csv' && bare(kind.schema).properties) continue
           const { body } = await change('POST', `${path}/import`, imports[at], { 'content-type': format })
           t.match(body, { created: 0, failed: 1, errors: [{ details }] }, `${format}: ${bad}`)
         }
