@@ -112,6 +112,7 @@ t.test('a server that is given by its URL is used, migrated once', async (t) => 
   await opened.migrate()
   await opened.ping()
   t.equal(await opened.db.$count(roles), 2)
+  t.equal(await opened.bulkLoad(({ tx }) => tx.$count(roles)), 2)
   t.equal(await zone(opened.db), 'UTC')
   // What PostgreSQL remarks on is not printed.
   await opened.db.execute(sql`drop table if exists nothing`)

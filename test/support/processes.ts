@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { nodeFlags } from './node-flags.ts'
+import { nodeFlags, plainNodeEnv } from './node-flags.ts'
 
 /** A server in a process of its own. */
 export interface ServerProcess {
@@ -24,7 +24,7 @@ export async function startProcess(t: Test, env: Record<string, string>): Promis
     {
       // Without the test runner's variables, which would instrument the server.
       env: {
-        PATH: process.env.PATH,
+        ...plainNodeEnv,
         NODE_ENV: 'test',
         LOG_LEVEL: 'error',
         PORT: '0',

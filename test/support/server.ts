@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { nodeFlags } from './node-flags.ts'
+import { nodeEnv, nodeFlags } from './node-flags.ts'
 
 /** The real server, in a process of its own. */
 export interface ServerProcess {
@@ -21,10 +21,10 @@ const entry = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
 
 /** Starts `src/server.ts` with only this environment and these arguments. Ended with the test, if it still runs. */
 export function startServerProcess(t: Test, env: Record<string, string>, args: string[] = []): ServerProcess {
-  const { PATH, NODE_OPTIONS, ...rest } = process.env
+  const { NODE_OPTIONS, ...rest } = process.env
   const tap = Object.fromEntries(Object.entries(rest).filter(([name]) => /^_?TAP|PROCESSINFO/.test(name)))
   const child = spawn(process.execPath, [...nodeFlags, entry, ...args], {
-    env: { PATH, NODE_OPTIONS, ...tap, LOG_LEVEL: 'silent', PORT: '0', ...env } as NodeJS.ProcessEnv,
+    env: { ...nodeEnv, NODE_OPTIONS, ...tap, LOG_LEVEL: 'silent', PORT: '0', ...env } as NodeJS.ProcessEnv,
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let out = ''
