@@ -16,6 +16,8 @@ import { loadConfig } from '../src/config.ts'
 import { generateClient } from '../src/tools/client/generate.ts'
 import { prepareDocument } from '../src/tools/openapi/document.ts'
 
+const PATIENCE_MS = 60_000
+
 const folder = mkdtempSync(join(tmpdir(), 'tenon-browser-'))
 
 // The clock of the server, which the page moves on until its token has expired.
@@ -152,11 +154,25 @@ async function open(url: string): Promise<{ page: string; complaints: string[] }
     '--virtual-time-budget=10000',
     '--dump-dom'
   ]
-  const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium'
-  const { stdout, stderr } = await promisify(execFile)(chromium, [...flags, url], { maxBuffer: 1 << 26 })
+  const { stdout, stderr } = await runChromium([...flags, url])
   // The page's only message of its own is its version.
   const messages = stderr.split('\n').filter((line) => line.includes('CONSOLE'))
   return { page: stdout, complaints: messages.filter((line) => !line.includes('"@scalar/api-reference@')) }
+}
+
+// On a busy machine its virtual time may stand still for good: it is begun again then, twice at most.
+async function runChromium(args: string[], triesLeft = 3): Promise<{ stdout: string; stderr: string }> {
+  const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium'
+  try {
+    return await promisify(execFile)(chromium, args, {
+      maxBuffer: 1 << 26,
+      timeout: PATIENCE_MS,
+      killSignal: 'SIGKILL'
+    })
+  } catch (error) {
+    if (!(error as { killed?: boolean }).killed || triesLeft === 1) throw error
+    return runChromium(args, triesLeft - 1)
+  }
 }
 
 const { page, complaints } = await open(`${address}/docs`)
