@@ -6,8 +6,8 @@ interface PgError extends Error {
   code: string
   /** `ERROR` where the connection goes on after it; not there for a code of the socket. */
   severity?: string
-  /** The functions in which it happened, a line each. */
-  where?: string
+  /** The function of PostgreSQL's source that raised it. */
+  routine?: string
   constraint_name?: string
   constraint?: string
 }

@@ -4,6 +4,9 @@ import { findPgError } from '../errors.ts'
 
 // Serialization failure and deadlock: PostgreSQL undid all of it, and says that it may be tried again.
 const REPEATABLE = new Set(['40001', '40P01'])
+// What PostgreSQL says 42703 in when a plan meets rows of a table that has lost a column meanwhile: a statement that a
+// migration overtakes fails once by it. A column that is missing in the statement itself is found elsewhere.
+const STALE_PLAN = 'CheckVarSlotCompatibility'
 const MAX_REPETITIONS = 3
 const PAUSE_MS = 20
 
@@ -27,8 +30,6 @@ export async function repeated<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function isRepeatable(error: unknown): boolean {
-  const { code, where } = findPgError(error) ?? {}
-  // A column that is not there, inside of a trigger: after a migration has dropped one, a function with transition tables
-  // fails once with the plan that it had kept.
-  return REPEATABLE.has(code as string) || (code === '42703' && /^PL\/pgSQL function /m.test(where ?? ''))
+  const { code, routine } = findPgError(error) ?? {}
+  return REPEATABLE.has(code as string) || routine === STALE_PLAN
 }
