@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { WITHOUT_DATABASE } from '#test/support/run-files.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -16,12 +17,13 @@ const files = ['src', 'plugins', 'routes'].flatMap((folder) =>
     .map((file) => join(folder, file))
 )
 
-const imports: Import[] = files.flatMap((from) =>
+const importsOf = (from: string): Import[] =>
   [...readFileSync(join(root, from), 'utf8').matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, target]) => ({
     from,
     to: resolve(from, target as string)
   }))
-)
+
+const imports = files.flatMap(importsOf)
 
 function resolve(from: string, target: string): string {
   if (target.startsWith('#')) return target.slice(1)
@@ -151,4 +153,15 @@ t.test('Retry-After comes from the catalogue of errors alone', async (t) => {
     /(?<!headers(?:\[|\.get\())'retry-after'/.test(readFileSync(join(root, file), 'utf8'))
   )
   t.same(spelled, ['src/errors.ts'])
+})
+
+t.test('the tests that are left out on PostgreSQL open no database of the suite', async (t) => {
+  const left = globSync(WITHOUT_DATABASE, { cwd: root }).filter((file) => file.endsWith('.test.ts'))
+  t.ok(left.length > 30)
+  const opens = (file: string): boolean =>
+    importsOf(file).some(
+      ({ to }) => to === 'test/support/database.ts' || (isIn(to, 'test/support', 'test/fixtures') && opens(to))
+    )
+  t.ok(opens('test/tools/load/run.test.ts'), 'one that does')
+  t.same(left.filter(opens), [])
 })

@@ -4,7 +4,7 @@ import { type Answered, startApp, type TestApp } from '#test/support/app.ts'
 import { patiently } from '#test/support/patiently.ts'
 
 const CLIENTS = 20
-const STEPS = 300
+const STEPS = 500
 const SEED = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000_007)
 
 const step = fc.record({

@@ -8,7 +8,7 @@ import type { Planted } from '#test/fixtures/notes/types.ts'
 import { startApp } from '#test/support/app.ts'
 import { isPostgres } from '#test/support/database.ts'
 
-const TENON_CASES = 2_500
+const TENON_CASES = 4_000
 const NOTES_CASES = 2_000
 
 async function targetOf(address: string, key: string, otherKey: string): Promise<Target> {

@@ -19,9 +19,10 @@ const SUITES = {
 }
 /** What uses the pool beside the database's own tests: CI runs them once more with one connection. */
 const POOL = ['test/routes/*.test.ts', 'test/resource/{bulk,conditional,guard,idempotency}*.test.ts']
-// These open no database, or always the embedded one: on PostgreSQL they say nothing new.
-const WITHOUT_DATABASE = [
-  'test/{http,limits,openapi,schema,tools}/**',
+// These open no database, or always the embedded one (test/architecture.test.ts): on PostgreSQL they say nothing new.
+export const WITHOUT_DATABASE = [
+  'test/{http,limits,schema}/**',
+  'test/tools/{client,fuzz,openapi,routes,seed,values}/**',
   'test/cli/{client,fuzz,load,new-resource,openapi}.test.ts'
 ]
 // These have commands of their own.
