@@ -63,9 +63,11 @@ export function fromCsv(columns: CsvColumn[], cells: Cell[], maxValues: number):
     const { text, isQuoted } = cells[index] as Cell
     const isEmpty = text === '' && !isQuoted
     if (isEmpty && !isNullable(schema)) continue
-    const { value, faults: found = [] } = isEmpty ? { value: null } : readValue(text, bare(schema), maxValues)
-    const place = `/${path.map(pointer).join('/')}`
-    faults.push(...found.map((fault) => ({ ...fault, path: `${place}${fault.path}` })))
+    const { value, faults: found } = isEmpty ? { value: null } : readValue(text, bare(schema), maxValues)
+    if (found) {
+      const place = `/${path.map(pointer).join('/')}`
+      faults.push(...found.map((fault) => ({ ...fault, path: `${place}${fault.path}` })))
+    }
     const holder = path.slice(0, -1).reduce((inner, name) => {
       inner[name] ??= {}
       return inner[name] as Record<string, unknown>
