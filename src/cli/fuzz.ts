@@ -5,7 +5,7 @@ import type { Target } from '../tools/fuzz/session.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { readDocument } from '../tools/openapi/document.ts'
 import { type Context, command, finding, type MakeCommand } from './frame.ts'
-import { headersIn, listIn, parsed, wholeNumber, withServer } from './values.ts'
+import { headersIn, listIn, parsed, wholeNumber, withTarget } from './values.ts'
 
 const DESCRIPTION = `Sends valid and invalid inputs to a server and compares its answers with its own OpenAPI document, a URL or a file.
 What it makes it deletes again. Never point it at data that matters.`
@@ -36,7 +36,7 @@ interface FuzzFlags {
 
 /** `tenon fuzz`: tries a server, and prints what it found. */
 export const fuzzCommand: MakeCommand = (context) =>
-  withServer(command('fuzz <document>', DESCRIPTION, EXAMPLES))
+  withTarget(command('fuzz <document>', DESCRIPTION, EXAMPLES))
     .option('--other-key <key>', 'the credential of another user: rows of the first must stay hidden from it')
     .option('--cases <number>', 'how many inputs (5,000)')
     .option('--seed <number>', 'the same seed tries the same inputs')

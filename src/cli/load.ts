@@ -7,7 +7,7 @@ import type { LoadProgress } from '../tools/load/run.ts'
 import { MisuseError } from '../tools/misuse.ts'
 import { readDocument } from '../tools/openapi/document.ts'
 import { type Context, command, finding, type MakeCommand } from './frame.ts'
-import { headersIn, listIn, millisecondsIn, parsed, weightsIn, wholeNumber, withServer } from './values.ts'
+import { headersIn, listIn, millisecondsIn, parsed, weightsIn, wholeNumber, withTarget } from './values.ts'
 
 const DESCRIPTION = `Sends load made from the schemas of the server's own OpenAPI document: rows are made, read, changed, listed and deleted.
 A server that is named by its root alone has its document at /openapi.json.`
@@ -41,7 +41,7 @@ interface LoadFlags {
 
 /** `tenon load`: measures a server, and prints what it came to. It finds something where a threshold is not kept. */
 export const loadCommand: MakeCommand = (context) =>
-  withServer(command('load <server>', DESCRIPTION, EXAMPLES))
+  withTarget(command('load <server>', DESCRIPTION, EXAMPLES))
     .option(
       '--admin <login>',
       "e-mail:password of a Tenon administrator, or an administrator's key: makes a key without limits for the run"

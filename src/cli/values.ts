@@ -51,8 +51,8 @@ export function weightsIn(text: string | undefined): Record<string, number> {
   return Object.fromEntries(pairs ?? [])
 }
 
-/** Adds the options of a command that sends requests to a server. */
-export const withServer = (command: Command): Command =>
+/** Adds the options of a command that tries a server, Tenon's or another: the target. */
+export const withTarget = (command: Command): Command =>
   command
     .option('--key <key>', "the credential, as the document's security scheme has it")
     .option('--header <line>', "'Name: value', sent with every request; may be repeated", collected)

@@ -4,8 +4,9 @@ import { findPgError } from '../errors.ts'
 
 // Serialization failure and deadlock: PostgreSQL undid all of it, and says that it may be tried again.
 const REPEATABLE = new Set(['40001', '40P01'])
-// What PostgreSQL says 42703 in when a plan meets rows of a table that has lost a column meanwhile: a statement that a
-// migration overtakes fails once by it. A column that is missing in the statement itself is found elsewhere.
+// The function of PostgreSQL that finds a plan to be older than its table, of which a column was dropped (42703) or has another
+// type (42804) by now. A statement that a migration overtakes fails once by it. A column that is missing in the statement itself
+// is told by another function, at every try.
 const STALE_PLAN = 'CheckVarSlotCompatibility'
 const MAX_REPETITIONS = 3
 const PAUSE_MS = 20

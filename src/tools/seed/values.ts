@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { v4 } from 'uuid'
 import { type Json, type Schema, typesOf } from '../openapi/schema.ts'
 import { Schemas } from '../openapi/schemas.ts'
 import { valuesOf } from '../values/values.ts'
@@ -102,7 +103,7 @@ function textMaker({ resource, name, schema, isUnique, mark }: SeededField): Mak
       return start === '' ? ending : `${start}${separator}${ending}`
     }
   }
-  if (format === 'uuid') return (random) => uuidOf(random)
+  if (format === 'uuid') return (random) => v4({ random: random.bytes(16) })
   if (format === 'email') return (random, row) => `${mailbox(random)}${isUnique ? `.${end(row)}` : ''}@example.com`
   if (format === 'uri' || format === 'url')
     return (random, row) => `https://example.com/${slug(random)}${isUnique ? `-${end(row)}` : ''}`
@@ -114,15 +115,6 @@ function textMaker({ resource, name, schema, isUnique, mark }: SeededField): Mak
 
 function cut(text: string, length: number): string {
   return text.length <= length ? text : text.slice(0, length).trimEnd()
-}
-
-/** A UUID of version 4. */
-function uuidOf(random: Random): string {
-  const bytes = random.bytes(16)
-  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
 /** What numbers usually are, by the name of their field. */

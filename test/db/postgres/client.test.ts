@@ -405,11 +405,14 @@ t.test('a plan that is older than its table is made again, and a column that is 
     return { tries, failed }
   }
   t.same(await triesOf(missing, 1), { tries: 1, failed: missing })
-  const stale = Object.assign(new Error('attribute 7 of type record has been dropped'), {
-    ...{ code: '42703', severity: 'ERROR', routine: 'CheckVarSlotCompatibility' }
-  })
-  t.same(await triesOf(stale, 1), { tries: 2, failed: undefined })
-  t.same(await triesOf(stale, 9), { tries: 4, failed: stale })
+  for (const [code, text] of [
+    ['42703', 'attribute 7 of type record has been dropped'],
+    ['42804', 'attribute 7 of type record has wrong type']
+  ]) {
+    const stale = Object.assign(new Error(text), { code, severity: 'ERROR', routine: 'CheckVarSlotCompatibility' })
+    t.same(await triesOf(stale, 1), { tries: 2, failed: undefined })
+    t.same(await triesOf(stale, 9), { tries: 4, failed: stale })
+  }
 })
 
 t.test('a transaction that failed for another reason, or after its caller left, is not retried', async (t) => {
