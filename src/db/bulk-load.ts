@@ -130,7 +130,7 @@ export async function fillTable({ tx, copy }: BulkLoad, rows: NewRows, onStep: (
   const name = sql.identifier(table)
   const triggers = await eventTriggers(tx, table)
   for (const trigger of triggers) await tx.execute(sql`alter table ${name} disable trigger ${sql.identifier(trigger)}`)
-  const rebuilt = count >= WORTH_REBUILDING && count > (await countRows(tx, table)) ? await takeOff(tx, table) : []
+  const rebuilt = count >= WORTH_REBUILDING && count > (await tx.$count(name)) ? await takeOff(tx, table) : []
   await copy(table, columns, chunks)
   await tx.execute(sql`select set_config('maintenance_work_mem', ${MEMORY}, true)`)
   for (const { what, definition } of rebuilt) {
@@ -140,15 +140,6 @@ export async function fillTable({ tx, copy }: BulkLoad, rows: NewRows, onStep: (
   for (const trigger of triggers) await tx.execute(sql`alter table ${name} enable trigger ${sql.identifier(trigger)}`)
   onStep('statistics')
   await tx.execute(sql`analyze ${name}`)
-}
-
-/** The number of rows of a table. */
-export async function countRows(tx: Transaction, table: string): Promise<number> {
-  const [row] = await selectRaw<{ count: string }>(
-    tx,
-    sql`select count(*)::text as count from ${sql.identifier(table)}`
-  )
-  return Number(row?.count)
 }
 
 async function eventTriggers(tx: Transaction, table: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { asc, getTableName, sql } from 'drizzle-orm'
-import { type BulkLoad, countRows, fillTable } from '../../db/bulk-load.ts'
+import { type BulkLoad, fillTable } from '../../db/bulk-load.ts'
 import type { OpenDatabase } from '../../db/open.ts'
 import { createFirstAdmin } from '../../identity/users.ts'
 import { planSeeding, type Resource, type Seeding } from './plan.ts'
@@ -33,7 +33,7 @@ export function seedDatabase(
     // With users and without an administrator no start would make one any more.
     const first = (await createFirstAdmin(load.tx, admin.email, admin.password)) ?? null
     const counts = new Map<Resource, number>()
-    for (const one of resources.values()) counts.set(one, await countRows(load.tx, getTableName(one.table)))
+    for (const one of resources.values()) counts.set(one, await load.tx.$count(one.table))
     const made: Seeded[] = []
     for (const one of planSeeding(resources, wanted, (resource) => counts.get(resource) === 0)) {
       const started = performance.now()
